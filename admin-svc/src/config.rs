@@ -8,7 +8,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use tollgate_shared::{
     address::AddressPolicy,
@@ -16,6 +15,8 @@ use tollgate_shared::{
     secret::Secret,
     telemetry::LogFormat,
 };
+
+use crate::crypto::envelope::MasterKey;
 
 #[cfg(test)]
 mod tests;
@@ -124,8 +125,8 @@ pub struct GrpcTls {
 /// Where the key that seals the database's secrets comes from.
 #[derive(Clone, Debug)]
 pub enum MasterKeySource {
-    /// 32 bytes in base64, from the configuration or a file that it names.
-    Given(Secret),
+    /// From the configuration or a file that it names.
+    Given(MasterKey),
     /// A file in the data directory, made at the first start.
     DataDir,
 }
@@ -200,10 +201,8 @@ impl Fields {
             one_of("master_key", self.master_key.clone(), "master_key_file", self.master_key_file.as_deref())?;
         let Some(key) = given else { return Ok(MasterKeySource::DataDir) };
         let field = if self.master_key.is_some() { "master_key" } else { "master_key_file" };
-        match STANDARD.decode(key.expose()) {
-            Ok(bytes) if bytes.len() == 32 => Ok(MasterKeySource::Given(key)),
-            _ => Err(ConfigurationError::field(field, "must be 32 bytes in base64, e.g. from `openssl rand -base64 32`")),
-        }
+        let key = MasterKey::from_text(key.expose()).map_err(|error| ConfigurationError::field(field, error.to_string()))?;
+        Ok(MasterKeySource::Given(key))
     }
 
     fn grpc_tls(&self) -> Result<Option<GrpcTls>, ConfigurationError> {

@@ -16,7 +16,11 @@ use tollgate_shared::{
 use tonic::{service::interceptor::InterceptedService, transport::server::Router};
 
 use crate::{
-    domain::usage::{QuarantinedEvent, UsageEvent},
+    domain::{
+        proxy::RefusedResource,
+        usage::{QuarantinedEvent, UsageEvent},
+    },
+    metrics::Metrics,
     publish::Published,
 };
 
@@ -36,6 +40,10 @@ const LARGEST_MESSAGE_IN_BYTES: usize = 4 * 1024 * 1024;
 const LARGEST_MESSAGE_OUT_BYTES: usize = 2 * 1024 * 1024;
 /// A connection that does not answer a ping is closed after twice this: a proxy whose host vanished is noticed.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
+/// Connections end after this, so that proxies spread anew over the control plane's replicas.
+const LONGEST_AGE: Duration = Duration::from_secs(30 * 60);
+/// The share of the age that is drawn at random, so that they do not all end at once.
+const AGE_JITTER: f64 = 0.2;
 /// One watch and one usage stream a proxy, with room for those that are being replaced.
 const STREAMS_PER_CONNECTION: u32 = 16;
 
@@ -48,16 +56,6 @@ pub struct ConnectedProxy {
     pub version: String,
     pub epoch: String,
     pub revision: u64,
-}
-
-/// A resource that a proxy refused, in its words.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct RefusedResource {
-    pub kind: String,
-    pub id: String,
-    /// Path of the field, e.g. `routes[0].targets[1].pool_id`.
-    pub field: String,
-    pub message: String,
 }
 
 /// Remembers which proxies are connected and what each holds. Never waits: it is called from the streams.
@@ -78,8 +76,9 @@ pub struct ConnectionId(pub u64);
 pub struct Stopping;
 
 /// What came in one batch.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct IncomingBatch {
+    pub proxy_id: ProxyId,
     pub events: Vec<UsageEvent>,
     pub quarantined: Vec<QuarantinedEvent>,
 }
@@ -101,6 +100,7 @@ pub struct Dependencies {
     pub usage: Arc<dyn UsageIntake>,
     pub join_token: Secret,
     pub clock: Clock,
+    pub metrics: Arc<Metrics>,
     /// Cancelled to end every stream.
     pub stop: CancellationToken,
     /// Owns the streams' tasks.
@@ -110,8 +110,8 @@ pub struct Dependencies {
 /// Both services on one router; the caller binds and serves it.
 pub fn router(mut server: tonic::transport::Server, dependencies: Dependencies) -> Router {
     let require = RequireJoinToken::new(&dependencies.join_token);
-    let Dependencies { published, proxies, usage, clock, stop, tasks, join_token: _ } = dependencies;
-    let watch = WatchService::new(published, proxies, stop.clone(), tasks.clone());
+    let Dependencies { published, proxies, usage, clock, stop, tasks, metrics, join_token: _ } = dependencies;
+    let watch = WatchService::new(published, proxies, metrics, stop.clone(), tasks.clone());
     let ingest = IngestService::new(usage, clock, stop, tasks);
     let watch = ConfigDiscoveryServer::new(watch)
         .max_decoding_message_size(LARGEST_MESSAGE_IN_BYTES)
@@ -125,4 +125,9 @@ pub fn router(mut server: tonic::transport::Server, dependencies: Dependencies) 
     server
         .add_service(InterceptedService::new(watch, require.clone()))
         .add_service(InterceptedService::new(ingest, require))
+}
+
+/// How long a stream that begins now may last.
+fn stream_age() -> Duration {
+    LONGEST_AGE.mul_f64(1.0 - AGE_JITTER * fastrand::f64())
 }

@@ -9,46 +9,21 @@ use tollgate_shared::{
     ids::{AccessKeyId, ProviderId, ProxyId, RequestId, ServiceId, UpstreamKeyId, UserId},
 };
 
+use super::text_enum::text_enum;
+
+mod query;
 mod rollup;
+
+pub use query::{
+    Dimension, EventFilter, EventPosition, SummaryPiece, SummaryQuery, SummaryRow, merge,
+};
 pub use rollup::{
     BOUNDS_MS, BUCKETS, Granularity, Histogram, Rollup, RollupKey, Series, SeriesId, Sums, percentile_ms, roll_up,
 };
 
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum $name { $($variant,)* }
-
-        impl $name {
-            /// As it is stored and shown.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)* }
-            }
-
-            pub fn parse(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$variant),)* _ => None }
-            }
-        }
-
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let word = std::borrow::Cow::<str>::deserialize(deserializer)?;
-                Self::parse(&word).ok_or_else(|| serde::de::Error::custom("an unknown word"))
-            }
-        }
-    };
-}
-
-words! {
+text_enum! {
     /// How a request ended.
-    Outcome {
+    pub enum Outcome {
         Ok = "ok",
         ClientError = "client_error",
         Refused = "refused",
@@ -58,9 +33,9 @@ words! {
     }
 }
 
-words! {
+text_enum! {
     /// How one try ended.
-    AttemptOutcome {
+    pub enum AttemptOutcome {
         Ok = "ok",
         RateLimited = "rate_limited",
         Overloaded = "overloaded",
@@ -74,18 +49,18 @@ words! {
     }
 }
 
-words! {
+text_enum! {
     /// Whose language the client spoke.
-    Protocol {
+    pub enum Protocol {
         OpenAi = "openai",
         Anthropic = "anthropic",
         Gemini = "gemini",
     }
 }
 
-words! {
+text_enum! {
     /// Where the token figures come from.
-    UsageSource {
+    pub enum UsageSource {
         Provider = "provider",
         Partial = "partial",
         Estimated = "estimated",

@@ -17,7 +17,7 @@ use tollgate_shared::{
 };
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Committed, IncomingBatch, UsageIntake, convert};
+use super::{Committed, IncomingBatch, UsageIntake, convert, stream_age};
 
 /// How many batches of a stream may wait for their commit: enough that a proxy never waits for the round trip.
 const WINDOW: usize = 8;
@@ -93,10 +93,14 @@ impl Session {
         let proxy_id = self.hello().await?;
         self.acknowledge(0).await?;
         let mut open = true;
+        let end = tokio::time::sleep(stream_age());
+        tokio::pin!(end);
         while open || !self.waiting.is_empty() {
             let room = self.waiting.len() < WINDOW;
             tokio::select! {
                 () = stop.cancelled() => return self.drain().await,
+                // What the proxy sends from here on is not taken; it sends it again on its next stream.
+                () = &mut end, if open => open = false,
                 committed = oldest(&mut self.waiting), if !self.waiting.is_empty() => self.committed(committed).await?,
                 request = self.requests.message(), if open && room => match request? {
                     Some(ReportRequest { message: Some(Message::Batch(batch)) }) => self.take(proxy_id, batch).await?,
@@ -127,7 +131,7 @@ impl Session {
         if events.len() > EVENTS_PER_BATCH {
             return Err(Status::invalid_argument("a batch holds at most 1,000 events"));
         }
-        let mut incoming = IncomingBatch::default();
+        let mut incoming = IncomingBatch { proxy_id, events: Vec::with_capacity(events.len()), quarantined: Vec::new() };
         let now = self.clock.now();
         for event in events {
             match convert::usage_event(event, proxy_id, now) {

@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status, Streaming};
 mod session;
 
 use super::{ProxyRegistry, frame::Frames};
-use crate::publish::Published;
+use crate::{metrics::Metrics, publish::Published};
 use session::Session;
 
 /// How many proxies are sent a whole snapshot at a time; the others wait in line, with heartbeats. Bounds memory and
@@ -28,6 +28,7 @@ pub(super) struct WatchService(Arc<Shared>);
 struct Shared {
     published: Arc<Published>,
     proxies: Arc<dyn ProxyRegistry>,
+    metrics: Arc<Metrics>,
     frames: Frames,
     snapshots: Arc<Semaphore>,
     nonces: AtomicU64,
@@ -39,12 +40,14 @@ impl WatchService {
     pub(super) fn new(
         published: Arc<Published>,
         proxies: Arc<dyn ProxyRegistry>,
+        metrics: Arc<Metrics>,
         stop: CancellationToken,
         tasks: TaskTracker,
     ) -> Self {
         Self(Arc::new(Shared {
             published,
             proxies,
+            metrics,
             frames: Frames::default(),
             snapshots: Arc::new(Semaphore::new(SNAPSHOTS_AT_A_TIME)),
             nonces: AtomicU64::new(1),

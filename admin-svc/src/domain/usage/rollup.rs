@@ -13,6 +13,7 @@ use tollgate_shared::{
 };
 
 use super::{Outcome, Tokens, UsageEvent};
+use crate::domain::text_enum::text_enum;
 
 /// Upper bounds of the latency buckets in milliseconds, each included; one more bucket is above the last.
 /// About a factor of 1.5 apart where answers of models are: the error of a percentile stays within that.
@@ -25,12 +26,14 @@ pub const BUCKETS: usize = BOUNDS_MS.len() + 1;
 /// How many events fell into each bucket.
 pub type Histogram = [i64; BUCKETS];
 
-/// How long a roll-up's bucket is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Granularity {
-    Minute,
-    Hour,
-    Day,
+text_enum! {
+    /// How long a roll-up's bucket is.
+    #[derive(PartialOrd, Ord)]
+    pub enum Granularity {
+        Minute = "minute",
+        Hour = "hour",
+        Day = "day",
+    }
 }
 
 impl Granularity {

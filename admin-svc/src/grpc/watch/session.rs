@@ -21,7 +21,8 @@ use tonic::{Status, Streaming};
 
 use super::Shared;
 use crate::{
-    grpc::{ConnectionId, RefusedResource, convert},
+    domain::proxy::RefusedResource,
+    grpc::{ConnectionId, convert, stream_age},
     publish::{Changes, Head, Update},
 };
 
@@ -31,10 +32,6 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// When a proxy could not take a message at all, how long until it is sent a whole snapshot.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
-/// Streams end after this, so that proxies spread anew over the control plane's replicas.
-const LONGEST_AGE: Duration = Duration::from_secs(30 * 60);
-/// The share of the age that is drawn at random, so that they do not all end at once.
-const AGE_JITTER: f64 = 0.2;
 /// A delta above this goes as a snapshot: that is compressed and cut into chunks.
 const LARGEST_DELTA_BYTES: usize = 1024 * 1024;
 /// The schema of resources that is spoken here.
@@ -104,7 +101,7 @@ impl Session {
 
     async fn serve(&mut self, mut requests: Streaming<WatchRequest>) -> Result<(), Ended> {
         let stop = self.shared.stop.clone();
-        let end = tokio::time::sleep(LONGEST_AGE.mul_f64(1.0 - AGE_JITTER * fastrand::f64()));
+        let end = tokio::time::sleep(stream_age());
         tokio::pin!(end);
         let mut heartbeat = heartbeat();
         loop {
@@ -178,6 +175,7 @@ impl Session {
             return Ok(());
         }
         self.send(Answer::Delta(delta)).await?;
+        self.shared.metrics.deltas_sent.add(1);
         self.expect_answer(nonce, head, None);
         Ok(())
     }
@@ -193,6 +191,7 @@ impl Session {
         for chunk in frame.messages(nonce) {
             self.send(Answer::Snapshot(chunk)).await?;
         }
+        self.shared.metrics.snapshots_sent.add(1);
         self.expect_answer(nonce, frame.head.clone(), permit);
         Ok(())
     }
@@ -206,6 +205,7 @@ impl Session {
         match request.message {
             Some(Message::Ack(Ack { nonce, revision })) => self.taken(nonce, revision, Vec::new()),
             Some(Message::Nack(Nack { nonce, applied, errors })) => {
+                self.shared.metrics.refusals.add(1);
                 let refused = errors.into_iter().map(convert::refused_resource).collect();
                 self.taken(nonce, applied, refused)
             }
