@@ -1,6 +1,9 @@
 //! The use cases: who may do what, what must hold, which transaction and audit record go with it. No axum, no tonic.
 
 mod open;
+pub mod proxies;
+pub mod publish;
+pub mod usage;
 
 use std::sync::Arc;
 

@@ -42,6 +42,8 @@ struct Fields {
     master_key: Option<String>,
     master_key_file: Option<PathBuf>,
     setup_token: Option<String>,
+    registration_open: bool,
+    secure_cookies: bool,
     grpc_tls_certificate_file: Option<PathBuf>,
     grpc_tls_key_file: Option<PathBuf>,
     grpc_tls_client_ca_file: Option<PathBuf>,
@@ -63,6 +65,8 @@ impl Default for Fields {
             master_key: None,
             master_key_file: None,
             setup_token: None,
+            registration_open: false,
+            secure_cookies: false,
             grpc_tls_certificate_file: None,
             grpc_tls_key_file: None,
             grpc_tls_client_ca_file: None,
@@ -93,6 +97,10 @@ pub struct Configuration {
     pub master_key: MasterKeySource,
     /// Proves to `POST /api/v1/setup` that the caller can read this process's configuration or log.
     pub setup_token: Option<Secret>,
+    /// Whether anyone may register as a member.
+    pub registration_open: bool,
+    /// Whether cookies are marked `Secure`: people reach the console over TLS.
+    pub secure_cookies: bool,
     join_token: Option<Secret>,
     /// Which upstream and webhook addresses are allowed.
     pub upstream_addresses: AddressPolicy,
@@ -176,6 +184,8 @@ impl Fields {
             database_url: self.database_url()?,
             master_key: self.master_key()?,
             setup_token: filled("setup_token", self.setup_token)?,
+            registration_open: self.registration_open,
+            secure_cookies: self.secure_cookies,
             join_token: one_of("join_token", self.join_token, "join_token_file", self.join_token_file.as_deref())?,
             upstream_addresses: AddressPolicy::parse(&self.upstream_allow_cidrs)
                 .map_err(|error| ConfigurationError::field("upstream_allow_cidrs", error.to_string()))?,

@@ -76,9 +76,8 @@ pub struct ConnectionId(pub u64);
 pub struct Stopping;
 
 /// What came in one batch.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct IncomingBatch {
-    pub proxy_id: ProxyId,
     pub events: Vec<UsageEvent>,
     pub quarantined: Vec<QuarantinedEvent>,
 }

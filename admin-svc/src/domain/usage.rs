@@ -140,7 +140,8 @@ pub struct Tokens {
 /// An event that cannot be counted, kept to be looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuarantinedEvent {
-    pub proxy_id: ProxyId,
+    /// Absent where it is not known any more.
+    pub proxy_id: Option<ProxyId>,
     pub reason: String,
     /// The message as it came.
     pub message: Vec<u8>,

@@ -131,7 +131,7 @@ impl Session {
         if events.len() > EVENTS_PER_BATCH {
             return Err(Status::invalid_argument("a batch holds at most 1,000 events"));
         }
-        let mut incoming = IncomingBatch { proxy_id, events: Vec::with_capacity(events.len()), quarantined: Vec::new() };
+        let mut incoming = IncomingBatch::default();
         let now = self.clock.now();
         for event in events {
             match convert::usage_event(event, proxy_id, now) {

@@ -166,13 +166,13 @@ pub async fn quarantine(
     now: UnixMicros,
 ) -> Result<(), StoreError> {
     for QuarantinedEvent { proxy_id, reason, message } in events {
-        let id = STANDARD.encode(digest::digest(&digest::SHA256, message));
+        let id = STANDARD.encode(digest::digest(&digest::SHA256, message).as_ref());
         sqlx::query(
             "INSERT INTO usage_quarantine (id, proxy_id, received_at, reason, event) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (id) DO NOTHING",
         )
         .bind(id)
-        .bind(proxy_id.to_string())
+        .bind(id_text(proxy_id.as_ref()))
         .bind(now)
         .bind(reason.clone())
         .bind(STANDARD.encode(message))
@@ -180,6 +180,19 @@ pub async fn quarantine(
         .await?;
     }
     Ok(())
+}
+
+/// Whether the database refused what was to be written, so that trying again is of no use.
+pub fn is_about_data(error: &StoreError) -> bool {
+    match error {
+        StoreError::Duplicate { .. } | StoreError::Reference | StoreError::Corrupt { .. } => true,
+        // PostgreSQL: data exceptions (22…) and exceeded limits (54…); SQLite: too big, constraint, wrong type.
+        StoreError::Database(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
+            let class = code.get(..2).filter(|_| code.len() == 5);
+            matches!(class, Some("22" | "23" | "54")) || matches!(&*code, "18" | "19" | "20")
+        }),
+        _ => false,
+    }
 }
 
 /// Absent ids are empty texts: they take part in keys and comparisons like any other.

@@ -30,7 +30,7 @@ pub(in crate::grpc) fn usage_event(
     proxy_id: ProxyId,
     now: UnixMicros,
 ) -> Result<UsageEvent, QuarantinedEvent> {
-    checked(&event, now).map_err(|reason| QuarantinedEvent { proxy_id, reason, message: event.encode_to_vec() })
+    checked(&event, now).map_err(|reason| QuarantinedEvent { proxy_id: Some(proxy_id), reason, message: event.encode_to_vec() })
 }
 
 /// The reason names the field.
