@@ -207,11 +207,11 @@ impl Fields {
     }
 
     fn master_key(&self) -> Result<MasterKeySource, ConfigurationError> {
-        let given =
-            one_of("master_key", self.master_key.clone(), "master_key_file", self.master_key_file.as_deref())?;
+        let given = one_of("master_key", self.master_key.clone(), "master_key_file", self.master_key_file.as_deref())?;
         let Some(key) = given else { return Ok(MasterKeySource::DataDir) };
         let field = if self.master_key.is_some() { "master_key" } else { "master_key_file" };
-        let key = MasterKey::from_text(key.expose()).map_err(|error| ConfigurationError::field(field, error.to_string()))?;
+        let key =
+            MasterKey::from_text(key.expose()).map_err(|error| ConfigurationError::field(field, error.to_string()))?;
         Ok(MasterKeySource::Given(key))
     }
 
@@ -243,7 +243,8 @@ impl Fields {
 }
 
 fn address(field: &'static str, text: &str) -> Result<SocketAddr, ConfigurationError> {
-    text.parse().map_err(|_| ConfigurationError::field(field, format!("`{text}` is not an address such as 127.0.0.1:9090")))
+    text.parse()
+        .map_err(|_| ConfigurationError::field(field, format!("`{text}` is not an address such as 127.0.0.1:9090")))
 }
 
 fn log_format(text: Option<&str>) -> Result<Option<LogFormat>, ConfigurationError> {

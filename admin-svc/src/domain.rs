@@ -16,7 +16,7 @@ pub mod service;
 pub mod session;
 pub mod stamp;
 pub mod status;
-mod text_enum;
+pub(crate) mod text_enum;
 pub mod timestamp;
 pub mod upstream_key;
 pub mod usage;

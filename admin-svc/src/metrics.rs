@@ -88,7 +88,9 @@ mod tests {
         let metrics = Metrics::default();
         metrics.usage_events.add(3);
         let text = metrics.render(Gauges { connected_proxies: 2, head_revision: 7, ready: true });
-        assert!(text.contains("# TYPE tollgate_admin_usage_events_total counter\ntollgate_admin_usage_events_total 3\n"));
+        assert!(
+            text.contains("# TYPE tollgate_admin_usage_events_total counter\ntollgate_admin_usage_events_total 3\n")
+        );
         assert!(text.contains("# TYPE tollgate_admin_head_revision gauge\ntollgate_admin_head_revision 7\n"));
         let samples = text.lines().filter(|line| !line.starts_with('#')).count();
         assert_eq!(samples, text.matches("# TYPE ").count());

@@ -48,7 +48,7 @@ pub async fn serve(configuration: Configuration, sources: Sources, log_level: Lo
 }
 
 /// Opens the state, and says how the first administrator is made while there is none.
-async fn open(configuration: &Configuration) -> anyhow::Result<App> {
+pub(crate) async fn open(configuration: &Configuration) -> anyhow::Result<App> {
     let master_key = master_key::load(configuration)?;
     let generated = configuration.setup_token.is_none();
     let setup_token = match &configuration.setup_token {
@@ -77,7 +77,11 @@ async fn open(configuration: &Configuration) -> anyhow::Result<App> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 /// SIGTERM and SIGINT.

@@ -39,12 +39,7 @@ struct Entry {
 
 impl ConnectedProxies {
     pub fn new(clock: Clock) -> Self {
-        Self {
-            clock,
-            next_connection: AtomicU64::new(1),
-            proxies: Mutex::new(HashMap::new()),
-            changed: Notify::new(),
-        }
+        Self { clock, next_connection: AtomicU64::new(1), proxies: Mutex::new(HashMap::new()), changed: Notify::new() }
     }
 
     /// How many are connected now.

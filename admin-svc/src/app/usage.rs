@@ -18,7 +18,9 @@ pub const LARGEST_SUMMARY: u32 = 10_000;
 /// Why there is no summary.
 #[derive(Debug, thiserror::Error)]
 pub enum SummaryError {
-    #[error("the summary would have more than {LARGEST_SUMMARY} rows: ask for less time, longer intervals or fewer groups")]
+    #[error(
+        "the summary would have more than {LARGEST_SUMMARY} rows: ask for less time, longer intervals or fewer groups"
+    )]
     TooLarge,
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -26,7 +26,9 @@ fn a_refusal_names_the_field() {
     assert!(refused(|fields| fields.database_url = Some("mysql://x".to_owned())).starts_with("database_url:"));
     assert!(refused(|fields| fields.master_key = Some("c2hvcnQ=".to_owned())).starts_with("master_key:"));
     assert!(refused(|fields| fields.setup_token = Some("  ".to_owned())).starts_with("setup_token:"));
-    assert!(refused(|fields| fields.upstream_allow_cidrs = "localhost".to_owned()).starts_with("upstream_allow_cidrs:"));
+    assert!(
+        refused(|fields| fields.upstream_allow_cidrs = "localhost".to_owned()).starts_with("upstream_allow_cidrs:")
+    );
     assert!(refused(|fields| fields.log_format = Some("xml".to_owned())).starts_with("log_format:"));
     assert!(refused(|fields| fields.log = "admin_svc=loud".to_owned()).starts_with("log:"));
     assert!(refused(|fields| fields.join_token_file = Some("/does/not/exist".into())).starts_with("join_token_file:"));

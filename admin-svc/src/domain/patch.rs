@@ -34,25 +34,41 @@ pub fn from_value<T: DeserializeOwned>(document: Value) -> Result<T, Invalid> {
     })
 }
 
-/// Serde says of an unknown or a missing field only the parent's path; the field's name is in its message.
+/// Serde says of an unknown or a missing field only the parent's path; the field's name is in its message. What the
+/// caller sent is not repeated: it may be a secret in the wrong place.
 pub fn describe(path: &str, message: &str) -> Invalid {
     let parent = if path == "." { "" } else { path };
     let named = ["unknown field `", "missing field `"].iter().find_map(|start| message.strip_prefix(start));
-    let name = named.and_then(|rest| rest.split('`').next());
-    let field = match name {
+    let field = match named.and_then(|rest| rest.split('`').next()) {
         // The path of an unknown field may end in the field itself already.
-        Some(name) if parent.is_empty() || parent.rsplit('.').next() == Some(name) => {
-            if parent.is_empty() {
-                name.to_owned()
-            } else {
-                parent.to_owned()
-            }
-        }
+        Some(name) if parent == name || parent.ends_with(&format!(".{name}")) => parent.to_owned(),
+        Some(name) if parent.is_empty() => name.to_owned(),
         Some(name) => format!("{parent}.{name}"),
         None => parent.to_owned(),
     };
-    let message = if message.starts_with("missing field") { "is required" } else { message };
-    Invalid::field(field, message)
+    Invalid::field(field, rephrase(message))
+}
+
+fn rephrase(message: &str) -> String {
+    // serde_json adds where it was in the text.
+    let message = message.split(" at line ").next().unwrap_or(message);
+    let after = |start: &str, separator: &str| {
+        message.starts_with(start).then(|| message.rsplit_once(separator).map(|(_, rest)| rest)).flatten()
+    };
+    if message.starts_with("missing field") {
+        return "is required".to_owned();
+    }
+    if message.starts_with("unknown field") {
+        return "is not a field of this resource".to_owned();
+    }
+    if message.starts_with("UUID parsing failed") {
+        return "must be a UUID".to_owned();
+    }
+    let expected = after("unknown variant", ", expected ")
+        .or_else(|| after("invalid type", ", expected "))
+        .or_else(|| after("invalid value", ", expected "))
+        .or_else(|| after("invalid length", ", expected "));
+    expected.map_or_else(|| message.to_owned(), |expected| format!("must be {expected}"))
 }
 
 fn merge(target: &mut Value, patch: Value) {
@@ -128,5 +144,11 @@ mod tests {
         assert_eq!(refused(json!({"surname": "x"})), "surname");
         assert_eq!(refused(json!({"inner": {"c": 1}})), "inner.c");
         assert_eq!(refused(json!({"inner": {"a": "one"}})), "inner.a");
+    }
+
+    #[test]
+    fn refusals_do_not_repeat_what_was_sent() {
+        let invalid = patched(json!({"inner": {"a": "sk-canary, expected one"}})).unwrap_err();
+        assert!(!invalid.0[0].message.contains("canary"), "{invalid:?}");
     }
 }

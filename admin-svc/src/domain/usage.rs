@@ -14,9 +14,7 @@ use super::text_enum::text_enum;
 mod query;
 mod rollup;
 
-pub use query::{
-    Dimension, EventFilter, EventPosition, SummaryPiece, SummaryQuery, SummaryRow, merge,
-};
+pub use query::{Dimension, EventFilter, EventPosition, SummaryPiece, SummaryQuery, SummaryRow, merge};
 pub use rollup::{
     BOUNDS_MS, BUCKETS, Granularity, Histogram, Rollup, RollupKey, Series, SeriesId, Sums, percentile_ms, roll_up,
 };

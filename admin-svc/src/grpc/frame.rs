@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use prost::Message;
 use ring::digest;
 use tokio::sync::Mutex;
@@ -21,17 +22,20 @@ const COMPRESSION_LEVEL: i32 = 3;
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) head: Head,
-    chunks: Vec<Vec<u8>>,
-    sha256: Vec<u8>,
+    chunks: Vec<Bytes>,
+    sha256: Bytes,
 }
 
 impl Frame {
     fn encode(whole: &Whole) -> std::io::Result<Self> {
         let resources = whole.resources.iter().map(|resource| convert::resource(resource)).collect();
         let encoded = Snapshot { resources }.encode_to_vec();
-        let sha256 = digest::digest(&digest::SHA256, &encoded).as_ref().to_vec();
-        let compressed = zstd::bulk::compress(&encoded, COMPRESSION_LEVEL)?;
-        let chunks = compressed.chunks(CHUNK_BYTES).map(<[u8]>::to_vec).collect();
+        let sha256 = Bytes::copy_from_slice(digest::digest(&digest::SHA256, &encoded).as_ref());
+        let mut compressed = Bytes::from(zstd::bulk::compress(&encoded, COMPRESSION_LEVEL)?);
+        let mut chunks = Vec::with_capacity(compressed.len().div_ceil(CHUNK_BYTES));
+        while !compressed.is_empty() {
+            chunks.push(compressed.split_to(CHUNK_BYTES.min(compressed.len())));
+        }
         Ok(Self { head: whole.head.clone(), chunks, sha256 })
     }
 

@@ -37,12 +37,7 @@ pub(super) struct IngestService {
 }
 
 impl IngestService {
-    pub(super) fn new(
-        intake: Arc<dyn UsageIntake>,
-        clock: Clock,
-        stop: CancellationToken,
-        tasks: TaskTracker,
-    ) -> Self {
+    pub(super) fn new(intake: Arc<dyn UsageIntake>, clock: Clock, stop: CancellationToken, tasks: TaskTracker) -> Self {
         Self { intake, clock, stop, tasks }
     }
 }
@@ -51,10 +46,7 @@ impl IngestService {
 impl UsageIngest for IngestService {
     type ReportStream = ReceiverStream<Result<ReportResponse, Status>>;
 
-    async fn report(
-        &self,
-        request: Request<Streaming<ReportRequest>>,
-    ) -> Result<Response<Self::ReportStream>, Status> {
+    async fn report(&self, request: Request<Streaming<ReportRequest>>) -> Result<Response<Self::ReportStream>, Status> {
         let (responses, receiver) = mpsc::channel(RESPONSES);
         let mut session = Session {
             requests: request.into_inner(),
@@ -139,7 +131,8 @@ impl Session {
                 Err(quarantined) => incoming.quarantined.push(quarantined),
             }
         }
-        let committed = self.intake.take(incoming).await.map_err(|stopping| Status::unavailable(stopping.to_string()))?;
+        let committed =
+            self.intake.take(incoming).await.map_err(|stopping| Status::unavailable(stopping.to_string()))?;
         self.received = sequence;
         self.waiting.push_back((sequence, committed));
         Ok(())

@@ -17,12 +17,12 @@ pub(super) struct BulkInsert {
     head: &'static str,
     columns: usize,
     /// After the rows.
-    tail: String,
+    tail: &'static str,
     texts: [OnceLock<Arc<str>>; SIZES.len()],
 }
 
 impl BulkInsert {
-    pub(super) const fn new(head: &'static str, columns: usize, tail: String) -> Self {
+    pub(super) const fn new(head: &'static str, columns: usize, tail: &'static str) -> Self {
         assert!(columns * SIZES[0] <= MOST_PARAMETERS, "too many columns for the largest statement");
         Self { head, columns, tail, texts: [const { OnceLock::new() }; SIZES.len()] }
     }
@@ -52,7 +52,7 @@ impl BulkInsert {
             text.push(')');
         }
         text.push(' ');
-        text.push_str(&self.tail);
+        text.push_str(self.tail);
         text.into()
     }
 }
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn every_row_is_in_exactly_one_statement() {
-        let insert = BulkInsert::new("INSERT INTO t (a, b) VALUES", 2, "ON CONFLICT DO NOTHING".to_owned());
+        let insert = BulkInsert::new("INSERT INTO t (a, b) VALUES", 2, "ON CONFLICT DO NOTHING");
         let rows: Vec<usize> = (0..602).collect();
         let statements = insert.statements(&rows);
         let seen: Vec<usize> = statements.iter().flat_map(|(_, group)| group.iter().copied()).collect();

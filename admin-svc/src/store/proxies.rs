@@ -68,7 +68,8 @@ pub async fn page(connection: &mut AnyConnection, after: &str, limit: i64) -> Re
 }
 
 pub async fn by_id(connection: &mut AnyConnection, id: ProxyId) -> Result<Option<Proxy>, StoreError> {
-    let row = sqlx::query("SELECT * FROM proxies WHERE id = $1").bind(id.to_string()).fetch_optional(connection).await?;
+    let row =
+        sqlx::query("SELECT * FROM proxies WHERE id = $1").bind(id.to_string()).fetch_optional(connection).await?;
     row.as_ref().map(read).transpose()
 }
 

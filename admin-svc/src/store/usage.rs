@@ -27,7 +27,7 @@ static INSERT_EVENTS: LazyLock<BulkInsert> = LazyLock::new(|| {
          input_uncached, cache_read, cache_write_5m, cache_write_1h, output, reasoning, source, error_code, detail) \
          VALUES",
         24,
-        "ON CONFLICT (request_id) DO NOTHING RETURNING request_id".to_owned(),
+        "ON CONFLICT (request_id) DO NOTHING RETURNING request_id",
     )
 });
 
@@ -35,12 +35,12 @@ static INSERT_SERIES: LazyLock<BulkInsert> = LazyLock::new(|| {
     BulkInsert::new(
         "INSERT INTO usage_series (id, service_id, access_key_id, user_id, model, provider_id, upstream_key_id) VALUES",
         7,
-        "ON CONFLICT (id) DO NOTHING".to_owned(),
+        "ON CONFLICT (id) DO NOTHING",
     )
 });
 
 static ADD_ROLLUPS: LazyLock<BulkInsert> =
-    LazyLock::new(|| BulkInsert::new(&ROLLUP_HEAD, 3 + SUM_COLUMNS, ROLLUP_SUMS.clone()));
+    LazyLock::new(|| BulkInsert::new(&ROLLUP_HEAD, 3 + SUM_COLUMNS, &ROLLUP_SUMS));
 
 /// Inserts events that are not there yet and tells which those were. In one transaction with [`add`], so that an
 /// event is summed exactly when it is inserted.

@@ -139,12 +139,7 @@ fn limits(limits: &Limits) -> proto::Limits {
 
 fn timeouts(timeouts: &Timeouts) -> proto::Timeouts {
     let Timeouts { connect_ms, first_byte_ms, idle_ms, total_ms } = timeouts;
-    proto::Timeouts {
-        connect_ms: *connect_ms,
-        first_byte_ms: *first_byte_ms,
-        idle_ms: *idle_ms,
-        total_ms: *total_ms,
-    }
+    proto::Timeouts { connect_ms: *connect_ms, first_byte_ms: *first_byte_ms, idle_ms: *idle_ms, total_ms: *total_ms }
 }
 
 fn millis(at: Timestamp) -> i64 {

@@ -30,7 +30,11 @@ pub(in crate::grpc) fn usage_event(
     proxy_id: ProxyId,
     now: UnixMicros,
 ) -> Result<UsageEvent, QuarantinedEvent> {
-    checked(&event, now).map_err(|reason| QuarantinedEvent { proxy_id: Some(proxy_id), reason, message: event.encode_to_vec() })
+    checked(&event, now).map_err(|reason| QuarantinedEvent {
+        proxy_id: Some(proxy_id),
+        reason,
+        message: event.encode_to_vec(),
+    })
 }
 
 /// The reason names the field.
@@ -93,7 +97,14 @@ fn checked(event: &proto::UsageEvent, now: UnixMicros) -> Result<UsageEvent, Rea
 
 fn attempt(attempt: &proto::Attempt) -> Result<Attempt, Reason> {
     let proto::Attempt {
-        provider_id, upstream_key_id, model, started_at_unix_us, duration_us, status, outcome, reason
+        provider_id,
+        upstream_key_id,
+        model,
+        started_at_unix_us,
+        duration_us,
+        status,
+        outcome,
+        reason,
     } = attempt;
     Ok(Attempt {
         provider_id: id("attempts.provider_id", provider_id)?,

@@ -41,7 +41,7 @@ const SCHEMA: u32 = 1;
 type Ended = Status;
 type Responses = mpsc::Sender<Result<WatchResponse, Status>>;
 /// A place in the line of those who wait for a snapshot.
-type Place = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
+type Place = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send + Sync>>;
 
 pub(super) struct Session {
     shared: Arc<Shared>,

@@ -6,8 +6,20 @@ use crate::domain::usage::{BUCKETS, Sums, Tokens};
 
 /// Counters before the histograms.
 const COUNTERS: [&str; 14] = [
-    "requests", "client_errors", "refused", "upstream_errors", "client_closed", "interrupted", "input_uncached",
-    "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning", "duration_us", "ttft_us",
+    "requests",
+    "client_errors",
+    "refused",
+    "upstream_errors",
+    "client_closed",
+    "interrupted",
+    "input_uncached",
+    "cache_read",
+    "cache_write_5m",
+    "cache_write_1h",
+    "output",
+    "reasoning",
+    "duration_us",
+    "ttft_us",
 ];
 
 pub(super) const SUM_COLUMNS: usize = COUNTERS.len() + 2 * BUCKETS;
@@ -70,8 +82,20 @@ pub(super) fn flatten(sums: &Sums) -> impl Iterator<Item = i64> {
         ttfts,
     } = sums;
     let counters = [
-        *requests, *client_errors, *refused, *upstream_errors, *client_closed, *interrupted, *input_uncached,
-        *cache_read, *cache_write_5m, *cache_write_1h, *output, *reasoning, *duration_us, *ttft_us,
+        *requests,
+        *client_errors,
+        *refused,
+        *upstream_errors,
+        *client_closed,
+        *interrupted,
+        *input_uncached,
+        *cache_read,
+        *cache_write_5m,
+        *cache_write_1h,
+        *output,
+        *reasoning,
+        *duration_us,
+        *ttft_us,
     ];
     counters.into_iter().chain(*durations).chain(*ttfts)
 }

@@ -182,7 +182,16 @@ pub async fn summary(
 
 fn restrict_series(conditions: &mut Conditions, query: &SummaryQuery) {
     let SummaryQuery {
-        service_id, access_key_id, user_id, model, provider_id, upstream_key_id, from: _, to: _, interval: _, group_by: _
+        service_id,
+        access_key_id,
+        user_id,
+        model,
+        provider_id,
+        upstream_key_id,
+        from: _,
+        to: _,
+        interval: _,
+        group_by: _,
     } = query;
     if let Some(id) = service_id {
         conditions.text("s.service_id = ", id.to_string());
