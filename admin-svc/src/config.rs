@@ -39,6 +39,7 @@ struct Fields {
     ops_listen: String,
     data_dir: PathBuf,
     database_url: Option<String>,
+    redis_url: Option<String>,
     master_key: Option<String>,
     master_key_file: Option<PathBuf>,
     setup_token: Option<String>,
@@ -62,6 +63,7 @@ impl Default for Fields {
             ops_listen: "127.0.0.1:9092".to_owned(),
             data_dir: PathBuf::from("./data/admin"),
             database_url: None,
+            redis_url: None,
             master_key: None,
             master_key_file: None,
             setup_token: None,
@@ -94,6 +96,8 @@ pub struct Configuration {
     pub data_dir: PathBuf,
     /// `sqlite://…` or `postgres://…`; may hold a password.
     pub database_url: Secret,
+    /// Shares limits between proxies; without it they are shared by leases alone.
+    pub redis_url: Option<Secret>,
     pub master_key: MasterKeySource,
     /// Proves to `POST /api/v1/setup` that the caller can read this process's configuration or log.
     pub setup_token: Option<Secret>,
@@ -182,6 +186,7 @@ impl Fields {
                 ops: address("ops_listen", &self.ops_listen)?,
             },
             database_url: self.database_url()?,
+            redis_url: self.redis_url()?,
             master_key: self.master_key()?,
             setup_token: filled("setup_token", self.setup_token)?,
             registration_open: self.registration_open,
@@ -203,6 +208,16 @@ impl Fields {
         match scheme {
             Some("sqlite" | "postgres" | "postgresql") => Ok(Secret::new(url.clone())),
             _ => Err(ConfigurationError::field("database_url", "must start with sqlite:// or postgres://")),
+        }
+    }
+
+    fn redis_url(&self) -> Result<Option<Secret>, ConfigurationError> {
+        match &self.redis_url {
+            None => Ok(None),
+            Some(url) if url.starts_with("redis://") || url.starts_with("rediss://") => {
+                Ok(Some(Secret::new(url.clone())))
+            }
+            Some(_) => Err(ConfigurationError::field("redis_url", "must start with redis:// or rediss://")),
         }
     }
 

@@ -13,8 +13,11 @@ use tokio::sync::Notify;
 use tollgate_shared::{clock::Clock, ids::ProxyId};
 
 use crate::{
-    app::App,
-    domain::proxy::{Proxy, RefusedResource},
+    app::{App, AppError, Authorised, caller::ReadProxies},
+    domain::{
+        page::{Page, PageRequest},
+        proxy::{Proxy, RefusedResource},
+    },
     grpc::{ConnectedProxy, ConnectionId, ProxyRegistry},
     publish::Head,
     store::{StoreError, configuration, proxies},
@@ -125,13 +128,6 @@ impl ProxyRegistry for ConnectedProxies {
     }
 }
 
-/// Proxies and the head that they are to reach.
-#[derive(Debug)]
-pub struct ProxyPage {
-    pub head: Head,
-    pub proxies: Vec<Proxy>,
-}
-
 impl App {
     /// Writes what proxies said.
     pub async fn record_proxies(&self, rows: &[Proxy]) -> Result<(), StoreError> {
@@ -140,17 +136,22 @@ impl App {
         tx.commit().await
     }
 
-    /// Proxies by id, after one; `limit` rows at most.
-    pub async fn proxies(&self, after: &str, limit: i64) -> Result<ProxyPage, StoreError> {
+    /// Proxies in the order of their ids, with the head that they are to reach.
+    pub async fn proxies(
+        &self,
+        _caller: &Authorised<ReadProxies>,
+        request: &PageRequest,
+    ) -> Result<(Head, Page<Proxy>), AppError> {
         let mut tx = self.store().begin_read().await?;
         let head = configuration::head(&mut tx).await?;
-        let proxies = proxies::page(&mut tx, after, limit).await?;
-        Ok(ProxyPage { head, proxies })
+        let proxies = proxies::page(&mut tx, request.after_id(), request.rows()).await?;
+        Ok((head, Page::new(proxies, request, |proxy: &Proxy| proxy.id.to_string())))
     }
 
-    pub async fn proxy(&self, id: ProxyId) -> Result<Option<(Head, Proxy)>, StoreError> {
+    pub async fn proxy(&self, _caller: &Authorised<ReadProxies>, id: ProxyId) -> Result<(Head, Proxy), AppError> {
         let mut tx = self.store().begin_read().await?;
         let head = configuration::head(&mut tx).await?;
-        Ok(proxies::by_id(&mut tx, id).await?.map(|proxy| (head, proxy)))
+        let proxy = proxies::by_id(&mut tx, id).await?;
+        proxy.map(|proxy| (head, proxy)).ok_or(AppError::NotFound("proxy"))
     }
 }

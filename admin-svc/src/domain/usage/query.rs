@@ -1,13 +1,13 @@
 //! What can be asked of usage.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use tollgate_shared::{
     clock::UnixMicros,
     ids::{AccessKeyId, ProviderId, RequestId, ServiceId, UpstreamKeyId, UserId},
 };
 
-use super::{Granularity, Outcome, Sums};
+use super::{Granularity, Outcome, Sums, UsageEvent};
 use crate::domain::text_enum::text_enum;
 
 /// Which events are wanted; absent = any.
@@ -33,6 +33,36 @@ pub struct EventFilter {
 pub struct EventPosition {
     pub started_at: UnixMicros,
     pub request_id: RequestId,
+}
+
+/// Why a text is not a position.
+#[derive(Debug, thiserror::Error)]
+#[error("not a position in the list of events")]
+pub struct InvalidPosition;
+
+impl EventPosition {
+    pub fn of(event: &UsageEvent) -> Self {
+        Self { started_at: event.started_at, request_id: event.request_id }
+    }
+}
+
+impl fmt::Display for EventPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { started_at, request_id } = self;
+        write!(f, "{started_at}.{request_id}")
+    }
+}
+
+impl FromStr for EventPosition {
+    type Err = InvalidPosition;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPosition> {
+        let (started_at, request_id) = text.split_once('.').ok_or(InvalidPosition)?;
+        Ok(Self {
+            started_at: started_at.parse().map_err(|_| InvalidPosition)?,
+            request_id: request_id.parse().map_err(|_| InvalidPosition)?,
+        })
+    }
 }
 
 text_enum! {
@@ -85,6 +115,11 @@ pub struct SummaryRow {
 }
 
 impl SummaryQuery {
+    /// How many rows a group has at most.
+    pub fn intervals(&self) -> i64 {
+        self.interval.map_or(1, |interval| (self.to - self.from) / interval.micros() + 2)
+    }
+
     /// Cuts the time so that as much as possible is read from the coarsest roll-ups: days in the middle, hours and
     /// minutes at the edges. Never coarser than the interval.
     pub fn pieces(&self) -> Vec<SummaryPiece> {
@@ -164,6 +199,13 @@ mod tests {
                 assert_eq!(at, to * MINUTE, "{from} {to} {interval:?}");
             }
         }
+    }
+
+    #[test]
+    fn positions_round_trip_through_their_text() {
+        let position = EventPosition { started_at: 1_700_000_000_000_000, request_id: RequestId::generate() };
+        assert_eq!(position.to_string().parse::<EventPosition>().unwrap(), position);
+        assert!("1".parse::<EventPosition>().is_err());
     }
 
     #[test]

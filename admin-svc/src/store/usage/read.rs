@@ -21,7 +21,7 @@ pub async fn events(
     connection: &mut AnyConnection,
     filter: &EventFilter,
     after: Option<EventPosition>,
-    limit: u32,
+    limit: i64,
 ) -> Result<Vec<UsageEvent>, StoreError> {
     let mut conditions = Conditions::new(SELECT_EVENTS);
     restrict(&mut conditions, filter);
@@ -29,7 +29,7 @@ pub async fn events(
         conditions.integer_and_text("(started_at, request_id) < ($, $)", started_at, request_id.to_string());
     }
     conditions.end(" ORDER BY started_at DESC, request_id DESC");
-    conditions.limit(i64::from(limit));
+    conditions.limit(limit);
     let rows = conditions.into_query().fetch_all(connection).await?;
     rows.iter().map(read_event).collect()
 }
@@ -152,7 +152,7 @@ pub async fn summary(
     connection: &mut AnyConnection,
     query: &SummaryQuery,
     piece: SummaryPiece,
-    limit: u32,
+    limit: i64,
 ) -> Result<Vec<SummaryRow>, StoreError> {
     let mut group_by: Vec<&'static str> = query.group_by.iter().map(|dimension| dimension_column(*dimension)).collect();
     if query.interval.is_some() {
@@ -175,7 +175,7 @@ pub async fn summary(
     }
     // Without groups there is one row even where there is nothing to sum.
     conditions.end(" HAVING COUNT(*) > 0");
-    conditions.limit(i64::from(limit));
+    conditions.limit(limit);
     let rows = conditions.into_query().fetch_all(connection).await?;
     rows.iter().map(|row| read_summary(query, row)).collect()
 }
