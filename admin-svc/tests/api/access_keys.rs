@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 use tollgate_shared::access_key;
 
 use crate::{
-    on_both,
+    database::on_both,
     server::{Server, at, send},
 };
 
 const KEYS: &str = "/api/v1/access-keys";
 
 on_both!(
+    crate::server::Server::start;
     secret_is_shown_once,
     rotation_replaces_the_secret_and_may_overlap,
     revoked_key_stays_revoked,

@@ -4,13 +4,15 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::{
-    on_both,
+    database::on_both,
     server::{PASSWORD, Server, at},
 };
 
 const EVENTS: &str = "/api/v1/audit-events";
 
-on_both!(changes_and_log_ins_are_recorded, altered_log_is_noticed, refused_changes_leave_no_record);
+on_both!(
+    crate::server::Server::start;
+    changes_and_log_ins_are_recorded, altered_log_is_noticed, refused_changes_leave_no_record);
 
 async fn changes_and_log_ins_are_recorded(server: Server) {
     let admin = server.admin().await;

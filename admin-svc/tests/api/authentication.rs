@@ -4,11 +4,12 @@ use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::{
-    on_both,
-    server::{Answer, Client, Database, PASSWORD, Server, at, send},
+    database::{Database, on_both},
+    server::{Answer, Client, PASSWORD, Server, at, send},
 };
 
 on_both!(
+    crate::server::Server::start;
     log_in_gives_a_token_that_expires,
     wrong_credentials_get_one_answer,
     guessing_is_slowed_down,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use reqwest::StatusCode;
 
-use crate::server::{Database, Server};
+use crate::{database::Database, server::Server};
 
 /// After a change of the API: `UPDATE=1 cargo nextest run -p admin-svc committed_document`.
 #[test]

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "../support/database.rs"]
+mod database;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod server;
@@ -18,24 +20,3 @@ mod secrets;
 mod services;
 mod setup;
 mod users;
-
-/// Runs each scenario once on each database.
-macro_rules! on_both {
-    ($($scenario:ident),+ $(,)?) => {$(
-        mod $scenario {
-            use crate::server::{Database, Server};
-
-            #[tokio::test]
-            async fn on_sqlite() {
-                super::$scenario(Server::start(Database::sqlite()).await).await;
-            }
-
-            #[tokio::test]
-            async fn on_postgres() {
-                super::$scenario(Server::start(Database::postgres().await).await).await;
-            }
-        }
-    )+};
-}
-
-pub(crate) use on_both;

@@ -5,7 +5,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
-    on_both,
+    database::on_both,
     server::{Server, at, send},
 };
 
@@ -14,6 +14,7 @@ const KEYS: &str = "/api/v1/upstream-keys";
 const SECRET: &str = "sk-proj-canary0123456789";
 
 on_both!(
+    crate::server::Server::start;
     pool_belongs_to_a_provider,
     secret_goes_in_and_does_not_come_out,
     same_secret_is_noticed_within_a_pool,

@@ -4,13 +4,15 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::{
-    on_both,
-    server::{Database, Server, at, send},
+    database::{Database, on_both},
+    server::{Server, at, send},
 };
 
 const PROVIDERS: &str = "/api/v1/providers";
 
-on_both!(odd_ids_are_not_found);
+on_both!(
+    crate::server::Server::start;
+    odd_ids_are_not_found);
 
 #[tokio::test]
 async fn malformed_requests_are_problems() {

@@ -4,13 +4,14 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
-    on_both,
+    database::on_both,
     server::{Server, at, send},
 };
 
 const PROVIDERS: &str = "/api/v1/providers";
 
 on_both!(
+    crate::server::Server::start;
     provider_is_made_read_changed_and_deleted,
     bad_fields_are_named,
     change_of_a_stale_version_is_refused,

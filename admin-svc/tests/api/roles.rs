@@ -4,11 +4,13 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::{
-    on_both,
+    database::on_both,
     server::{Server, send},
 };
 
-on_both!(each_role_may_do_what_it_should, strangers_may_do_nothing);
+on_both!(
+    crate::server::Server::start;
+    each_role_may_do_what_it_should, strangers_may_do_nothing);
 
 const READS: [(&str, &[&str]); 7] = [
     ("/api/v1/providers", &["operator", "member", "auditor"]),

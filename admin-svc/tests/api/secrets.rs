@@ -8,7 +8,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::server::{Database, PASSWORD, Server, options, send};
+use crate::{
+    database::Database,
+    server::{PASSWORD, Server, options, send},
+};
 
 #[tokio::test]
 async fn planted_secrets_are_not_in_the_database_files() {

@@ -1,6 +1,6 @@
 //! A control plane that listens on a port of its own, and a client for it.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use admin_svc::{
     app::{App, AppOptions},
@@ -9,56 +9,25 @@ use admin_svc::{
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tollgate_shared::{address::AddressPolicy, clock::Clock, secret::Secret};
 
-use crate::postgres;
+use crate::database::Database;
 
-pub const SETUP_TOKEN: &str = "setup-token-of-the-tests";
-pub const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const SETUP_TOKEN: &str = "setup-token-of-the-tests";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
 /// 2026-11-23T00:00:00Z.
 const START: i64 = 1_795_392_000_000_000;
 
-pub enum Database {
-    Sqlite(TempDir),
-    Postgres(postgres::Database),
-}
-
-impl Database {
-    pub fn sqlite() -> Self {
-        Self::Sqlite(tempfile::tempdir().unwrap())
-    }
-
-    pub async fn postgres() -> Self {
-        Self::Postgres(postgres::database().await)
-    }
-
-    pub fn url(&self) -> String {
-        match self {
-            Self::Sqlite(folder) => format!("sqlite://{}", folder.path().join("tollgate.db").display()),
-            Self::Postgres(database) => database.url.clone(),
-        }
-    }
-
-    /// Where SQLite keeps its files.
-    pub fn folder(&self) -> Option<PathBuf> {
-        match self {
-            Self::Sqlite(folder) => Some(folder.path().to_owned()),
-            Self::Postgres(_) => None,
-        }
-    }
-}
-
-pub struct Server {
-    pub app: App,
-    pub clock: Clock,
-    pub database: Database,
+pub(crate) struct Server {
+    pub(crate) app: App,
+    pub(crate) clock: Clock,
+    pub(crate) database: Database,
     address: SocketAddr,
     task: JoinHandle<()>,
 }
 
-pub fn options(database: &Database, clock: &Clock) -> AppOptions {
+pub(crate) fn options(database: &Database, clock: &Clock) -> AppOptions {
     AppOptions {
         database_url: database.url(),
         master_key: MasterKey::from_bytes([7; 32]),
@@ -71,11 +40,11 @@ pub fn options(database: &Database, clock: &Clock) -> AppOptions {
 }
 
 impl Server {
-    pub async fn start(database: Database) -> Self {
+    pub(crate) async fn start(database: Database) -> Self {
         Self::start_with(database, |_| ()).await
     }
 
-    pub async fn start_with(database: Database, change: impl FnOnce(&mut AppOptions)) -> Self {
+    pub(crate) async fn start_with(database: Database, change: impl FnOnce(&mut AppOptions)) -> Self {
         let clock = Clock::held_at(START);
         let mut options = options(&database, &clock);
         change(&mut options);
@@ -88,17 +57,17 @@ impl Server {
         Self { app, clock, database, address, task }
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// A client that is not signed in.
-    pub fn anonymous(&self) -> Client {
+    pub(crate) fn anonymous(&self) -> Client {
         Client { http: reqwest::Client::new(), base: self.url(""), token: None }
     }
 
     /// The first administrator, signed in.
-    pub async fn admin(&self) -> Client {
+    pub(crate) async fn admin(&self) -> Client {
         let anonymous = self.anonymous();
         let setup = json!({"token": SETUP_TOKEN, "email": "admin@example.com", "password": PASSWORD});
         anonymous.post("/api/v1/setup", &setup).await.expect(StatusCode::CREATED);
@@ -106,21 +75,21 @@ impl Server {
     }
 
     /// Another user, made by the administrator, signed in.
-    pub async fn user(&self, admin: &Client, role: &str) -> Client {
+    pub(crate) async fn user(&self, admin: &Client, role: &str) -> Client {
         let email = format!("{role}@example.com");
         let user = json!({"email": email, "role": role, "password": PASSWORD});
         admin.post("/api/v1/users", &user).await.expect(StatusCode::CREATED);
         self.sign_in(&email).await
     }
 
-    pub async fn sign_in(&self, email: &str) -> Client {
+    pub(crate) async fn sign_in(&self, email: &str) -> Client {
         let mut client = self.anonymous();
         let answer = client.post("/api/v1/auth/login", &json!({"email": email, "password": PASSWORD})).await;
         client.token = answer.expect(StatusCode::OK)["access_token"].as_str().map(str::to_owned);
         client
     }
 
-    pub fn advance(&self, seconds: u64) {
+    pub(crate) fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
 }
@@ -132,23 +101,23 @@ impl Drop for Server {
 }
 
 #[derive(Clone)]
-pub struct Client {
-    pub http: reqwest::Client,
-    pub base: String,
-    pub token: Option<String>,
+pub(crate) struct Client {
+    pub(crate) http: reqwest::Client,
+    pub(crate) base: String,
+    pub(crate) token: Option<String>,
 }
 
 /// A whole answer.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: reqwest::header::HeaderMap,
-    pub text: String,
-    pub json: Value,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) text: String,
+    pub(crate) json: Value,
 }
 
 impl Client {
-    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.token {
             Some(token) => request.bearer_auth(token),
@@ -156,45 +125,45 @@ impl Client {
         }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         send(self.request(Method::GET, path)).await
     }
 
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         send(self.request(Method::POST, path).json(body)).await
     }
 
-    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
         send(self.request(Method::PATCH, path).json(body)).await
     }
 
-    pub async fn delete(&self, path: &str) -> Answer {
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
         send(self.request(Method::DELETE, path)).await
     }
 
     /// Creates, and gives the new resource.
-    pub async fn create(&self, path: &str, body: &Value) -> Value {
+    pub(crate) async fn create(&self, path: &str, body: &Value) -> Value {
         self.post(path, body).await.expect(StatusCode::CREATED)
     }
 
-    pub async fn provider(&self, name: &str) -> Value {
+    pub(crate) async fn provider(&self, name: &str) -> Value {
         let body = json!({"name": name, "kind": "openai", "base_url": "https://api.openai.com"});
         self.create("/api/v1/providers", &body).await
     }
 
-    pub async fn pool(&self, name: &str) -> Value {
+    pub(crate) async fn pool(&self, name: &str) -> Value {
         let provider = self.provider(name).await;
         self.create("/api/v1/key-pools", &json!({"name": name, "provider_id": provider["id"]})).await
     }
 
-    pub async fn service(&self, slug: &str) -> Value {
+    pub(crate) async fn service(&self, slug: &str) -> Value {
         let pool = self.pool(slug).await;
         let routes = json!([{"models": ["gpt-*"], "targets": [{"pool_id": pool["id"]}]}]);
         self.create("/api/v1/services", &json!({"name": slug, "slug": slug, "routes": routes})).await
     }
 }
 
-pub async fn send(request: reqwest::RequestBuilder) -> Answer {
+pub(crate) async fn send(request: reqwest::RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());
     let text = response.text().await.unwrap();
@@ -205,18 +174,18 @@ pub async fn send(request: reqwest::RequestBuilder) -> Answer {
 
 impl Answer {
     #[track_caller]
-    pub fn expect(self, status: StatusCode) -> Value {
+    pub(crate) fn expect(self, status: StatusCode) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
         self.json
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
 
     /// Asserts a refusal in the form of RFC 9457, and gives the names of its fields.
     #[track_caller]
-    pub fn refused(&self, status: u16, slug: &str) -> Vec<String> {
+    pub(crate) fn refused(&self, status: u16, slug: &str) -> Vec<String> {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
         assert_eq!(self.header("content-type"), "application/problem+json");
         assert_eq!(self.json["status"], status);
@@ -229,6 +198,6 @@ impl Answer {
 }
 
 /// The path of a resource.
-pub fn at(collection: &str, resource: &Value) -> String {
+pub(crate) fn at(collection: &str, resource: &Value) -> String {
     format!("{collection}/{}", resource["id"].as_str().unwrap())
 }

@@ -4,13 +4,15 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::{
-    on_both,
+    database::on_both,
     server::{Server, at},
 };
 
 const SERVICES: &str = "/api/v1/services";
 
-on_both!(service_is_made_and_changed, bad_services_are_refused, used_service_is_not_deleted);
+on_both!(
+    crate::server::Server::start;
+    service_is_made_and_changed, bad_services_are_refused, used_service_is_not_deleted);
 
 async fn service_is_made_and_changed(server: Server) {
     let admin = server.admin().await;

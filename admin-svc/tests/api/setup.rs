@@ -4,11 +4,13 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::{
-    on_both,
+    database::on_both,
     server::{PASSWORD, SETUP_TOKEN, Server},
 };
 
-on_both!(first_administrator_is_made_once, set_up_needs_the_token_and_valid_fields, set_ups_at_the_same_time_make_one);
+on_both!(
+    crate::server::Server::start;
+    first_administrator_is_made_once, set_up_needs_the_token_and_valid_fields, set_ups_at_the_same_time_make_one);
 
 async fn first_administrator_is_made_once(server: Server) {
     let client = server.anonymous();

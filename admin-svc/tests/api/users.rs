@@ -4,13 +4,15 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::{
-    on_both,
+    database::on_both,
     server::{PASSWORD, Server, at},
 };
 
 const USERS: &str = "/api/v1/users";
 
-on_both!(user_is_made_changed_and_deleted, last_administrator_stays, user_with_access_keys_is_not_deleted);
+on_both!(
+    crate::server::Server::start;
+    user_is_made_changed_and_deleted, last_administrator_stays, user_with_access_keys_is_not_deleted);
 
 async fn user_is_made_changed_and_deleted(server: Server) {
     let admin = server.admin().await;

@@ -31,7 +31,7 @@ const SCRIPT: &str = r#"
 
 /// A running cluster; stops when the last holder drops it.
 #[derive(Debug)]
-pub struct Cluster {
+pub(crate) struct Cluster {
     folder: TempDir,
     process: Child,
     keep_running: Option<ChildStdin>,
@@ -39,13 +39,13 @@ pub struct Cluster {
 
 /// A database of its own, and its cluster.
 #[derive(Debug)]
-pub struct Database {
-    pub url: String,
+pub(crate) struct Database {
+    pub(crate) url: String,
     _cluster: Arc<Cluster>,
 }
 
 /// A new, empty database.
-pub async fn database() -> Database {
+pub(crate) async fn database() -> Database {
     let cluster = shared_cluster().await;
     let name = format!("test_{}", uuid::Uuid::now_v7().simple());
     let mut connection = PgConnection::connect(&cluster.url("postgres")).await.expect("connect to the test cluster");
