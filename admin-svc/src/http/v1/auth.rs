@@ -27,7 +27,10 @@ use crate::{
 
 /// This resource's part of the API's document.
 #[derive(OpenApi)]
-#[openapi(paths(login::login, register::register, refresh::refresh, logout::logout, me::me))]
+#[openapi(
+    paths(login::login, register::register, refresh::refresh, logout::logout, me::me),
+    components(schemas(Client))
+)]
 pub(super) struct Api;
 
 pub(super) fn routes() -> Router<App> {
