@@ -73,6 +73,7 @@ pub(super) struct UsageSummary {
 /// not get that far.
 #[derive(Default, Serialize, utoipa::ToSchema)]
 #[schema(as = UsageSummaryItem)]
+#[expect(clippy::option_option, reason = "left out and null mean different things to the caller")]
 struct SummaryItem {
     /// When the interval begins; left out without `interval`.
     #[serde(skip_serializing_if = "Option::is_none")]
