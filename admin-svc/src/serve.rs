@@ -190,3 +190,12 @@ impl Running {
         }
     }
 }
+
+impl Drop for Running {
+    /// Nothing outlives its owner, also when it was not stopped in order.
+    fn drop(&mut self) {
+        self.serving.cancel();
+        self.beside.cancel();
+        self.ops.cancel();
+    }
+}
