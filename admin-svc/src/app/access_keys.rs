@@ -118,7 +118,7 @@ impl App {
             previous: None,
         };
         access_keys::insert(&mut creation.tx, &key).await?;
-        self.record(&mut creation.tx, &caller.source, KIND, key.id, Change::Create(&key)).await?;
+        self.record(&mut creation.tx, &caller.source, KIND, &key.id, Change::Create(&key)).await?;
         creation.finish(&AccessKeyWithSecret { access_key: key, secret: secret.expose().to_owned() }).await
     }
 
@@ -140,7 +140,7 @@ impl App {
         }
         let after = AccessKey { spec, stamp: before.stamp.next(self.now()), ..before.clone() };
         access_keys::update(&mut tx, &after).await?;
-        self.record(&mut tx, &caller.source, KIND, id, Change::Update(&before, &after)).await?;
+        self.record(&mut tx, &caller.source, KIND, &id, Change::Update(&before, &after)).await?;
         tx.commit().await?;
         Ok(after)
     }
@@ -174,7 +174,7 @@ impl App {
         };
         access_keys::update(&mut creation.tx, &after).await?;
         creation.tx.record_change(KIND, &id.to_string(), false).await?;
-        let record = Record::new("access_key.rotate", KIND.as_str(), id).before(&before)?.after(&after)?;
+        let record = Record::new("access_key.rotate", KIND.as_str(), &id).before(&before)?.after(&after)?;
         self.audit(&mut creation.tx, &caller.source, record).await?;
         creation.finish(&AccessKeyWithSecret { access_key: after, secret: secret.expose().to_owned() }).await
     }
@@ -201,7 +201,7 @@ impl App {
         access_keys::update(&mut tx, &after).await?;
         // To a proxy a revoked key is one that does not exist: deletes apply even when an update is refused.
         tx.record_change(KIND, &id.to_string(), true).await?;
-        let record = Record::new("access_key.revoke", KIND.as_str(), id).before(&before)?.after(&after)?;
+        let record = Record::new("access_key.revoke", KIND.as_str(), &id).before(&before)?.after(&after)?;
         self.audit(&mut tx, &caller.source, record).await?;
         Ok(tx.commit().await?)
     }

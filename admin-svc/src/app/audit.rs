@@ -32,7 +32,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn new(action: impl Into<String>, target_kind: &'static str, target_id: impl ToString) -> Self {
+    pub(super) fn new(action: impl Into<String>, target_kind: &'static str, target_id: &impl ToString) -> Self {
         Self { action: action.into(), target_kind, target_id: target_id.to_string(), before: None, after: None }
     }
 
@@ -95,7 +95,7 @@ impl App {
         tx: &mut WriteTx,
         source: &Source,
         kind: ResourceKind,
-        id: impl ToString,
+        id: &impl ToString,
         change: Change<'_, T>,
     ) -> Result<(), AppError> {
         let id = id.to_string();

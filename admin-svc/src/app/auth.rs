@@ -58,7 +58,7 @@ impl App {
     pub async fn logout(&self, caller: &Caller) -> Result<(), AppError> {
         let mut tx = self.store().begin_write().await?;
         sessions::revoke(&mut tx, caller.session, self.now()).await?;
-        self.audit(&mut tx, &caller.source, Record::new("auth.logout", "user", caller.user.id)).await?;
+        self.audit(&mut tx, &caller.source, Record::new("auth.logout", "user", &caller.user.id)).await?;
         Ok(tx.commit().await?)
     }
 

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How long an answer is kept.
-const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+const KEPT: Duration = Duration::from_hours(24);
 
 /// How a create call identifies itself.
 #[derive(Clone, Debug, Default)]

@@ -53,7 +53,7 @@ impl App {
         ensure_provider(&mut creation.tx, spec.provider_id).await?;
         let pool = KeyPool { id: KeyPoolId::generate(), spec, stamp: Stamp::first(self.now()) };
         key_pools::insert(&mut creation.tx, &pool).await?;
-        self.record(&mut creation.tx, &caller.source, KIND, pool.id, Change::Create(&pool)).await?;
+        self.record(&mut creation.tx, &caller.source, KIND, &pool.id, Change::Create(&pool)).await?;
         creation.finish(&pool).await
     }
 
@@ -74,7 +74,7 @@ impl App {
         ensure_provider(&mut tx, spec.provider_id).await?;
         let after = KeyPool { spec, stamp: before.stamp.next(self.now()), ..before.clone() };
         key_pools::update(&mut tx, &after).await?;
-        self.record(&mut tx, &caller.source, KIND, id, Change::Update(&before, &after)).await?;
+        self.record(&mut tx, &caller.source, KIND, &id, Change::Update(&before, &after)).await?;
         tx.commit().await?;
         Ok(after)
     }
@@ -93,7 +93,7 @@ impl App {
         let services = services_using(&mut tx, id).await?;
         ensure_unused(&[("upstream key", &keys), ("service", &services)])?;
         key_pools::delete(&mut tx, id).await?;
-        self.record(&mut tx, &caller.source, KIND, id, Change::Delete(&before)).await?;
+        self.record(&mut tx, &caller.source, KIND, &id, Change::Delete(&before)).await?;
         Ok(tx.commit().await?)
     }
 }

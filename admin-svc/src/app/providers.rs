@@ -54,7 +54,7 @@ impl App {
         let stamp = Stamp::first(self.now());
         let provider = Provider { id: ProviderId::generate(), spec, models: Vec::new(), stamp };
         providers::insert(&mut creation.tx, &provider).await?;
-        self.record(&mut creation.tx, &caller.source, KIND, provider.id, Change::Create(&provider)).await?;
+        self.record(&mut creation.tx, &caller.source, KIND, &provider.id, Change::Create(&provider)).await?;
         creation.finish(&provider).await
     }
 
@@ -74,7 +74,7 @@ impl App {
         }
         let after = Provider { spec, stamp: before.stamp.next(self.now()), ..before.clone() };
         providers::update(&mut tx, &after).await?;
-        self.record(&mut tx, &caller.source, KIND, id, Change::Update(&before, &after)).await?;
+        self.record(&mut tx, &caller.source, KIND, &id, Change::Update(&before, &after)).await?;
         tx.commit().await?;
         Ok(after)
     }
@@ -92,7 +92,7 @@ impl App {
         let pools = key_pools::names_of_provider(&mut tx, id).await?;
         ensure_unused(&[("key pool", &pools)])?;
         providers::delete(&mut tx, id).await?;
-        self.record(&mut tx, &caller.source, KIND, id, Change::Delete(&before)).await?;
+        self.record(&mut tx, &caller.source, KIND, &id, Change::Delete(&before)).await?;
         Ok(tx.commit().await?)
     }
 }

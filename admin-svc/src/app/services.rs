@@ -55,7 +55,7 @@ impl App {
         ensure_pools(&mut creation.tx, &spec).await?;
         let service = Service { id: ServiceId::generate(), spec, stamp: Stamp::first(self.now()) };
         services::insert(&mut creation.tx, &service).await?;
-        self.record(&mut creation.tx, &caller.source, KIND, service.id, Change::Create(&service)).await?;
+        self.record(&mut creation.tx, &caller.source, KIND, &service.id, Change::Create(&service)).await?;
         creation.finish(&service).await
     }
 
@@ -76,7 +76,7 @@ impl App {
         ensure_pools(&mut tx, &spec).await?;
         let after = Service { spec, stamp: before.stamp.next(self.now()), ..before.clone() };
         services::update(&mut tx, &after).await?;
-        self.record(&mut tx, &caller.source, KIND, id, Change::Update(&before, &after)).await?;
+        self.record(&mut tx, &caller.source, KIND, &id, Change::Update(&before, &after)).await?;
         tx.commit().await?;
         Ok(after)
     }
@@ -96,7 +96,7 @@ impl App {
         ensure_unused(&[("access key", &keys)])?;
         access_keys::delete_revoked(&mut tx, &keys_of_service).await?;
         services::delete(&mut tx, id).await?;
-        self.record(&mut tx, &caller.source, KIND, id, Change::Delete(&before)).await?;
+        self.record(&mut tx, &caller.source, KIND, &id, Change::Delete(&before)).await?;
         Ok(tx.commit().await?)
     }
 }

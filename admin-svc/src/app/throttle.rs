@@ -12,9 +12,9 @@ const FREE_FOR_ACCOUNT: u32 = 5;
 /// Many people may share an address.
 const FREE_FOR_ADDRESS: u32 = 20;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(300);
+const LONGEST_WAIT: Duration = Duration::from_mins(5);
 /// Failures are forgotten after this time without another.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
+const FORGOTTEN_AFTER: Duration = Duration::from_hours(1);
 /// Bounds the memory; beyond it the entry that failed longest ago goes.
 const MOST_ENTRIES: usize = 20_000;
 const MICROS_PER_SECOND: i64 = 1_000_000;

@@ -92,7 +92,7 @@ impl App {
         }
         ensure_new_in_pool(&mut tx, &after).await?;
         upstream_keys::update(&mut tx, &after).await?;
-        self.record(&mut tx, &caller.source, KIND, id, Change::Update(&before, &after)).await?;
+        self.record(&mut tx, &caller.source, KIND, &id, Change::Update(&before, &after)).await?;
         tx.commit().await?;
         Ok(after)
     }
@@ -107,7 +107,7 @@ impl App {
         let before = upstream_keys::by_id(&mut tx, id).await?.ok_or(NOT_FOUND)?;
         precondition.check(before.stamp)?;
         upstream_keys::delete(&mut tx, id).await?;
-        self.record(&mut tx, &caller.source, KIND, id, Change::Delete(&before)).await?;
+        self.record(&mut tx, &caller.source, KIND, &id, Change::Delete(&before)).await?;
         Ok(tx.commit().await?)
     }
 
@@ -131,7 +131,7 @@ impl App {
         self.put_secret(&mut key, secret)?;
         ensure_new_in_pool(tx, &key).await?;
         upstream_keys::insert(tx, &key).await?;
-        self.record(tx, &caller.source, KIND, key.id, Change::Create(&key)).await?;
+        self.record(tx, &caller.source, KIND, &key.id, Change::Create(&key)).await?;
         Ok(key)
     }
 

@@ -86,7 +86,7 @@ impl App {
         if ends_sessions {
             sessions::revoke_all_of(&mut tx, id, self.now()).await?;
         }
-        let record = Record::new("user.update", "user", id).before(&before)?.after(&after)?;
+        let record = Record::new("user.update", "user", &id).before(&before)?.after(&after)?;
         self.audit(&mut tx, &caller.source, record).await?;
         tx.commit().await?;
         Ok(after)
@@ -108,7 +108,7 @@ impl App {
         super::references::ensure_unused(&[("access key", &keys)])?;
         access_keys::delete_revoked(&mut tx, &keys_of_user).await?;
         users::delete(&mut tx, id).await?;
-        self.audit(&mut tx, &caller.source, Record::new("user.delete", "user", id).before(&before)?).await?;
+        self.audit(&mut tx, &caller.source, Record::new("user.delete", "user", &id).before(&before)?).await?;
         Ok(tx.commit().await?)
     }
 
@@ -123,7 +123,7 @@ impl App {
         let stamp = Stamp::first(self.now());
         let user = User { id: UserId::generate(), spec, last_login_at: None, stamp, password_hash };
         users::insert(tx, &user).await?;
-        let record = Record::new("user.create", "user", user.id).after(&user)?;
+        let record = Record::new("user.create", "user", &user.id).after(&user)?;
         self.audit(tx, source, record).await?;
         Ok(user)
     }

@@ -43,7 +43,7 @@ pub(super) async fn frame(mut request: Request, next: Next) -> Response {
     let span = tracing::info_span!("request", request.id = %id);
     let mut response = next.run(request).instrument(span).await;
     if let Some(problem) = problem_of(&mut response) {
-        response = render(problem, path, id, response);
+        response = render(problem, path, id, &response);
     }
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
@@ -63,7 +63,7 @@ fn problem_of(response: &mut Response) -> Option<Problem> {
     (status.is_client_error() || status.is_server_error()).then(|| Problem::of_status(status))
 }
 
-fn render(problem: Problem, path: String, id: RequestId, unfinished: Response) -> Response {
+fn render(problem: Problem, path: String, id: RequestId, unfinished: &Response) -> Response {
     let body = ProblemBody {
         kind: format!("urn:tollgate:problem:{}", problem.slug),
         title: problem.title.to_owned(),

@@ -11,6 +11,7 @@ use super::{AnyConnection, Fields, StoreError, fields::to_document};
 use crate::domain::{
     access_key::{AccessKey, AccessKeyDefinition, AccessKeySpec, AccessKeyStatus, PreviousSecret},
     page::{Page, PageRequest},
+    timestamp::Timestamp,
 };
 
 const TABLE: &str = "access_keys";
@@ -93,7 +94,7 @@ pub async fn insert(connection: &mut AnyConnection, key: &AccessKey) -> Result<(
     .bind(key.previous.map(|previous| previous.until.micros()))
     .bind(key.status.as_str())
     .bind(to_document(TABLE, "definition", &AccessKeyDefinition::from(&key.spec))?)
-    .bind(key.spec.expires_at.map(|time| time.micros()))
+    .bind(key.spec.expires_at.map(Timestamp::micros))
     .bind(key.stamp.created_at.micros())
     .bind(key.stamp.updated_at.micros())
     .bind(key.stamp.version)
@@ -115,7 +116,7 @@ pub async fn update(connection: &mut AnyConnection, key: &AccessKey) -> Result<(
     .bind(key.previous.map(|previous| previous.until.micros()))
     .bind(key.status.as_str())
     .bind(to_document(TABLE, "definition", &AccessKeyDefinition::from(&key.spec))?)
-    .bind(key.spec.expires_at.map(|time| time.micros()))
+    .bind(key.spec.expires_at.map(Timestamp::micros))
     .bind(key.stamp.updated_at.micros())
     .bind(key.stamp.version)
     .execute(connection)

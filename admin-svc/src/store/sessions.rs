@@ -7,7 +7,7 @@ use tollgate_shared::{
 };
 
 use super::{AnyConnection, Fields, StoreError};
-use crate::domain::session::Session;
+use crate::domain::{session::Session, timestamp::Timestamp};
 
 const TABLE: &str = "sessions";
 
@@ -45,7 +45,7 @@ pub async fn insert(connection: &mut AnyConnection, session: &Session) -> Result
     .bind(session.previous_token_hash.as_deref())
     .bind(session.created_at.micros())
     .bind(session.expires_at.micros())
-    .bind(session.revoked_at.map(|time| time.micros()))
+    .bind(session.revoked_at.map(Timestamp::micros))
     .execute(connection)
     .await?;
     Ok(())

@@ -6,6 +6,7 @@ use tollgate_shared::{clock::UnixMicros, ids::UserId};
 use super::{AnyConnection, Fields, StoreError};
 use crate::domain::{
     page::{Page, PageRequest},
+    timestamp::Timestamp,
     user::{User, UserSpec},
 };
 
@@ -71,7 +72,7 @@ pub async fn insert(connection: &mut AnyConnection, user: &User) -> Result<(), S
     .bind(user.stamp.created_at.micros())
     .bind(user.stamp.updated_at.micros())
     .bind(user.stamp.version)
-    .bind(user.last_login_at.map(|time| time.micros()))
+    .bind(user.last_login_at.map(Timestamp::micros))
     .execute(connection)
     .await?;
     Ok(())

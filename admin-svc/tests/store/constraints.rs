@@ -45,7 +45,7 @@ async fn rows_round_trip(Opened { store, .. }: Opened) {
     let mut tx = store.begin_write().await.unwrap();
     providers::insert(&mut tx, &written).await.unwrap();
     tx.commit().await.unwrap();
-    let read = providers::by_id(&mut *store.reader().await.unwrap(), written.id).await.unwrap().unwrap();
+    let read = providers::by_id(&mut store.reader().await.unwrap(), written.id).await.unwrap().unwrap();
     assert_eq!((read.spec, read.models, read.stamp), (written.spec, written.models, written.stamp));
 }
 

@@ -74,7 +74,7 @@ async fn read_transaction_sees_one_state(Opened { store, .. }: Opened) {
     assert_eq!(revision(&mut read).await, 1);
     assert_eq!(providers::all(&mut read).await.unwrap().len(), 1);
     drop(read);
-    assert_eq!(revision(&mut *store.reader().await.unwrap()).await, 2);
+    assert_eq!(revision(&mut store.reader().await.unwrap()).await, 2);
 }
 
 async fn writes_without_a_change_do_not_wake(Opened { store, .. }: Opened) {

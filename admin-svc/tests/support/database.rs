@@ -52,6 +52,7 @@ macro_rules! on_both {
 
         #[tokio::test]
         async fn every_scenario_on_postgres() {
+            let _cluster = $crate::postgres::shared_cluster().await;
             $(
                 eprintln!("scenario: {}", stringify!($scenario));
                 $scenario($start($crate::database::Database::postgres().await).await).await;

@@ -1,4 +1,5 @@
-//! A private PostgreSQL cluster for this process, and a fresh database in it for each test.
+//! A private PostgreSQL cluster for this process, and a fresh schema in it for each test (a database of its own would
+//! cost a copy of the template each time).
 //!
 //! The cluster lives in a temporary folder and is reached through a socket there, so no port can be taken. A shell
 //! stands between: it stops the cluster when its standard input ends, that is, whenever this process ends, however it
@@ -17,7 +18,7 @@ use parking_lot::Mutex;
 use sqlx::{Connection, Executor, PgConnection};
 use tempfile::TempDir;
 
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// `$1`: folder of the programs, `$2`: folder of the cluster. Durability is off: only one process ever reads it.
 const SCRIPT: &str = r#"
@@ -25,7 +26,7 @@ const SCRIPT: &str = r#"
     "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses='' -c fsync=off -c max_connections=200 >>"$2/log" 2>&1 &
     server=$!
     read -r _
-    kill -INT "$server"
+    kill -QUIT "$server"
     wait "$server"
 "#;
 
@@ -37,24 +38,26 @@ pub(crate) struct Cluster {
     keep_running: Option<ChildStdin>,
 }
 
-/// A database of its own, and its cluster.
+/// A schema of its own, and its cluster.
 #[derive(Debug)]
 pub(crate) struct Database {
     pub(crate) url: String,
     _cluster: Arc<Cluster>,
 }
 
-/// A new, empty database.
+/// A new, empty schema.
 pub(crate) async fn database() -> Database {
     let cluster = shared_cluster().await;
     let name = format!("test_{}", uuid::Uuid::now_v7().simple());
-    let mut connection = PgConnection::connect(&cluster.url("postgres")).await.expect("connect to the test cluster");
-    let statement = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
-    connection.execute(statement).await.expect("create a test database");
-    Database { url: cluster.url(&name), _cluster: cluster }
+    let mut connection = PgConnection::connect(&cluster.url()).await.expect("connect to the test cluster");
+    let statement = sqlx::AssertSqlSafe(format!("CREATE SCHEMA {name}"));
+    connection.execute(statement).await.expect("create a test schema");
+    connection.close().await.expect("leave the test cluster");
+    Database { url: format!("{}&options[search_path]={name}", cluster.url()), _cluster: cluster }
 }
 
-async fn shared_cluster() -> Arc<Cluster> {
+/// The running cluster; it stops when nobody holds it.
+pub(crate) async fn shared_cluster() -> Arc<Cluster> {
     static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
     let cluster = {
         let mut shared = SHARED.lock();
@@ -94,13 +97,13 @@ impl Cluster {
         Self { folder, process, keep_running }
     }
 
-    fn url(&self, database: &str) -> String {
-        format!("postgres://tollgate@localhost/{database}?host={}", self.folder.path().display())
+    fn url(&self) -> String {
+        format!("postgres://tollgate@localhost/postgres?host={}", self.folder.path().display())
     }
 
     async fn ready(&self) {
         let started = Instant::now();
-        while PgConnection::connect(&self.url("postgres")).await.is_err() {
+        while PgConnection::connect(&self.url()).await.is_err() {
             let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
             assert!(started.elapsed() < READY_WITHIN, "PostgreSQL does not start:\n{log}");
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -39,11 +39,11 @@ impl App {
         };
         let Some(user) = user else {
             let name = if is_email(&email) { email } else { "not an address".to_owned() };
-            self.audit(&mut tx, source, Record::new("auth.login_failed", "user", name)).await?;
+            self.audit(&mut tx, source, Record::new("auth.login_failed", "user", &name)).await?;
             tx.commit().await?;
             return Err(WRONG);
         };
-        let record = Record::new("auth.login", "user", user.id);
+        let record = Record::new("auth.login", "user", &user.id);
         self.audit(&mut tx, &source.acting_as(&user), record).await?;
         let session = self.start_session(&mut tx, user).await?;
         tx.commit().await?;

@@ -28,7 +28,7 @@ impl App {
         let mut tx = self.store().begin_write().await?;
         if let Some((session, user)) = self.session_of(&mut tx, refresh_token, source).await? {
             sessions::revoke(&mut tx, session.id, self.now()).await?;
-            let record = Record::new("auth.logout", "user", user.id);
+            let record = Record::new("auth.logout", "user", &user.id);
             self.audit(&mut tx, &source.acting_as(&user), record).await?;
         }
         Ok(tx.commit().await?)
@@ -47,7 +47,7 @@ impl App {
         let Some(user) = users::by_id(tx, session.user_id).await? else { return Ok(None) };
         if session.token_hash != hash {
             sessions::revoke(tx, session.id, self.now()).await?;
-            let record = Record::new("auth.refresh_token_reused", "user", user.id);
+            let record = Record::new("auth.refresh_token_reused", "user", &user.id);
             self.audit(tx, &source.acting_as(&user), record).await?;
             return Ok(None);
         }
