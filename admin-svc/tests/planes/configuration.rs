@@ -40,7 +40,7 @@ async fn a_new_proxy_gets_everything_and_then_what_changes(plane: ControlPlane) 
     let delta = watch.delta().await;
     assert_eq!((delta.epoch, delta.from), (whole.epoch, whole.revision));
     assert!(delta.to > delta.from);
-    assert_eq!(ids(&delta.upserts).into_keys().collect::<Vec<_>>(), [second.clone()]);
+    assert_eq!(ids(&delta.upserts).into_keys().collect::<Vec<_>>(), [second.as_str()]);
     watch.ack(delta.nonce, delta.to).await;
 
     plane.call(Method::DELETE, &format!("/api/v1/providers/{second}"), None, StatusCode::NO_CONTENT).await;
@@ -57,12 +57,12 @@ async fn a_proxy_that_is_a_little_behind_gets_only_the_changes(plane: ControlPla
     let mut again = Watch::open(&plane, hello(&whole.epoch, whole.revision)).await;
     let delta = again.delta().await;
     assert_eq!(delta.from, whole.revision);
-    assert_eq!(ids(&delta.upserts).into_keys().collect::<Vec<_>>(), [added.clone()]);
+    assert_eq!(ids(&delta.upserts).into_keys().collect::<Vec<_>>(), [added.as_str()]);
 
     // The change log is as good after a restart of the control plane.
     let plane = plane.restart().await;
     let mut again = Watch::open(&plane, hello(&whole.epoch, whole.revision)).await;
-    assert_eq!(ids(&again.delta().await.upserts).into_keys().collect::<Vec<_>>(), [added]);
+    assert_eq!(ids(&again.delta().await.upserts).into_keys().collect::<Vec<_>>(), [added.as_str()]);
 
     let mut current = Watch::open(&plane, hello(&whole.epoch, delta.to)).await;
     current.quiet(Duration::from_millis(700)).await;
@@ -130,7 +130,7 @@ async fn a_proxy_that_is_busy_gets_one_delta_for_all_that_it_missed(plane: Contr
     watch.ack(first.nonce, first.to).await;
     let rest = watch.delta().await;
     assert_eq!((rest.from, rest.to), (first.to, whole.revision + 4));
-    assert_eq!(ids(&rest.upserts).into_keys().collect::<Vec<_>>(), [third]);
+    assert_eq!(ids(&rest.upserts).into_keys().collect::<Vec<_>>(), [third.as_str()]);
     assert_eq!(rest.deletes, [ResourceRef { kind: ResourceKind::Provider.into(), id: second }]);
 }
 

@@ -63,7 +63,7 @@ async fn an_event_is_shown_as_it_was_reported(plane: ControlPlane) {
     for (field, value) in expected.as_object().unwrap() {
         assert_eq!(shown.get(field), Some(value), "{field}");
     }
-    assert!(shown["started_at"].as_str().unwrap().ends_with(".25Z"), "{shown}");
+    assert!(shown["started_at"].as_str().unwrap().contains(".25Z"), "{shown}");
     let usage = json!({
         "input_uncached": 20, "cache_read": 10, "cache_write_5m": 0, "cache_write_1h": 0, "output": 12, "reasoning": 5,
         "source": "provider", "input_audio": 0, "output_audio": 0, "input_image": 0,
@@ -130,7 +130,7 @@ async fn filters_narrow_the_list(plane: ControlPlane) {
         (format!("outcome=ok&from={three_minutes_ago}"), &plain),
     ] {
         let page = plane.get(&format!("/api/v1/usage/events?{filter}")).await;
-        assert_eq!(request_ids(&page), [expected.request_id.clone()], "{filter}");
+        assert_eq!(request_ids(&page), [expected.request_id.as_str()], "{filter}");
     }
     let none = plane.get(&format!("/api/v1/usage/events?to={three_minutes_ago}")).await;
     assert_eq!(none["items"], json!([]));
@@ -184,7 +184,7 @@ async fn a_member_sees_only_their_own(plane: ControlPlane) {
     deliver(&plane, vec![own.clone(), others.clone()]).await;
     assert_eq!(request_ids(&plane.get("/api/v1/usage/events").await).len(), 2);
     let page = member.get("/api/v1/usage/events", StatusCode::OK).await;
-    assert_eq!(request_ids(&page), [own.request_id.clone()]);
+    assert_eq!(request_ids(&page), [own.request_id.as_str()]);
     let path = |event: &UsageEvent| format!("/api/v1/usage/events/{}", event.request_id);
     member.get(&path(&own), StatusCode::OK).await;
     member.get(&path(&others), StatusCode::NOT_FOUND).await;
