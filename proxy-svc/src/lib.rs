@@ -1,1 +1,3 @@
 //! proxy-svc
+
+pub mod report;
