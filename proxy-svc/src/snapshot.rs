@@ -27,6 +27,8 @@ use crate::route::pattern::Pattern;
 
 mod apply;
 mod convert;
+#[cfg(test)]
+mod fixture;
 mod frame;
 mod holdings;
 pub mod identity;
