@@ -41,7 +41,7 @@ fn usage_is_asked_for_in_every_place_where_it_may_stand() {
             r#"{"stream_options":{"include_usage":true},"stream_options":{"include_usage":true}}"#,
         ),
     ] {
-        assert_eq!(edited(body, |edits, scan| edits.ask_usage(scan)), expected, "{body}");
+        assert_eq!(edited(body, Edits::ask_usage), expected, "{body}");
     }
 }
 
