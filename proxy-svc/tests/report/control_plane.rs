@@ -105,7 +105,7 @@ impl ControlPlane {
 
     pub(crate) async fn has_taken(&self, events: usize) {
         let mut count = self.count.subscribe();
-        let waited = tokio::time::timeout(Duration::from_secs(60), count.wait_for(|count| *count >= events)).await;
+        let waited = tokio::time::timeout(Duration::from_mins(1), count.wait_for(|count| *count >= events)).await;
         assert!(waited.is_ok(), "{events} events were expected, {} came", *self.count.borrow());
     }
 

@@ -51,7 +51,7 @@ impl Running {
     }
 
     pub(crate) async fn deliver_all(&self) {
-        tokio::time::timeout(Duration::from_secs(60), self.reporter.delivered()).await.expect("delivered in time");
+        tokio::time::timeout(Duration::from_mins(1), self.reporter.delivered()).await.expect("delivered in time");
     }
 
     pub(crate) async fn stop(self) -> Reporter {
@@ -81,7 +81,7 @@ async fn event_arrives_within_a_second_as_it_was_finished() {
     assert_eq!((running.reporter.depth(), running.reporter.oldest()), (0, None));
 
     let event = plane.taken.lock().events[&id.to_string()].clone();
-    assert_eq!(event.service_id, caller.service_id.to_string());
+    assert_eq!(event.service_id, caller.service.to_string());
     assert_eq!(event.duration_us, 432_100);
     assert_eq!(event.ttft_us, Some(120_000));
     assert_eq!(event.outcome(), Outcome::Ok);
