@@ -5,7 +5,11 @@
 
 #[path = "report/control_plane.rs"]
 mod control_plane;
+#[path = "report/crash.rs"]
+mod crash;
 #[path = "report/delivery.rs"]
 mod delivery;
+#[path = "report/full_disk.rs"]
+mod full_disk;
 #[path = "report/requests.rs"]
 mod requests;

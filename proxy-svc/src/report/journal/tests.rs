@@ -137,7 +137,7 @@ impl Model {
         id(self.next)
     }
 
-    fn take(&mut self, which: &prop::sample::Index) -> Option<(RequestId, Slot)> {
+    fn take(&mut self, which: prop::sample::Index) -> Option<(RequestId, Slot)> {
         (!self.open.is_empty()).then(|| self.open.swap_remove(which.index(self.open.len())))
     }
 
@@ -180,20 +180,20 @@ fn step(process: &mut Option<Arc<Journal>>, model: &mut Model, directory: &TempD
             model.open.push((id, journal.begin(&intent_of(id)).unwrap()));
         }
         Step::Finish(which) => {
-            if let Some((id, slot)) = model.take(which) {
+            if let Some((id, slot)) = model.take(*which) {
                 let event = final_of(id, model.next);
                 journal.finish(slot, &event);
                 model.finished.insert(id, event);
             }
         }
         Step::FinishEnormously(which) => {
-            if let Some((id, slot)) = model.take(which) {
+            if let Some((id, slot)) = model.take(*which) {
                 let event = Event { request_id: id, ..enormous_event() };
                 journal.finish(slot, &event);
             }
         }
         Step::Checkpoint(which, output) => {
-            if let Some((id, slot)) = model.take(which) {
+            if let Some((id, slot)) = model.take(*which) {
                 model.open.push((id, slot));
                 model.checkpoints.insert(id, *output);
                 let usage = Tokens { output: *output, source: UsageSource::Partial, ..Tokens::default() };
@@ -201,7 +201,7 @@ fn step(process: &mut Option<Arc<Journal>>, model: &mut Model, directory: &TempD
             }
         }
         Step::Drop(which) => {
-            if let Some((id, slot)) = model.take(which) {
+            if let Some((id, slot)) = model.take(*which) {
                 journal.interrupt(slot);
                 model.interrupted(id);
             }
@@ -224,7 +224,9 @@ fn step(process: &mut Option<Arc<Journal>>, model: &mut Model, directory: &TempD
             let lost = std::mem::take(&mut model.open);
             drop(process.take());
             *process = Some(roomy(directory));
-            lost.into_iter().for_each(|(id, _)| model.interrupted(id));
+            for (id, _) in lost {
+                model.interrupted(id);
+            }
         }
     }
     assert!(reserve_holds(&process.as_ref().unwrap().state.lock()), "after {step:?}");
