@@ -37,10 +37,11 @@ async fn answer(stream: &mut TcpStream) -> (String, String) {
         let read = timeout(PATIENCE, stream.read_buf(&mut bytes)).await.expect("an answer").unwrap();
         assert_ne!(read, 0, "closed after {:?}", String::from_utf8_lossy(&bytes));
     };
-    let text = String::from_utf8(bytes[..head].to_vec()).unwrap();
+    let text = String::from_utf8(bytes[..head].to_vec()).unwrap().to_ascii_lowercase();
     let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
     while bytes.len() < head + length {
-        assert_ne!(timeout(PATIENCE, stream.read_buf(&mut bytes)).await.expect("a body").unwrap(), 0);
+        let read = timeout(PATIENCE, stream.read_buf(&mut bytes)).await.expect("a body").unwrap();
+        assert_ne!(read, 0, "closed after {:?}", String::from_utf8_lossy(&bytes));
     }
     (text, String::from_utf8(bytes[head..head + length].to_vec()).unwrap())
 }
@@ -48,7 +49,7 @@ async fn answer(stream: &mut TcpStream) -> (String, String) {
 async fn rest(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("the end").unwrap();
-    String::from_utf8_lossy(&bytes).into_owned()
+    String::from_utf8_lossy(&bytes).to_ascii_lowercase()
 }
 
 #[tokio::test]
@@ -58,7 +59,7 @@ async fn a_connection_serves_one_request_after_another() {
     for _ in 0..3 {
         stream.write_all(request(&ground, "", BODY).as_bytes()).await.unwrap();
         let (head, body) = answer(&mut stream).await;
-        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        assert!(head.starts_with("http/1.1 200"), "{head}");
         assert!(head.contains("x-request-id: "), "{head}");
         assert!(body.contains("chat.completion"), "{body}");
     }
@@ -71,9 +72,9 @@ async fn pipelined_requests_are_answered_in_order() {
     let unknown = BODY.replace("gpt-test", "nobody-has-this");
     let both = request(&ground, "", BODY) + &request(&ground, "", &unknown) + &request(&ground, "", BODY);
     stream.write_all(both.as_bytes()).await.unwrap();
-    assert!(answer(&mut stream).await.0.starts_with("HTTP/1.1 200"));
-    assert!(answer(&mut stream).await.0.starts_with("HTTP/1.1 404"));
-    assert!(answer(&mut stream).await.0.starts_with("HTTP/1.1 200"));
+    assert!(answer(&mut stream).await.0.starts_with("http/1.1 200"));
+    assert!(answer(&mut stream).await.0.starts_with("http/1.1 404"));
+    assert!(answer(&mut stream).await.0.starts_with("http/1.1 200"));
 }
 
 #[tokio::test]
@@ -84,7 +85,7 @@ async fn a_request_that_trickles_in_is_served() {
         stream.write_all(piece).await.unwrap();
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    assert!(answer(&mut stream).await.0.starts_with("HTTP/1.1 200"));
+    assert!(answer(&mut stream).await.0.starts_with("http/1.1 200"));
 }
 
 #[tokio::test]
@@ -95,9 +96,9 @@ async fn expect_continue_is_answered_before_the_body_is_sent() {
     let (head, body) = whole.split_at(whole.len() - BODY.len());
     stream.write_all(head.as_bytes()).await.unwrap();
     let (interim, _) = answer(&mut stream).await;
-    assert!(interim.starts_with("HTTP/1.1 100"), "{interim}");
+    assert!(interim.starts_with("http/1.1 100"), "{interim}");
     stream.write_all(body.as_bytes()).await.unwrap();
-    assert!(answer(&mut stream).await.0.starts_with("HTTP/1.1 200"));
+    assert!(answer(&mut stream).await.0.starts_with("http/1.1 200"));
 }
 
 #[tokio::test]
@@ -108,7 +109,7 @@ async fn a_chunked_body_is_understood_and_sent_on_whole() {
     let head = request(&ground, "transfer-encoding: chunked\r\n", "").replace("content-length: 0\r\n", "");
     let chunks = format!("{:x}\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n", first.len(), second.len());
     stream.write_all((head + &chunks).as_bytes()).await.unwrap();
-    assert!(answer(&mut stream).await.0.starts_with("HTTP/1.1 200"));
+    assert!(answer(&mut stream).await.0.starts_with("http/1.1 200"));
     assert_eq!(ground.provider.requests()[0].body, BODY.as_bytes());
 }
 
@@ -118,7 +119,7 @@ async fn connection_close_is_obeyed() {
     let mut stream = connect(&ground).await;
     stream.write_all(request(&ground, "connection: close\r\n", BODY).as_bytes()).await.unwrap();
     let text = rest(&mut stream).await;
-    assert!(text.starts_with("HTTP/1.1 200") && text.contains("connection: close"), "{text}");
+    assert!(text.starts_with("http/1.1 200") && text.contains("connection: close"), "{text}");
 }
 
 #[tokio::test]
@@ -128,7 +129,7 @@ async fn what_is_no_http_gets_a_typed_error_and_the_end() {
         let mut stream = connect(&ground).await;
         stream.write_all(garbage.as_bytes()).await.unwrap();
         let text = rest(&mut stream).await;
-        assert!(text.starts_with("HTTP/1.1 400") && text.contains(r#""error":"#), "{garbage:?} got {text:?}");
+        assert!(text.starts_with("http/1.1 400") && text.contains(r#""error":"#), "{garbage:?} got {text:?}");
     }
 }
 
@@ -139,7 +140,7 @@ async fn ambiguous_framing_is_refused() {
         let mut stream = connect(&ground).await;
         stream.write_all(request(&ground, extra, BODY).as_bytes()).await.unwrap();
         let text = rest(&mut stream).await;
-        assert!(text.starts_with("HTTP/1.1 400"), "{extra:?} got {text:?}");
+        assert!(text.starts_with("http/1.1 400"), "{extra:?} got {text:?}");
     }
     assert!(ground.provider.requests().is_empty());
 }
@@ -153,7 +154,7 @@ async fn too_many_or_too_large_header_fields_are_refused() {
         let mut stream = connect(&ground).await;
         stream.write_all(request(&ground, &extra, BODY).as_bytes()).await.unwrap();
         let text = rest(&mut stream).await;
-        assert!(text.starts_with("HTTP/1.1 431"), "{text:?}");
+        assert!(text.starts_with("http/1.1 431"), "{text:?}");
     }
 }
 
@@ -163,7 +164,7 @@ async fn a_slow_header_ends_with_408_and_a_silent_connection_with_nothing() {
     let ground = setup.start().await;
     let mut slow = connect(&ground).await;
     slow.write_all(b"POST /v1/chat/completions HTTP/1.1\r\nhost: gate").await.unwrap();
-    assert!(rest(&mut slow).await.starts_with("HTTP/1.1 408"));
+    assert!(rest(&mut slow).await.starts_with("http/1.1 408"));
     let mut silent = connect(&ground).await;
     assert_eq!(rest(&mut silent).await, "");
 }
@@ -175,11 +176,11 @@ async fn a_body_above_the_limit_is_refused_whether_announced_or_not() {
     let large = BODY.replace("hello", &"a".repeat(200_000));
     let mut announced = connect(&ground).await;
     let _ = announced.write_all(request(&ground, "", &large).as_bytes()).await;
-    assert!(rest(&mut announced).await.starts_with("HTTP/1.1 413"));
+    assert!(rest(&mut announced).await.starts_with("http/1.1 413"));
     let mut chunked = connect(&ground).await;
     let head = request(&ground, "transfer-encoding: chunked\r\n", "").replace("content-length: 0\r\n", "");
     let _ = chunked.write_all(format!("{head}{:x}\r\n{large}\r\n0\r\n\r\n", large.len()).as_bytes()).await;
-    assert!(rest(&mut chunked).await.starts_with("HTTP/1.1 413"));
+    assert!(rest(&mut chunked).await.starts_with("http/1.1 413"));
     assert!(ground.provider.requests().is_empty());
 }
 
