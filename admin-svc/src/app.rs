@@ -10,10 +10,13 @@ mod key_pools;
 mod open;
 mod precondition;
 mod providers;
+pub mod proxies;
+pub mod publish;
 mod references;
 mod services;
 mod throttle;
 pub mod upstream_keys;
+pub mod usage;
 mod users;
 
 use std::sync::Arc;
