@@ -81,14 +81,14 @@ pub(super) fn cut(event: &[u8]) -> Cut {
 fn data(event: &[u8]) -> Option<Range<usize>> {
     let mut found = None;
     let mut start = 0;
-    for line in event.split(|byte| matches!(byte, b'\n' | b'\r')) {
-        if line.starts_with(b"data:") {
+    for end in memchr::memchr2_iter(b'\n', b'\r', event).chain(std::iter::once(event.len())) {
+        if event.get(start..end).is_some_and(|line| line.starts_with(b"data:")) {
             if found.is_some() {
                 return None;
             }
-            found = Some(start + b"data:".len()..start + line.len());
+            found = Some(start + b"data:".len()..end);
         }
-        start += line.len() + 1;
+        start = end + 1;
     }
     found
 }
