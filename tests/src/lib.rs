@@ -15,10 +15,14 @@ pub mod requests;
 pub mod rest;
 pub mod seed;
 pub mod simulator;
+pub mod tap;
 pub mod trio;
+pub mod usage;
 
 pub use requests::{Answer, Call, Dialect};
 pub use rest::Rest;
 pub use seed::{Application, Seed};
 pub use simulator::Simulator;
+pub use tap::Tap;
 pub use trio::Trio;
+pub use usage::Tokens;

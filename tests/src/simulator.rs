@@ -4,8 +4,10 @@ use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
+
+use crate::usage::Tokens;
 
 #[derive(Clone, Debug)]
 pub struct Simulator {
@@ -13,41 +15,31 @@ pub struct Simulator {
     address: SocketAddr,
 }
 
-/// A request as it reached the provider.
+/// A request as it reached the provider, and how its answer ended.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Received {
-    /// Counts from 1; the next look asks for what came after it.
-    #[serde(alias = "id", alias = "seq", alias = "sequence")]
-    pub number: u64,
+    /// Counts from 1 in order of arrival; the next look asks for what came after it.
+    pub n: u64,
     pub method: String,
     /// Path and query.
     pub target: String,
     /// In the order and spelling in which they came.
     pub headers: Vec<(String, String)>,
-    body_base64: String,
-    /// The tokens that it says it generated, if it answered a model call.
-    #[serde(default)]
-    pub generated: Value,
-    /// The whole record, for what only some tests look at.
-    #[serde(flatten)]
-    pub rest: serde_json::Map<String, Value>,
+    #[serde(rename = "body_base64", deserialize_with = "decode")]
+    pub body: Vec<u8>,
+    /// What it says it generated, as far as the answer got.
+    pub generated: Tokens,
+    /// The answer was fully written.
+    pub completed: bool,
+    /// The client closed before that.
+    pub client_gone: bool,
+    pub credential: Option<String>,
+    pub model: String,
 }
 
 impl Received {
-    pub fn body(&self) -> anyhow::Result<Vec<u8>> {
-        Ok(STANDARD.decode(&self.body_base64)?)
-    }
-
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(candidate, _)| candidate.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
-    }
-
-    /// The provider's credential that came with it.
-    pub fn credential(&self) -> Option<&str> {
-        self.header("authorization")
-            .map(|value| value.strip_prefix("Bearer ").unwrap_or(value))
-            .or_else(|| self.header("x-api-key"))
-            .or_else(|| self.header("x-goog-api-key"))
     }
 }
 
@@ -86,17 +78,28 @@ impl Simulator {
     pub async fn requests(&self, after: u64) -> anyhow::Result<Vec<Received>> {
         let url = format!("{}/__sim/requests?after={after}", self.origin());
         let answer: Value = self.client.get(url).send().await?.error_for_status()?.json().await?;
-        let list = if answer.is_array() { &answer } else { &answer["requests"] };
-        serde_json::from_value(list.clone()).with_context(|| format!("not a list of requests: {answer}"))
+        let list = if answer.is_array() { answer } else { answer["requests"].clone() };
+        serde_json::from_value(list).context("not a list of requests")
     }
 
     /// The number of the newest request, to be handed to [`Simulator::requests`] later.
     pub async fn newest(&self) -> anyhow::Result<u64> {
-        Ok(self.requests(0).await?.last().map_or(0, |received| received.number))
+        Ok(self.requests(0).await?.last().map_or(0, |received| received.n))
+    }
+
+    /// The one request that it received after this number.
+    pub async fn only_request(&self, after: u64) -> anyhow::Result<Received> {
+        let mut requests = self.requests(after).await?;
+        ensure!(requests.len() == 1, "the provider received {} requests, not one", requests.len());
+        requests.pop().context("no request")
     }
 
     pub async fn stats(&self) -> anyhow::Result<Value> {
         let url = format!("{}/__sim/stats", self.origin());
         Ok(self.client.get(url).send().await?.error_for_status()?.json().await?)
     }
+}
+
+fn decode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    STANDARD.decode(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }
