@@ -1,0 +1,3 @@
+//! Which targets a request may go to.
+
+pub mod pattern;
