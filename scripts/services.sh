@@ -25,6 +25,8 @@ start_services() {
     export TOLLGATE_ADMIN_DATA_DIR=${TOLLGATE_ADMIN_DATA_DIR:-$data_dir/admin}
     export TOLLGATE_PROXY_DATA_DIR=${TOLLGATE_PROXY_DATA_DIR:-$data_dir/proxy}
     export TOLLGATE_PROXY_ADMIN_ENDPOINT=${TOLLGATE_PROXY_ADMIN_ENDPOINT:-http://$(local_of "$admin_grpc_listen")}
+    # There is no balancer that has to notice: Ctrl-C need not wait for one.
+    export TOLLGATE_PROXY_TIMEOUTS__DRAIN_ACCEPT_MS=${TOLLGATE_PROXY_TIMEOUTS__DRAIN_ACCEPT_MS:-0}
     setup_token=${TOLLGATE_ADMIN_SETUP_TOKEN:-$(random_token)}
     TOLLGATE_ADMIN_SETUP_TOKEN=$setup_token start admin-svc target/release/admin-svc
     wait_until_ready admin-svc "$admin_ops_listen" /readyz

@@ -174,7 +174,8 @@ pub fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]
     bytes
 }
 
-fn parse_head(bytes: &[u8]) -> anyhow::Result<Option<(Head, usize)>> {
+/// The head at the beginning of some bytes, and its length; `None` when it is not there whole.
+pub fn parse_head(bytes: &[u8]) -> anyhow::Result<Option<(Head, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; 128];
     let mut response = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(length) = response.parse(bytes)? else { return Ok(None) };

@@ -278,6 +278,8 @@ fn proxy_environment(addresses: &Addresses, secrets: &Secrets, settings: &Settin
         ("TOLLGATE_PROXY_ADMIN_ENDPOINT", format!("http://{}", addresses.admin_grpc)),
         ("TOLLGATE_JOIN_TOKEN", secrets.join_token.clone()),
         ("TOLLGATE_UPSTREAM_ALLOW_CIDRS", "127.0.0.0/8".to_owned()),
+        // No balancer needs to notice that it drains.
+        ("TOLLGATE_PROXY_TIMEOUTS__DRAIN_ACCEPT_MS", "200".to_owned()),
     ];
     environment.extend(settings.proxy.iter().cloned());
     environment
