@@ -33,13 +33,14 @@ async function call(method, path, body) {
 }
 
 async function signIn() {
-  if (!state.email) {
-    const account = { email: "demo@example.com", password: randomBytes(18).toString("base64url") };
-    // Written first: a password that is lost locks the data up.
-    remember(account);
-    await call("POST", "setup", { token: SETUP_TOKEN, ...account, name: "Demo" });
-  }
-  ({ access_token: accessToken } = await call("POST", "auth/login", { email: state.email, password: state.password }));
+  // Written before it is used: a password that is lost locks the data up.
+  if (!state.email) remember({ email: "demo@example.com", password: randomBytes(18).toString("base64url") });
+  const { email, password } = state;
+  const session = await call("POST", "auth/login", { email, password }).catch(async () => {
+    await call("POST", "setup", { token: SETUP_TOKEN, email, password, name: "Demo" });
+    return call("POST", "auth/login", { email, password });
+  });
+  accessToken = session.access_token;
 }
 
 async function ensure(collection, name, body) {
