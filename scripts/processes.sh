@@ -23,17 +23,19 @@ refuse_taken_port() {
     fi
 }
 
-# answers <address> <path>: whether a GET is answered with 200.
-answers() {
-    local address status
+# http_get <address> <path>: the whole answer, status line first; nothing when nobody answers.
+http_get() {
+    local address
     address=$(local_of "$1")
-    status=$(
-        exec 3<>"/dev/tcp/${address%:*}/${address##*:}" || exit
-        printf 'GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$2" "$address" >&3
-        IFS=' ' read -r -t 5 _ status _ <&3 && printf '%s' "$status"
-    ) 2>/dev/null || return 1
-    [[ $status == 200 ]]
+    (
+        exec 3<>"/dev/tcp/${address%:*}/${address##*:}" &&
+            printf 'GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$2" "$address" >&3 &&
+            cat <&3
+    ) 2>/dev/null || true
 }
+
+# answers <address> <path>: whether a GET is answered with 200.
+answers() { [[ $(http_get "$1" "$2") == "HTTP/1.1 200"* ]]; }
 
 # random_token: 256 bits, hexadecimal.
 random_token() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }

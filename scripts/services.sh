@@ -30,6 +30,7 @@ start_services() {
     setup_token=${TOLLGATE_ADMIN_SETUP_TOKEN:-$(random_token)}
     TOLLGATE_ADMIN_SETUP_TOKEN=$setup_token start admin-svc target/release/admin-svc
     wait_until_ready admin-svc "$admin_ops_listen" /readyz
+    [[ $(http_get "$admin_listen" /api/v1/setup) =~ \"needed\":\ *true ]] || setup_token=""
     start proxy-svc target/release/proxy-svc
     wait_until_ready proxy-svc "$proxy_ops_listen" /readyz
 }
