@@ -6,19 +6,23 @@
 //! takes each event once, by its id, so sending one again is harmless, and losing one is not possible before it is
 //! acknowledged.
 //!
-//! - [`event`]: the words: what is known of a request. No protocol buffers there.
-//! - [`reporter`]: the handle that the request path holds.
-//! - [`journal`](self::journal): the append-only segments on disk, their bound and their reserve.
-//! - [`deliver`]: the stream to the control plane.
+//! - `event`: the words: what is known of a request. No protocol buffers there.
+//! - `reporter`: the handle that the request path holds.
+//! - `journal`: the segments on disk, their bound and their reserve; `segment` is one file of records, `record` the
+//!   bytes of one.
+//! - `deliver`: the stream to the control plane.
 //! - `convert`: the only file here that knows the protocol buffers.
 //!
 //! Nothing here decides what a request was worth or whether it may pass; the one refusal it knows is "the journal is
 //! full", because a request that cannot be recorded must not be made.
 
-pub mod deliver;
-pub mod event;
-pub mod journal;
-pub mod reporter;
+mod convert;
+mod deliver;
+mod event;
+mod journal;
+mod record;
+mod reporter;
+mod segment;
 
 pub use deliver::DeliveryOptions;
 pub use event::{Attempt, AttemptOutcome, Event, Intent, Outcome, Protocol, Tokens, UsageSource};
