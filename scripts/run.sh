@@ -24,7 +24,7 @@ There is no administrator yet. The setup token is valid once:
 
   $setup_token
 
-Create the first administrator (put your own address and a password of at least 12 characters):
+Create the first administrator (put your own address and a password of at least 8 characters):
 
   curl -sS http://$(local_of "$admin_listen")/api/v1/setup -H 'content-type: application/json' \\
     -d '{\"token\":\"$setup_token\",\"email\":\"you@example.com\",\"password\":\"<password>\"}'

@@ -19,8 +19,10 @@ refuse_taken_ports() {
 start_services() {
     mkdir -p "$data_dir" "$log_dir"
     chmod 700 "$data_dir" "$log_dir"
-    secret_file "$data_dir/join-token"
-    export TOLLGATE_JOIN_TOKEN_FILE=${TOLLGATE_JOIN_TOKEN_FILE:-$data_dir/join-token}
+    if [[ -z ${TOLLGATE_JOIN_TOKEN:-}${TOLLGATE_JOIN_TOKEN_FILE:-} ]]; then
+        secret_file "$data_dir/join-token"
+        export TOLLGATE_JOIN_TOKEN_FILE=$data_dir/join-token
+    fi
     export TOLLGATE_LOG_FORMAT=${TOLLGATE_LOG_FORMAT:-text}
     export TOLLGATE_ADMIN_DATA_DIR=${TOLLGATE_ADMIN_DATA_DIR:-$data_dir/admin}
     export TOLLGATE_PROXY_DATA_DIR=${TOLLGATE_PROXY_DATA_DIR:-$data_dir/proxy}
