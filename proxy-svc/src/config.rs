@@ -51,7 +51,7 @@ pub struct Config {
 pub struct AdminEndpoint {
     /// `https`, or `http` to a loopback host.
     pub uri: Uri,
-    /// Certificate authorities (PEM) to trust in the place of the system's.
+    /// Certificate authorities (PEM) to trust in the place of the public ones that are built in.
     pub authorities_pem: Option<Vec<u8>>,
 }
 

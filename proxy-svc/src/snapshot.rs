@@ -15,7 +15,7 @@ use std::{
 use arc_swap::{ArcSwap, Guard};
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
-use tokio::sync::watch;
+use tokio::sync::watch::{Receiver, Sender};
 use tollgate_shared::{
     access_key::{AccessKeyMac, Pepper},
     clock::UnixMicros,
@@ -24,6 +24,19 @@ use tollgate_shared::{
 };
 
 use crate::route::pattern::Pattern;
+
+mod apply;
+mod convert;
+#[cfg(test)]
+mod fixture;
+mod frame;
+mod holdings;
+pub mod identity;
+pub mod store;
+pub mod watch;
+
+/// By the MAC of an access key's secret.
+type MacMap<T> = HashMap<AccessKeyMac, T, BuildHasherDefault<MacHasher>>;
 
 /// A proxy's whole configuration at one revision.
 #[derive(Debug, Default)]
@@ -34,7 +47,7 @@ pub struct Snapshot {
     pepper: Option<Pepper>,
     providers: BTreeMap<ProviderId, Arc<Provider>>,
     services: HashMap<ServiceId, Arc<Service>>,
-    access_keys: HashMap<AccessKeyMac, AccessKeyEntry, BuildHasherDefault<MacHasher>>,
+    access_keys: MacMap<AccessKeyEntry>,
 }
 
 impl Snapshot {
@@ -212,7 +225,7 @@ pub struct BaseUrl {
 pub struct Snapshots {
     current: ArcSwap<Snapshot>,
     /// How many were put in force; 0 = none yet.
-    applied: watch::Sender<u64>,
+    applied: Sender<u64>,
 }
 
 impl Default for Snapshots {
@@ -224,7 +237,7 @@ impl Default for Snapshots {
 impl Snapshots {
     /// With an empty snapshot, which knows no access key and is not ready.
     pub fn new() -> Self {
-        Self { current: ArcSwap::default(), applied: watch::Sender::new(0) }
+        Self { current: ArcSwap::default(), applied: Sender::new(0) }
     }
 
     /// The snapshot in force, for the length of a request. Wait-free; keep the guard on the stack, and use
@@ -250,7 +263,7 @@ impl Snapshots {
     }
 
     /// Changes with every snapshot that comes in force.
-    pub fn subscribe(&self) -> watch::Receiver<u64> {
+    pub fn subscribe(&self) -> Receiver<u64> {
         self.applied.subscribe()
     }
 

@@ -15,7 +15,7 @@ pub(super) struct Raw {
     pub data_dir: String,
     /// `http://` is refused except for loopback hosts.
     pub admin_endpoint: String,
-    /// PEM file of the authorities to trust for `admin_endpoint`; absent = the system's.
+    /// PEM file of the authorities to trust for `admin_endpoint`; absent = the public ones.
     pub admin_ca_file: Option<String>,
     pub redis_url: Option<String>,
     /// Wins over `join_token_file`.
