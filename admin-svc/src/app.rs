@@ -1,6 +1,20 @@
 //! The use cases: who may do what, what must hold, which transaction and audit record go with it. No axum, no tonic.
 
+pub mod access_keys;
+mod audit;
+pub mod auth;
+pub mod caller;
+mod creation;
+mod error;
+mod key_pools;
 mod open;
+mod precondition;
+mod providers;
+mod references;
+mod services;
+mod throttle;
+pub mod upstream_keys;
+mod users;
 
 use std::sync::Arc;
 
@@ -16,7 +30,12 @@ use crate::{
     store::Store,
 };
 
+pub use audit::AuditVerification;
+pub use caller::{Authorised, Caller, Source};
+pub use creation::{Created, Once};
+pub use error::{AppError, InternalError};
 pub use open::{AppOptions, OpenError};
+pub use precondition::Precondition;
 
 /// The control plane's state, cheap to clone.
 #[derive(Clone, Debug)]
@@ -28,6 +47,7 @@ struct Inner {
     clock: Clock,
     keyring: Keyring,
     passwords: Passwords,
+    throttle: throttle::Throttle,
     access_tokens: AccessTokens,
     pepper: Pepper,
     audit_chain: AuditChain,
@@ -61,7 +81,8 @@ impl App {
         self.0.secure_cookies
     }
 
-    pub(crate) fn now(&self) -> UnixMicros {
+    /// The time by this state's clock.
+    pub fn now(&self) -> UnixMicros {
         self.0.clock.now()
     }
 }

@@ -7,12 +7,21 @@
 //! writer, on `PostgreSQL` because the transaction starts by locking the configuration's row. So a check that is made
 //! inside the transaction still holds when it commits, and revisions commit in their order.
 
+pub mod access_keys;
+pub mod audit_events;
 mod change_log;
 mod connect;
 mod error;
 mod fields;
+pub mod idempotency_keys;
+pub mod key_pools;
+pub mod providers;
 pub mod sealed_settings;
+pub mod services;
+pub mod sessions;
 mod transaction;
+pub mod upstream_keys;
+pub mod users;
 
 use std::sync::Arc;
 

@@ -37,3 +37,6 @@ mod socket;
 mod template;
 mod tls;
 pub mod usage;
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,8 @@ pub mod connection;
 mod forward;
 pub mod gateway;
 mod meter;
+pub mod operate;
+mod ops;
 pub mod report;
 mod respond;
 pub mod route;

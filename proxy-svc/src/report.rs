@@ -22,6 +22,8 @@ mod event;
 mod journal;
 mod record;
 mod reporter;
+#[cfg(test)]
+mod samples;
 mod segment;
 
 pub use deliver::DeliveryOptions;

@@ -16,6 +16,7 @@ use arc_swap::{ArcSwap, Guard};
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 use tokio::sync::watch::{Receiver, Sender};
+use tollgate_dialect::Protocol;
 use tollgate_shared::{
     access_key::{AccessKeyMac, Pepper},
     clock::UnixMicros,
@@ -23,7 +24,7 @@ use tollgate_shared::{
     limits::{Limits, Timeouts},
 };
 
-use crate::route::pattern::Pattern;
+use crate::route::{Rosters, pattern::Pattern};
 
 mod apply;
 mod convert;
@@ -151,6 +152,15 @@ pub struct Route {
     pub models: Vec<Pattern>,
     /// May be empty: what it pointed at is gone.
     pub targets: Vec<Target>,
+    /// The targets' keys in the order in which they are tried.
+    pub rosters: Arc<Rosters>,
+}
+
+impl Route {
+    pub fn new(models: Vec<Pattern>, targets: Vec<Target>) -> Self {
+        let rosters = Arc::new(Rosters::new(&targets));
+        Self { models, targets, rosters }
+    }
 }
 
 /// A pool, and the model's name there.
@@ -195,6 +205,17 @@ pub enum ProviderKind {
     Anthropic,
     Gemini,
     OpenaiCompatible,
+}
+
+impl ProviderKind {
+    /// What it speaks.
+    pub const fn protocol(self) -> Protocol {
+        match self {
+            Self::Openai | Self::OpenaiCompatible => Protocol::OpenAi,
+            Self::Anthropic => Protocol::Anthropic,
+            Self::Gemini => Protocol::Gemini,
+        }
+    }
 }
 
 /// An upstream.

@@ -6,7 +6,7 @@ use ring::hmac;
 use tollgate_shared::{access_key::Pepper, address::AddressPolicy, clock::Clock, secret::Secret};
 use zeroize::Zeroizing;
 
-use super::{App, Inner};
+use super::{App, Inner, throttle::Throttle};
 use crate::{
     crypto::{
         NoRandomness,
@@ -94,6 +94,7 @@ impl App {
             clock: options.clock,
             keyring,
             passwords: Passwords::new()?,
+            throttle: Throttle::default(),
             access_tokens: AccessTokens::new(&access_token)?,
             pepper: Pepper::new(&pepper),
             audit_chain: AuditChain::new(&audit_chain),

@@ -3,28 +3,35 @@
 use axum::{
     Json,
     extract::Request,
-    http::{HeaderValue, header},
+    http::{HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use tollgate_shared::ids::RequestId;
+use tracing::Instrument;
 
-use super::problem::{FieldError, Problem};
+use super::problem::Problem;
+use crate::domain::validation::FieldError;
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
-/// The body of RFC 9457, with our additions.
-#[derive(Serialize)]
-struct ProblemBody<'a> {
+/// The body of a refusal (RFC 9457, with our additions).
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct ProblemBody {
     #[serde(rename = "type")]
+    #[schema(example = "urn:tollgate:problem:validation")]
     kind: String,
-    title: &'a str,
+    title: String,
     status: u16,
-    detail: &'a str,
-    instance: &'a str,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    errors: &'a [FieldError],
+    detail: String,
+    /// The request's path.
+    instance: String,
+    /// Which fields were wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+    /// As in `x-request-id`: finds the request in the log.
     request_id: String,
 }
 
@@ -33,9 +40,10 @@ pub(super) async fn frame(mut request: Request, next: Next) -> Response {
     let id = RequestId::generate();
     let path = request.uri().path().to_owned();
     request.extensions_mut().insert(id);
-    let mut response = next.run(request).await;
+    let span = tracing::info_span!("request", request.id = %id);
+    let mut response = next.run(request).instrument(span).await;
     if let Some(problem) = problem_of(&mut response) {
-        response = render(&problem, &path, id, response);
+        response = render(problem, path, id, &response);
     }
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
@@ -55,14 +63,14 @@ fn problem_of(response: &mut Response) -> Option<Problem> {
     (status.is_client_error() || status.is_server_error()).then(|| Problem::of_status(status))
 }
 
-fn render(problem: &Problem, path: &str, id: RequestId, unfinished: Response) -> Response {
+fn render(problem: Problem, path: String, id: RequestId, unfinished: &Response) -> Response {
     let body = ProblemBody {
         kind: format!("urn:tollgate:problem:{}", problem.slug),
-        title: problem.title,
+        title: problem.title.to_owned(),
         status: problem.status.as_u16(),
-        detail: &problem.detail,
+        detail: problem.detail.into_owned(),
         instance: path,
-        errors: &problem.errors,
+        errors: problem.errors,
         request_id: id.to_string(),
     };
     let mut response = (problem.status, Json(body)).into_response();
@@ -73,6 +81,9 @@ fn render(problem: &Problem, path: &str, id: RequestId, unfinished: Response) ->
         }
     }
     response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM_JSON);
+    if problem.status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
     if let Some(seconds) = problem.retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }

@@ -9,14 +9,11 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
 
-/// What was wrong with one field. `field` is a path such as `routes[0].targets[1].pool_id`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FieldError {
-    pub field: String,
-    pub message: String,
-}
+use crate::{
+    app::{AppError, InternalError},
+    domain::validation::{FieldError, Invalid},
+};
 
 /// A refusal.
 #[derive(Clone, Debug)]
@@ -62,6 +59,17 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
     }
 
+    /// 400: not even readable.
+    pub fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed", "Malformed request", detail)
+    }
+
+    /// 400: query parameters.
+    pub fn bad_query(invalid: Invalid) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "query", "Invalid query", "A query parameter is invalid.")
+            .with_errors(invalid.0)
+    }
+
     /// The problem for an answer that some layer made without one.
     pub(super) fn of_status(status: StatusCode) -> Self {
         let title = status.canonical_reason().unwrap_or("Refused");
@@ -75,6 +83,73 @@ impl IntoResponse for Problem {
         response.extensions_mut().insert(self);
         response
     }
+}
+
+impl From<Invalid> for Problem {
+    fn from(invalid: Invalid) -> Self {
+        let detail = "Some fields are invalid.";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation", "Invalid fields", detail).with_errors(invalid.0)
+    }
+}
+
+impl From<AppError> for Problem {
+    fn from(error: AppError) -> Self {
+        match error {
+            AppError::NotFound(kind) => Self::not_found(format!("There is no such {kind}.")),
+            AppError::Invalid(invalid) => invalid.into(),
+            AppError::Taken { field } => {
+                let errors = Invalid::field(field, "is taken by another one").0;
+                conflict("taken", "Already exists", "Another one has the same value.").with_errors(errors)
+            }
+            AppError::InUse(by) => conflict("in-use", "Still in use", format!("It is still used by {by}.")),
+            AppError::Conflict(detail) => conflict("conflict", "Conflict", detail),
+            AppError::Stale => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "stale",
+                "Changed in the meantime",
+                "The resource has changed since it was read; read it again.",
+            ),
+            AppError::Unauthenticated(detail) => {
+                Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Not signed in", detail)
+            }
+            AppError::Forbidden(detail) => forbidden("forbidden", "Forbidden", detail),
+            AppError::RegistrationClosed => {
+                forbidden("registration-closed", "Registration is closed", "Ask an administrator for an account.")
+            }
+            AppError::KeyReused => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency-key-reused",
+                "Idempotency key reused",
+                "This `Idempotency-Key` was used for another request.",
+            ),
+            AppError::Throttled { retry_after_seconds } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "throttled", "Too many attempts", "Wait before trying again.")
+                    .with_retry_after(retry_after_seconds)
+            }
+            AppError::Busy => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                "Busy",
+                "Too many log-ins at the same time; try again.",
+            )
+            .with_retry_after(1),
+            AppError::Internal(cause) => internal(&cause),
+        }
+    }
+}
+
+fn conflict(slug: &'static str, title: &'static str, detail: impl Into<Cow<'static, str>>) -> Problem {
+    Problem::new(StatusCode::CONFLICT, slug, title, detail)
+}
+
+fn forbidden(slug: &'static str, title: &'static str, detail: &'static str) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, slug, title, detail)
+}
+
+/// The one place where an internal failure of a request is logged.
+fn internal(cause: &InternalError) -> Problem {
+    tracing::error!(error = %cause, "request failed");
+    Problem::internal()
 }
 
 pub(super) async fn unknown_path() -> Problem {

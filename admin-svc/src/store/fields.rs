@@ -6,6 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{Row, any::AnyRow};
 
 use super::StoreError;
+use crate::domain::{stamp::Stamp, timestamp::Timestamp};
 
 /// One row of one table.
 #[derive(Clone, Copy)]
@@ -58,6 +59,23 @@ impl<'r> Fields<'r> {
     pub fn optional_document<T: DeserializeOwned>(&self, column: &str) -> Result<Option<T>, StoreError> {
         let text = self.optional_text(column)?;
         text.map(|text| serde_json::from_str(&text).map_err(|error| self.corrupt(column, &error))).transpose()
+    }
+
+    /// The columns that every resource has.
+    pub fn stamp(&self) -> Result<Stamp, StoreError> {
+        Ok(Stamp {
+            created_at: Timestamp::from_micros(self.integer("created_at")?),
+            updated_at: Timestamp::from_micros(self.integer("updated_at")?),
+            version: self.integer("version")?,
+        })
+    }
+
+    pub fn timestamp(&self, column: &str) -> Result<Timestamp, StoreError> {
+        self.integer(column).map(Timestamp::from_micros)
+    }
+
+    pub fn optional_timestamp(&self, column: &str) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.optional_integer(column)?.map(Timestamp::from_micros))
     }
 
     /// The error for a value that cannot be read.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -48,26 +48,55 @@ impl SimulatedProvider {
         let mut running =
             Running { address, ca_pem, shared: Arc::clone(&shared), stop: stop.clone(), threads: Vec::new() };
         for index in 0..threads {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::EventLoop)?;
-            let listener = runtime
-                .block_on(async { listen(address, threads > 1) })
-                .map_err(|source| StartError::Listen { address, source })?;
-            address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
-            running.address = address;
             let (shared, acceptor, stop) = (Arc::clone(&shared), acceptor.clone(), stop.clone());
+            let (bound, listening) = mpsc::sync_channel(1);
             let thread = std::thread::Builder::new()
                 .name(format!("simulated-{index}"))
-                .spawn(move || {
-                    runtime.block_on(accept(listener, acceptor, shared, stop));
-                    // Whatever is still being answered ends with its runtime.
-                    runtime.shutdown_background();
-                })
+                .spawn(move || serve(address, threads > 1, &bound, acceptor, shared, stop))
                 .map_err(StartError::EventLoop)?;
             running.threads.push(thread);
+            address = match listening.recv() {
+                Ok(bound) => bound?,
+                Err(_) => return Err(StartError::EventLoop(io::Error::other("the thread died"))),
+            };
+            running.address = address;
         }
         Ok(running)
     }
+}
+
+/// A thread's whole life. The runtime is made and dropped here, because the starting thread may be
+/// one that must not block on a runtime.
+fn serve(
+    address: SocketAddr,
+    shared_port: bool,
+    bound: &mpsc::SyncSender<Result<SocketAddr, StartError>>,
+    acceptor: Option<TlsAcceptor>,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            // The starter waits for exactly one message.
+            let _ = bound.send(Err(StartError::EventLoop(error)));
+            return;
+        }
+    };
+    runtime.block_on(async {
+        let listening = listen(address, shared_port).and_then(|listener| Ok((listener.local_addr()?, listener)));
+        match listening {
+            Ok((address, listener)) => {
+                let _ = bound.send(Ok(address));
+                accept(listener, acceptor, shared, stop).await;
+            }
+            Err(source) => {
+                let _ = bound.send(Err(StartError::Listen { address, source }));
+            }
+        }
+    });
+    // Whatever is still being answered ends with its runtime.
+    runtime.shutdown_background();
 }
 
 fn listen(address: SocketAddr, shared_port: bool) -> io::Result<TcpListener> {

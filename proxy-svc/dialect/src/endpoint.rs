@@ -160,6 +160,10 @@ pub fn recognise<'p>(method: &str, path: &'p str, header: impl Fn(&str) -> bool)
         }
         refused = refused.or(Some(Unrecognised::MethodNotAllowed { protocol, allowed: Allowed(route.offers) }));
     }
+    // No other protocol posts to a model's method: an unknown one is Gemini's.
+    if method == "POST" && names_method(path) {
+        refused = None;
+    }
     Err(refused.unwrap_or_else(|| Unrecognised::UnknownPath { protocol: speaks.unwrap_or_else(|| guess(path)) }))
 }
 
@@ -190,13 +194,17 @@ fn spoken(header: &impl Fn(&str) -> bool) -> Option<Protocol> {
 
 /// The protocol that a path which nobody serves looks like.
 fn guess(path: &str) -> Protocol {
-    if path.starts_with("/v1beta") || path.starts_with("/v1/tunedModels") || path.contains(":generate") {
+    if path.starts_with("/v1beta/") || path.starts_with("/v1/tunedModels/") || names_method(path) {
         Protocol::Gemini
     } else if path.starts_with("/v1/messages") {
         Protocol::Anthropic
     } else {
         Protocol::OpenAi
     }
+}
+
+fn names_method(path: &str) -> bool {
+    path.rsplit('/').next().is_some_and(|last| last.contains(':'))
 }
 
 #[cfg(test)]

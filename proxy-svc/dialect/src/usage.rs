@@ -14,7 +14,7 @@ pub(crate) use progress::Progress;
 pub use progress::{Observed, ProviderError};
 pub use tap::Tap;
 
-pub(crate) use lines::{Lines, Piece};
+use lines::{Lines, PENDING_LIMIT, Piece};
 
 #[cfg(test)]
 mod tests;

@@ -78,6 +78,7 @@ fn wrong_values_are_refused_by_the_name_of_their_field() {
         ("[proxy]\nadmin_endpoint = 'https://user@admin:9091'", "admin_endpoint"),
         ("[proxy]\nadmin_endpoint = 'admin:9091'", "admin_endpoint"),
         ("[proxy]\nadmin_ca_file = '/nowhere/ca.pem'", "admin_ca_file"),
+        ("[proxy]\nadmin_ca_file = '/dev/null'", "admin_ca_file"),
         ("[proxy]\nredis_url = 'localhost:6379'", "redis_url"),
         ("[proxy]\nupstream_allow_cidrs = 'everything'", "upstream_allow_cidrs"),
         ("[proxy]\nlog = 'proxy_svc=loud'", "log"),

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, num::NonZero, path::Path, time::Duration};
 
 use http::Uri;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tollgate_shared::{
     address::AddressPolicy,
     configuration::ConfigurationError,
@@ -46,7 +47,7 @@ impl TryFrom<raw::Raw> for Config {
             data_dir: data_dir.into(),
             admin: AdminEndpoint {
                 uri: endpoint(&admin_endpoint)?,
-                authorities_pem: admin_ca_file.map(|path| read("admin_ca_file", &path)).transpose()?,
+                authorities_pem: admin_ca_file.map(|path| read_authorities(&path)).transpose()?,
             },
             redis_url: redis_url.map(check_redis).transpose()?,
             join_token: check_join_token(join_token, join_token_file)?,
@@ -93,6 +94,16 @@ fn is_loopback(host: &str) -> bool {
 
 fn read(field: &'static str, path: &str) -> Result<Vec<u8>, ConfigurationError> {
     std::fs::read(Path::new(path)).map_err(|error| ConfigurationError::field(field, format!("{path}: {error}")))
+}
+
+/// What looks like PEM and holds no certificate would be taken for a list of nobody.
+fn read_authorities(path: &str) -> Result<Vec<u8>, ConfigurationError> {
+    let pem = read("admin_ca_file", path)?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    match certificates {
+        Ok(certificates) if !certificates.is_empty() => Ok(pem),
+        _ => Err(ConfigurationError::field("admin_ca_file", format!("{path}: no certificates in PEM form"))),
+    }
 }
 
 fn check_join_token(token: Option<String>, file: Option<String>) -> Result<Secret, ConfigurationError> {

@@ -41,6 +41,8 @@ mod recovery;
 mod space;
 mod state;
 mod synchronise;
+#[cfg(test)]
+mod tests;
 
 pub(super) use gauges::Gauges;
 pub(super) use reading::{Limits, Part};
@@ -190,7 +192,7 @@ thread_local! {
 
 /// Lends a buffer that keeps its memory from call to call.
 fn with_scratch<T>(use_it: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-    let mut buffer = SCRATCH.try_with(|scratch| scratch.take()).unwrap_or_default();
+    let mut buffer = SCRATCH.try_with(RefCell::take).unwrap_or_default();
     let result = use_it(&mut buffer);
     let _ = SCRATCH.try_with(|scratch| scratch.replace(buffer));
     result

@@ -16,6 +16,8 @@ use uuid::Uuid;
 use super::event::{Attempt, AttemptOutcome, Event, Intent, Outcome, Protocol, Tokens, UsageSource};
 
 mod bytes;
+#[cfg(test)]
+mod tests;
 
 use bytes::{Reader, put_id, put_micros, put_number, put_text};
 
@@ -46,6 +48,8 @@ pub(super) const ACCOUNTING_BYTES: usize = 1000;
 
 /// Attempts that are kept of a request: the last ones.
 const MAX_ATTEMPTS: usize = 32;
+/// More would not fit.
+const MAX_ACCOUNTING_ATTEMPTS: usize = 16;
 const MAX_RAW: usize = 8 << 10;
 
 /// The longest texts, in bytes.
@@ -229,7 +233,8 @@ mod has {
 /// The record of a request that is over.
 pub(super) fn encode_final(event: &Event, detail: Detail, out: &mut Vec<u8>) {
     let start = out.len();
-    let mut kept = event.attempts.len().min(MAX_ATTEMPTS);
+    let most = if detail == Detail::Everything { MAX_ATTEMPTS } else { MAX_ACCOUNTING_ATTEMPTS };
+    let mut kept = event.attempts.len().min(most);
     loop {
         encode_event(event, kept, detail, out);
         if kept == 0 || detail == Detail::Everything || out.len() - start <= ACCOUNTING_BYTES {
@@ -238,6 +243,25 @@ pub(super) fn encode_final(event: &Event, detail: Detail, out: &mut Vec<u8>) {
         kept -= 1;
         out.truncate(start);
     }
+}
+
+fn flags(event: &Event) -> u64 {
+    [
+        (event.stream, has::STREAM),
+        (event.ttft.is_some(), has::TTFT),
+        (event.status.is_some(), has::STATUS),
+        (event.service_id.is_some(), has::SERVICE),
+        (event.access_key_id.is_some(), has::ACCESS_KEY),
+        (event.user_id.is_some(), has::USER),
+        (event.model_requested.is_some(), has::MODEL_REQUESTED),
+        (event.model_served.is_some(), has::MODEL_SERVED),
+        (event.provider_id.is_some(), has::PROVIDER),
+        (event.upstream_key_id.is_some(), has::UPSTREAM_KEY),
+        (event.usage.is_some(), has::USAGE),
+        (event.error_code.is_some(), has::ERROR_CODE),
+    ]
+    .into_iter()
+    .fold(0, |flags, (present, bit)| if present { flags | bit } else { flags })
 }
 
 fn encode_event(event: &Event, kept_attempts: usize, detail: Detail, out: &mut Vec<u8>) {
@@ -249,7 +273,7 @@ fn encode_event(event: &Event, kept_attempts: usize, detail: Detail, out: &mut V
         status,
         outcome,
         protocol,
-        stream,
+        stream: _,
         service_id,
         access_key_id,
         user_id,
@@ -263,40 +287,32 @@ fn encode_event(event: &Event, kept_attempts: usize, detail: Detail, out: &mut V
         error_code,
     } = event;
     let bounds = detail.bounds();
-    let flag = |present: bool, bit: u64| if present { bit } else { 0 };
     put_id(out, request_id.as_uuid());
     put_micros(out, *started_at);
-    put_number(
-        out,
-        flag(*stream, has::STREAM)
-            | flag(ttft.is_some(), has::TTFT)
-            | flag(status.is_some(), has::STATUS)
-            | flag(service_id.is_some(), has::SERVICE)
-            | flag(access_key_id.is_some(), has::ACCESS_KEY)
-            | flag(user_id.is_some(), has::USER)
-            | flag(model_requested.is_some(), has::MODEL_REQUESTED)
-            | flag(model_served.is_some(), has::MODEL_SERVED)
-            | flag(provider_id.is_some(), has::PROVIDER)
-            | flag(upstream_key_id.is_some(), has::UPSTREAM_KEY)
-            | flag(usage.is_some(), has::USAGE)
-            | flag(error_code.is_some(), has::ERROR_CODE),
-    );
+    put_number(out, flags(event));
     out.push(code(*protocol));
     out.push(outcome_code(*outcome));
     put_duration(out, *duration);
-    ttft.iter().for_each(|ttft| put_duration(out, *ttft));
-    status.iter().for_each(|status| put_number(out, u64::from(*status)));
-    service_id.iter().for_each(|id| put_id(out, id.as_uuid()));
-    access_key_id.iter().for_each(|id| put_id(out, id.as_uuid()));
-    user_id.iter().for_each(|id| put_id(out, id.as_uuid()));
-    model_requested.iter().for_each(|model| put_text(out, model, bounds.model));
-    model_served.iter().for_each(|model| put_text(out, model, bounds.model));
-    provider_id.iter().for_each(|id| put_id(out, id.as_uuid()));
-    upstream_key_id.iter().for_each(|id| put_id(out, id.as_uuid()));
-    usage.iter().for_each(|usage| put_tokens(out, usage, detail));
+    put_if(out, ttft.as_ref(), |out, ttft| put_duration(out, *ttft));
+    put_if(out, status.as_ref(), |out, status| put_number(out, u64::from(*status)));
+    put_if(out, service_id.as_ref(), |out, id| put_id(out, id.as_uuid()));
+    put_if(out, access_key_id.as_ref(), |out, id| put_id(out, id.as_uuid()));
+    put_if(out, user_id.as_ref(), |out, id| put_id(out, id.as_uuid()));
+    put_if(out, model_requested.as_deref(), |out, model| put_text(out, model, bounds.model));
+    put_if(out, model_served.as_deref(), |out, model| put_text(out, model, bounds.model));
+    put_if(out, provider_id.as_ref(), |out, id| put_id(out, id.as_uuid()));
+    put_if(out, upstream_key_id.as_ref(), |out, id| put_id(out, id.as_uuid()));
+    put_if(out, usage.as_ref(), |out, usage| put_tokens(out, usage, detail));
     put_text(out, path, bounds.path);
-    error_code.iter().for_each(|code| put_text(out, code, bounds.code));
+    put_if(out, error_code.as_deref(), |out, code| put_text(out, code, bounds.code));
     put_attempts(out, &attempts[attempts.len() - kept_attempts..], detail);
+}
+
+/// What is absent takes no bytes: the flags tell.
+fn put_if<T: ?Sized>(out: &mut Vec<u8>, value: Option<&T>, put: impl FnOnce(&mut Vec<u8>, &T)) {
+    if let Some(value) = value {
+        put(out, value);
+    }
 }
 
 pub(super) fn decode_final(bytes: &[u8]) -> Result<Event, Malformed> {
@@ -358,9 +374,11 @@ fn put_tokens(out: &mut Vec<u8>, tokens: &Tokens, detail: Detail) {
         put_number(out, *figure);
     }
     if has_rare {
-        rare.iter().for_each(|figure| put_number(out, **figure));
+        for figure in rare {
+            put_number(out, *figure);
+        }
     }
-    raw.iter().for_each(|raw| put_text(out, raw, MAX_RAW));
+    put_if(out, raw, |out, raw| put_text(out, raw, MAX_RAW));
 }
 
 fn tokens(reader: &mut Reader<'_>) -> Result<Tokens, Malformed> {

@@ -16,6 +16,9 @@ use std::{
 
 use super::record::{ACCOUNTING_BYTES, Kind};
 
+#[cfg(test)]
+mod tests;
+
 /// Bytes of a frame before its payload.
 pub(super) const FRAME_BYTES: usize = 9;
 /// The room that every open request has for its final, whatever happens.

@@ -187,7 +187,8 @@ fn restore(store: &mut Store, applier: &mut Applier, metrics: &Metrics) {
     }
 }
 
-fn endpoint(admin: &AdminEndpoint, pace: &Pace) -> Result<Endpoint, WatchError> {
+/// The control plane's gRPC port, with TLS where it is not on this host.
+pub(crate) fn endpoint(admin: &AdminEndpoint, pace: &Pace) -> Result<Endpoint, WatchError> {
     let endpoint = Endpoint::from(admin.uri.clone()).connect_timeout(pace.connect);
     if admin.uri.scheme_str() != Some("https") {
         return Ok(endpoint);

@@ -1,5 +1,7 @@
 //! The values that a label may have: closed sets, so that nothing a caller sends can grow the number of series.
 
+use crate::report;
+
 macro_rules! label {
     ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ })*) => {$(
         $(#[$doc])*
@@ -59,5 +61,45 @@ pub(super) const fn status_class(status: u16) -> usize {
     match status {
         100..=599 => (status / 100) as usize,
         _ => 0,
+    }
+}
+
+impl From<report::Protocol> for Protocol {
+    fn from(protocol: report::Protocol) -> Self {
+        match protocol {
+            report::Protocol::OpenAi => Self::Openai,
+            report::Protocol::Anthropic => Self::Anthropic,
+            report::Protocol::Gemini => Self::Gemini,
+        }
+    }
+}
+
+impl From<report::Outcome> for Outcome {
+    fn from(outcome: report::Outcome) -> Self {
+        match outcome {
+            report::Outcome::Ok => Self::Ok,
+            report::Outcome::ClientError => Self::ClientError,
+            report::Outcome::Refused => Self::Refused,
+            report::Outcome::UpstreamError => Self::UpstreamError,
+            report::Outcome::ClientClosed => Self::ClientClosed,
+            report::Outcome::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+impl From<report::AttemptOutcome> for AttemptOutcome {
+    fn from(outcome: report::AttemptOutcome) -> Self {
+        match outcome {
+            report::AttemptOutcome::Ok => Self::Ok,
+            report::AttemptOutcome::RateLimited => Self::RateLimited,
+            report::AttemptOutcome::Overloaded => Self::Overloaded,
+            report::AttemptOutcome::ServerError => Self::ServerError,
+            report::AttemptOutcome::CredentialsRefused => Self::CredentialsRefused,
+            report::AttemptOutcome::ClientError => Self::ClientError,
+            report::AttemptOutcome::ConnectFailed => Self::ConnectFailed,
+            report::AttemptOutcome::TimedOut => Self::TimedOut,
+            report::AttemptOutcome::ConnectionLost => Self::ConnectionLost,
+            report::AttemptOutcome::ClientClosed => Self::ClientClosed,
+        }
     }
 }

@@ -55,9 +55,11 @@ pub(crate) struct ControlPlane {
     pub(crate) manners: Arc<Mutex<Manners>>,
     count: Arc<watch::Sender<usize>>,
     tasks: TaskTracker,
+    /// Ends the streams of one [`Listening`].
+    stop: CancellationToken,
 }
 
-/// One that listens; dropped, it is gone with all its connections.
+/// One that listens; dropped, it is gone with all its streams.
 #[derive(Debug)]
 pub(crate) struct Listening {
     pub(crate) address: SocketAddr,
@@ -77,6 +79,7 @@ impl ControlPlane {
             manners: Arc::new(Mutex::new(manners)),
             count: Arc::new(watch::Sender::new(0)),
             tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
         }
     }
 
@@ -91,7 +94,7 @@ impl ControlPlane {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let server = tonic::transport::Server::builder()
-            .add_service(UsageIngestServer::new(self.clone()))
+            .add_service(UsageIngestServer::new(Self { stop: stop.clone(), ..self.clone() }))
             .serve_with_incoming(TcpListenerStream::new(listener));
         let stopped = stop.clone();
         self.tasks.spawn(async move {
@@ -105,7 +108,7 @@ impl ControlPlane {
 
     pub(crate) async fn has_taken(&self, events: usize) {
         let mut count = self.count.subscribe();
-        let waited = tokio::time::timeout(Duration::from_secs(60), count.wait_for(|count| *count >= events)).await;
+        let waited = tokio::time::timeout(Duration::from_mins(1), count.wait_for(|count| *count >= events)).await;
         assert!(waited.is_ok(), "{events} events were expected, {} came", *self.count.borrow());
     }
 
@@ -170,6 +173,7 @@ impl ControlPlane {
             }
         };
         tokio::select! {
+            () = self.stop.cancelled() => {}
             () = receive => {}
             () = commit => {}
         }

@@ -8,21 +8,21 @@ use tollgate_shared::ids::{AccessKeyId, ProviderId, RequestId, ServiceId, Upstre
 /// Everything about one request that does not change on its way.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Caller {
-    pub(crate) service_id: ServiceId,
-    pub(crate) access_key_id: AccessKeyId,
-    pub(crate) user_id: UserId,
-    pub(crate) provider_id: ProviderId,
-    pub(crate) upstream_key_id: UpstreamKeyId,
+    pub(crate) service: ServiceId,
+    pub(crate) access_key: AccessKeyId,
+    pub(crate) user: UserId,
+    pub(crate) provider: ProviderId,
+    pub(crate) upstream_key: UpstreamKeyId,
 }
 
 impl Caller {
     pub(crate) fn new() -> Self {
         Self {
-            service_id: ServiceId::generate(),
-            access_key_id: AccessKeyId::generate(),
-            user_id: UserId::generate(),
-            provider_id: ProviderId::generate(),
-            upstream_key_id: UpstreamKeyId::generate(),
+            service: ServiceId::generate(),
+            access_key: AccessKeyId::generate(),
+            user: UserId::generate(),
+            provider: ProviderId::generate(),
+            upstream_key: UpstreamKeyId::generate(),
         }
     }
 
@@ -30,9 +30,9 @@ impl Caller {
         Intent {
             request_id,
             started_at: 1_700_000_000_000_000,
-            service_id: self.service_id,
-            access_key_id: self.access_key_id,
-            user_id: self.user_id,
+            service_id: self.service,
+            access_key_id: self.access_key,
+            user_id: self.user,
             protocol: Protocol::OpenAi,
             stream: true,
             model_requested: "gpt-5-mini",
@@ -43,11 +43,11 @@ impl Caller {
 
     pub(crate) fn event(&self, request_id: RequestId, output: u64) -> Event {
         let attempt = Attempt {
-            provider_id: self.provider_id,
-            upstream_key_id: self.upstream_key_id,
+            provider_id: self.provider,
+            upstream_key_id: self.upstream_key,
             model: "gpt-5-mini-2025-08-07".into(),
             started_at: 1_700_000_000_000_100,
-            duration: Duration::from_micros(431_000),
+            duration: Duration::from_millis(431),
             status: Some(200),
             outcome: AttemptOutcome::Ok,
             reason: "first".into(),
@@ -56,18 +56,18 @@ impl Caller {
             request_id,
             started_at: 1_700_000_000_000_000,
             duration: Duration::from_micros(432_100),
-            ttft: Some(Duration::from_micros(120_000)),
+            ttft: Some(Duration::from_millis(120)),
             status: Some(200),
             outcome: Outcome::Ok,
             protocol: Protocol::OpenAi,
             stream: true,
-            service_id: Some(self.service_id),
-            access_key_id: Some(self.access_key_id),
-            user_id: Some(self.user_id),
+            service_id: Some(self.service),
+            access_key_id: Some(self.access_key),
+            user_id: Some(self.user),
             model_requested: Some("gpt-5-mini".into()),
             model_served: Some("gpt-5-mini-2025-08-07".into()),
-            provider_id: Some(self.provider_id),
-            upstream_key_id: Some(self.upstream_key_id),
+            provider_id: Some(self.provider),
+            upstream_key_id: Some(self.upstream_key),
             attempts: vec![attempt],
             usage: Some(Tokens {
                 input_uncached: 321,

@@ -169,6 +169,20 @@ impl Walker {
         self.state != State::Start
     }
 
+    /// Whether it is inside a document that it can follow.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.is_open() && self.state != State::Lost
+    }
+
+    /// Forgets the value that is not whole: half a number is another number.
+    pub(crate) fn drop_unfinished(&mut self) {
+        if let (State::Inside(_), Step::Keep(slot)) = (self.state, self.step)
+            && let Some(buffer) = self.kept.values.get_mut(slot as usize)
+        {
+            buffer.clear();
+        }
+    }
+
     pub(crate) fn advance(&mut self, bytes: &[u8]) -> Progress {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
@@ -380,7 +394,8 @@ fn skip_text(rest: &[u8], from: usize) -> Text {
         match rest.get(at) {
             Some(b'"') => return Text::Ended(at + 1),
             Some(b'\\') => at += 2,
-            _ => at += 1,
+            Some(_) => at += 1,
+            None => {}
         }
     }
     // A backslash as the very last byte escapes the first of the next piece.

@@ -35,22 +35,22 @@ pub(super) fn select(node: Node, name: Option<&[u8]>) -> Step {
 }
 
 static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
+/// Of `"usage"` with its quotes.
+const NAME_LENGTH: usize = 7;
 static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"error\""));
 
-/// Usage, errors and the events that end a stream: the last have a `usage` member, be it null.
+/// Events with a type are, but for the deltas, which are most of them. Of a chat's chunks, those are that tell usage
+/// (`null` is none) or an error.
 pub(super) fn is_interesting(payload: &[u8]) -> bool {
-    let usage = USAGE.find(payload).is_some_and(|at| !is_null_in_a_chunk(payload, at));
-    usage || ERROR.find(payload).is_some()
-}
-
-/// Chunks before the last say `"usage":null`; so do the events of a response, of which the last matters.
-fn is_null_in_a_chunk(payload: &[u8], at: usize) -> bool {
-    let behind = payload.get(at + b"\"usage\"".len()..).unwrap_or_default();
-    behind.starts_with(b":null") && memchr::memmem::find(behind, b"\"usage\"").is_none() && !is_response_event(payload)
-}
-
-fn is_response_event(payload: &[u8]) -> bool {
-    memchr::memmem::find(payload, b"\"response.").is_some()
+    if let Some(typed) = payload.strip_prefix(br#"{"type":""#) {
+        let end = memchr::memchr(b'"', typed).unwrap_or_default();
+        return !typed.get(..end).unwrap_or_default().ends_with(b"delta");
+    }
+    ERROR.find(payload).is_some()
+        || USAGE.find_iter(payload).any(|at| {
+            let behind = payload.get(at + NAME_LENGTH..).unwrap_or_default();
+            !behind.starts_with(b":null")
+        })
 }
 
 pub(super) fn observe(kept: &Kept, progress: &mut Progress) {

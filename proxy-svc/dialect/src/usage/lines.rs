@@ -5,11 +5,11 @@
 //! in parts as they come: nothing is held and nothing is lost, however long it gets.
 
 /// Beyond this a cut line is given in parts.
-pub(crate) const PENDING_LIMIT: usize = 16 << 10;
+pub(super) const PENDING_LIMIT: usize = 16 << 10;
 
 /// What the splitter found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Piece<'a> {
+pub(super) enum Piece<'a> {
     /// A whole line without its end.
     Line(&'a [u8]),
     /// The next bytes of a line that is too long to be held.
@@ -19,7 +19,7 @@ pub(crate) enum Piece<'a> {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Lines {
+pub(super) struct Lines {
     pending: Vec<u8>,
     in_parts: bool,
     after_return: bool,
@@ -27,11 +27,11 @@ pub(crate) struct Lines {
 
 impl Lines {
     /// Whether the last byte ended a line (or there was none).
-    pub(crate) fn is_at_line_start(&self) -> bool {
+    pub(super) fn is_at_line_start(&self) -> bool {
         self.pending.is_empty() && !self.in_parts
     }
 
-    pub(crate) fn feed(&mut self, bytes: &[u8], sink: &mut impl FnMut(Piece<'_>)) {
+    pub(super) fn feed(&mut self, bytes: &[u8], sink: &mut impl FnMut(Piece<'_>)) {
         let mut rest = bytes;
         if self.after_return && !rest.is_empty() {
             self.after_return = false;
@@ -53,7 +53,7 @@ impl Lines {
     }
 
     /// The last line, when the stream ends without ending it.
-    pub(crate) fn finish(&mut self, sink: &mut impl FnMut(Piece<'_>)) {
+    pub(super) fn finish(&mut self, sink: &mut impl FnMut(Piece<'_>)) {
         if !self.is_at_line_start() {
             self.end_line(b"", sink);
         }

@@ -3,7 +3,7 @@
 //! Memory does not grow with the answer: what is held is a cut line up to 16 KiB and the few values that are asked
 //! for (a usage object up to 64 KiB; a larger one is no usage object). How the bytes are cut changes nothing.
 
-use super::{Lines, Observed, Piece, Progress};
+use super::{Lines, Observed, PENDING_LIMIT, Piece, Progress};
 use crate::Protocol;
 use crate::dialect::Dialect;
 use crate::endpoint::Operation;
@@ -67,36 +67,34 @@ impl Tap {
         }
     }
 
-    pub fn feed(&mut self, bytes: &[u8]) {
-        self.seen_bytes = self.seen_bytes.saturating_add(bytes.len());
+    /// Takes the next piece of the answer.
+    pub fn feed(&mut self, piece: &[u8]) {
+        self.seen_bytes = self.seen_bytes.saturating_add(piece.len());
+        let mut bytes = piece;
         if self.mode == Mode::Unknown {
-            self.mode = match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            bytes = piece.trim_ascii_start();
+            self.mode = match bytes.first() {
                 None => Mode::Unknown,
                 Some(b'{' | b'[') => Mode::Json,
                 Some(_) => Mode::Events,
             };
         }
+        let Self { dialect, lines, walker, events, progress, .. } = self;
         match self.mode {
-            Mode::Json => {
-                walk(self.dialect, &mut self.walker, &mut self.progress, bytes);
-                self.progress.complete |= !self.walker.is_open();
-                self.progress.started |=
-                    self.progress.error.is_none() && (self.progress.complete || self.seen_bytes > COMMITTED_BYTES);
-            }
-            Mode::Events => self.feed_events(bytes),
-            Mode::Unknown => {}
-            Mode::Opaque => self.progress.started |= !bytes.is_empty(),
+            Mode::Json => walk(*dialect, walker, progress, bytes),
+            Mode::Events => lines.feed(bytes, &mut |piece| events.take(*dialect, walker, progress, piece)),
+            Mode::Unknown | Mode::Opaque => {}
         }
     }
 
-    fn feed_events(&mut self, bytes: &[u8]) {
-        let Self { dialect, lines, walker, events, progress, .. } = self;
-        lines.feed(bytes, &mut |piece| events.take(*dialect, walker, progress, piece));
-    }
-
     /// Whether something that the model made has come: from here on another upstream cannot take over.
-    pub const fn semantic_started(&self) -> bool {
-        self.progress.started
+    pub fn semantic_started(&self) -> bool {
+        match self.mode {
+            Mode::Unknown => false,
+            Mode::Events => self.progress.started,
+            Mode::Json => self.progress.error.is_none() && (self.is_complete() || self.seen_bytes > COMMITTED_BYTES),
+            Mode::Opaque => self.seen_bytes > 0,
+        }
     }
 
     /// The error that came instead of an answer, or in the middle of one.
@@ -104,9 +102,21 @@ impl Tap {
         self.progress.error.as_ref()
     }
 
-    /// Whether the protocol's own end has come.
-    pub const fn is_complete(&self) -> bool {
-        self.progress.complete
+    /// Whether the protocol's own end has come: of a plain answer, the end of its JSON. What is neither JSON nor events
+    /// has no end of its own.
+    pub fn is_complete(&self) -> bool {
+        match self.mode {
+            Mode::Unknown => false,
+            Mode::Events => self.progress.complete,
+            Mode::Json => !self.walker.is_open(),
+            Mode::Opaque => true,
+        }
+    }
+
+    /// The figures that the provider told up to now; `None` while it told none.
+    pub fn usage_so_far(&self) -> Option<super::Usage> {
+        let told = self.is_metered && self.progress.reported.is_some();
+        told.then(|| self.dialect.settle(&self.progress.reported))
     }
 
     /// Whether what came so far ends with a whole event, so that another may be put behind it.
@@ -118,17 +128,18 @@ impl Tap {
         if self.mode == Mode::Events {
             let Self { dialect, lines, walker, events, progress, .. } = &mut self;
             lines.finish(&mut |piece| events.take(*dialect, walker, progress, piece));
-            events.end(*dialect, walker, progress);
         }
+        let (complete, semantic_started) = (self.is_complete(), self.semantic_started());
+        abandon(self.dialect, &mut self.walker, &mut self.progress);
         let Self { dialect, progress, .. } = self;
         let usage = self.is_metered && progress.reported.is_some();
         Observed {
             usage: usage.then(|| dialect.settle(&progress.reported)),
             raw: if self.is_metered { progress.raw_text() } else { None },
-            complete: progress.complete || (self.mode == Mode::Opaque),
+            complete,
             error: progress.error,
             model: progress.model,
-            semantic_started: progress.started,
+            semantic_started,
         }
     }
 }
@@ -167,30 +178,32 @@ impl Events {
                     return;
                 }
             }
-            self.walk(dialect, walker, progress, payload);
+            walk(dialect, walker, progress, payload);
+            // Whatever an `error` event holds, be it no JSON, is one; a long line is not kept for it.
+            if self.named_error && !walker.is_inside() && line.len() <= PENDING_LIMIT {
+                progress.fail(payload);
+            }
         } else if let Some(payload) = bare(walker, line) {
-            self.walk(dialect, walker, progress, payload);
+            walk(dialect, walker, progress, payload);
         } else if let Some(name) = line.strip_prefix(b"event:") {
             self.named_error = name.trim_ascii() == b"error";
         }
     }
 
-    fn walk(&mut self, dialect: &dyn Dialect, walker: &mut Walker, progress: &mut Progress, payload: &[u8]) {
-        walk(dialect, walker, progress, payload);
-        if self.named_error && !walker.is_open() {
-            progress.fail(payload);
-        }
-    }
-
     /// A blank line: what did not end with it will not.
     fn end(&mut self, dialect: &dyn Dialect, walker: &mut Walker, progress: &mut Progress) {
-        if walker.is_open() {
-            // A cut event may hold figures that were told before the cut.
-            dialect.observe(&walker.kept, progress);
-            walker.reset();
-        }
+        abandon(dialect, walker, progress);
         self.between = true;
         self.named_error = false;
+    }
+}
+
+/// Gives a document up that will not end. It may hold figures that were whole before the cut.
+fn abandon(dialect: &dyn Dialect, walker: &mut Walker, progress: &mut Progress) {
+    if walker.is_open() {
+        walker.drop_unfinished();
+        dialect.observe(&walker.kept, progress);
+        walker.reset();
     }
 }
 

@@ -56,6 +56,7 @@ impl Journal {
         self.remember_acknowledged();
         self.remove_spent();
         self.with_state(State::retry);
+        self.release_spares();
         self.prepare_spares();
         self.carry_open_requests();
         self.with_state(State::reconsider);
@@ -92,6 +93,15 @@ impl Journal {
         while let Some(spent) = self.with_state(State::take_spent) {
             if let Err(error) = std::fs::remove_file(&spent.name.path) {
                 tracing::warn!(%error, path = %spent.name.path.display(), "a spent journal segment could not be removed");
+            }
+        }
+    }
+
+    /// Many open requests at a time want many spares; afterwards the room is given back.
+    fn release_spares(&self) {
+        while let Some(spare) = self.with_state(|state| state.space.surplus(state.open.len())) {
+            if let Err(error) = std::fs::remove_file(&spare.name.path) {
+                tracing::warn!(%error, path = %spare.name.path.display(), "a spare segment could not be removed");
             }
         }
     }

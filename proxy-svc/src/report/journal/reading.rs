@@ -8,13 +8,13 @@ use super::{
     super::{
         event::Event,
         record::{self, Kind},
-        segment::{self, Position, Scanner},
+        segment::{self, MAX_FRAME, Position, Scanner},
     },
     Journal,
 };
 
-/// Read at a time; more than the longest frame, so that every part with a record has a whole one.
-const PART_BYTES: u64 = 256 << 10;
+/// Read at a time at most.
+const PART_BYTES: usize = 256 << 10;
 
 /// How much is read at most.
 #[derive(Clone, Copy, Debug)]
@@ -52,8 +52,9 @@ enum Source {
 }
 
 impl Stretch {
-    fn read(&self) -> io::Result<(Vec<u8>, bool)> {
-        let length = (self.end - self.from.offset).min(PART_BYTES);
+    /// At most `length` bytes, and whether they reach the end.
+    fn read(&self, length: usize) -> io::Result<(Vec<u8>, bool)> {
+        let length = (self.end - self.from.offset).min(length as u64);
         let opened;
         let file = match &self.file {
             Source::Active(file) => file.as_ref(),
@@ -104,6 +105,8 @@ impl Journal {
     pub(in super::super) fn read(&self, from: Position, limits: Limits) -> io::Result<Part> {
         let mut part = Part { end: from, ..Part::default() };
         let mut bytes = 0;
+        // More than the longest frame, so that every stretch with a record has a whole one.
+        let at_a_time = PART_BYTES.min(MAX_FRAME + limits.bytes);
         while part.events.len() < limits.events && bytes < limits.bytes {
             let stretch = match self.stretch(part.end) {
                 Ok(stretch) => stretch,
@@ -112,7 +115,17 @@ impl Journal {
                     break;
                 }
             };
-            let (data, last) = stretch.read()?;
+            let (data, last) = match stretch.read(at_a_time) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && self.options.directory.is_dir() => {
+                    tracing::error!(
+                        segment = stretch.from.segment,
+                        "a journal segment is gone; what it held is not reported"
+                    );
+                    self.gauges.count_damaged(1);
+                    (Vec::new(), true)
+                }
+                read => read?,
+            };
             let mut scanner = Scanner::new(&data, stretch.salt, stretch.from.offset, last);
             let mut full = false;
             for frame in &mut scanner {
@@ -127,7 +140,8 @@ impl Journal {
                 }
             }
             self.gauges.count_damaged(scanner.damaged());
-            part.end = Position { segment: stretch.from.segment, offset: scanner.resume_at() };
+            let read_to = if full || !last { scanner.resume_at() } else { stretch.end };
+            part.end = Position { segment: stretch.from.segment, offset: read_to };
             if full {
                 break;
             }

@@ -83,6 +83,16 @@ impl Space {
         self.spares.pop_front()
     }
 
+    /// A spare that nobody wants any more; one more than wanted is kept, so that few are made and removed in turn.
+    pub(super) fn surplus(&mut self, open: u64) -> Option<Spare> {
+        if self.spares() <= self.wanted(open) + 1 {
+            return None;
+        }
+        let spare = self.spares.pop_back()?;
+        self.allocated -= spare.size;
+        Some(spare)
+    }
+
     /// A segment within the bound.
     pub(super) fn plan(&mut self) -> Option<Blueprint> {
         let size = self.options.segment_bytes;

@@ -9,11 +9,10 @@ use std::{fs::File, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::{record::Kind, segment::Position},
+    super::{event::Event, record::Kind, segment::Position},
     Journal, JournalError, Level, Slot,
     state::State,
 };
-use crate::report::event::Event;
 
 /// How long a caller waits before it goes on without the disk's word.
 const WAIT_AT_MOST: Duration = Duration::from_secs(1);
@@ -117,7 +116,7 @@ impl Journal {
     }
 
     /// Blocking. `false`: the disk refused, and what it did not confirm is on its way into another segment.
-    fn synchronise_once(&self) -> bool {
+    pub(super) fn synchronise_once(&self) -> bool {
         let Some(round) = self.state.lock().round() else { return true };
         let result = round.files.iter().try_for_each(|file| file.sync_data());
         let mut state = self.state.lock();
@@ -159,24 +158,21 @@ impl State {
         let Some(behind) = self.unsynchronised.replace(Unsynchronised::default()) else { return };
         let mut records = behind.records.into_iter();
         for mut record in records.by_ref() {
-            let written = self.append(record.kind, &mut record.frame);
-            match written {
-                Ok(place) => {
-                    if let Some(slot) = self.open.at(record.place) {
-                        self.relocate(slot, place);
-                    }
-                }
-                Err(_) => {
-                    self.keep_behind(record);
-                    break;
-                }
+            let Ok(place) = self.append(record.kind, &mut record.frame) else {
+                self.keep_behind(&record);
+                break;
+            };
+            if let Some(slot) = self.open.at(record.place) {
+                self.relocate(slot, place);
             }
         }
-        records.for_each(|record| self.keep_behind(record));
+        for record in records {
+            self.keep_behind(&record);
+        }
     }
 
     /// Neither the disk nor another segment takes it: it waits for the next round.
-    fn keep_behind(&mut self, record: Record) {
+    fn keep_behind(&mut self, record: &Record) {
         self.refusing = true;
         if let Some(behind) = &mut self.unsynchronised {
             behind.add(record.place, record.kind, &record.frame);

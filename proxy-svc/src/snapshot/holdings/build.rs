@@ -161,7 +161,7 @@ fn resolve_routes(specs: &[RouteSpec], pools: &BTreeMap<KeyPoolId, HeldPool>) ->
                 errors.push(FieldError::new(field, "no such key pool"));
             }
         }
-        Route { models: spec.models.clone(), targets }
+        Route::new(spec.models.clone(), targets)
     });
     let routes = routes.collect();
     (routes, errors)

@@ -41,14 +41,18 @@ struct Proxy {
 
 impl Proxy {
     fn start(port: u16, data_dir: &Path) -> Self {
-        let (snapshots, metrics) = (Arc::new(Snapshots::new()), Arc::new(Metrics::default()));
         let uri = format!("http://127.0.0.1:{port}").parse().unwrap();
+        Self::start_with(&AdminEndpoint { uri, authorities_pem: None }, data_dir)
+    }
+
+    fn start_with(admin: &AdminEndpoint, data_dir: &Path) -> Self {
+        let (snapshots, metrics) = (Arc::new(Snapshots::new()), Arc::new(Metrics::default()));
         let watcher = Watcher::start(WatcherParts {
             snapshots: Arc::clone(&snapshots),
             metrics: Arc::clone(&metrics),
             clock: Clock::system(),
             identity: Identity::load_or_create(data_dir).unwrap(),
-            admin: &AdminEndpoint { uri, authorities_pem: None },
+            admin,
             join_token: &Secret::new(TOKEN.into()),
             data_dir,
             pace: pace(),
@@ -306,6 +310,31 @@ async fn a_wrong_join_token_gets_nothing_and_is_tried_again_with_patience() {
     eventually("several tries", || proxy.metrics.configuration.reconnects.get() >= 3).await;
     assert!(!proxy.snapshots.is_ready());
     assert_eq!(proxy.metrics.configuration.connected.get(), 0);
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn only_an_authority_that_is_trusted_is_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let pem = certified.cert.pem();
+    let identity = tonic::transport::Identity::from_pem(&pem, certified.signing_key.serialize_pem());
+    let mut admin = Admin::start_as(identity, TOKEN).await;
+    let endpoint = |host: &str, authorities_pem| AdminEndpoint {
+        uri: format!("https://{host}:{}", admin.port).parse().unwrap(),
+        authorities_pem,
+    };
+    let own = Some(pem.into_bytes());
+    for stranger in [endpoint("localhost", None), endpoint("127.0.0.1", own.clone())] {
+        let proxy = Proxy::start_with(&stranger, folder.path());
+        eventually("a few tries", || proxy.metrics.configuration.reconnects.get() >= 2).await;
+        assert_eq!(proxy.metrics.configuration.connected.get(), 0);
+        proxy.stop().await;
+    }
+    let proxy = Proxy::start_with(&endpoint("localhost", own), folder.path());
+    let mut stream = admin.accept().await;
+    stream.snapshot("e", 5, 1, world(), 1 << 20).await;
+    assert_eq!(stream.answer().await, Answer::Ack { nonce: 1, revision: 5 });
     proxy.stop().await;
 }
 

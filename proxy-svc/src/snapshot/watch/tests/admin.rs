@@ -15,7 +15,10 @@ use tollgate_proto::{
     config_discovery_server::{ConfigDiscovery, ConfigDiscoveryServer},
     watch_request, watch_response,
 };
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{
+    Request, Response, Status, Streaming,
+    transport::{Identity, Server, ServerTlsConfig},
+};
 
 use super::PATIENCE;
 use crate::snapshot::frame;
@@ -83,12 +86,22 @@ impl Admin {
     }
 
     pub(super) async fn start_at(port: u16, token: &str) -> Self {
+        Self::start_with(Server::builder(), port, token).await
+    }
+
+    /// With TLS.
+    pub(super) async fn start_as(identity: Identity, token: &str) -> Self {
+        let tls = ServerTlsConfig::new().identity(identity);
+        Self::start_with(Server::builder().tls_config(tls).unwrap(), 0, token).await
+    }
+
+    async fn start_with(mut builder: Server, port: u16, token: &str) -> Self {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (sender, streams) = mpsc::channel(64);
         let service = Service { authorization: format!("Bearer {token}"), streams: sender };
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let server = tonic::transport::Server::builder()
+        let server = builder
             .add_service(ConfigDiscoveryServer::new(service))
             .serve_with_incoming(TcpListenerStream::new(listener));
         let stopped = stop.clone();
