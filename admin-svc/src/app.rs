@@ -11,6 +11,7 @@ mod open;
 mod precondition;
 mod providers;
 mod references;
+mod rotate_master_key;
 mod services;
 mod throttle;
 pub mod upstream_keys;
@@ -28,6 +29,7 @@ use tollgate_shared::{
 use crate::{
     crypto::{chain::AuditChain, envelope::Keyring, password::Passwords, token::AccessTokens},
     store::Store,
+    upstream::UpstreamClient,
 };
 
 pub use audit::AuditVerification;
@@ -36,6 +38,7 @@ pub use creation::{Created, Once};
 pub use error::{AppError, InternalError};
 pub use open::{AppOptions, OpenError};
 pub use precondition::Precondition;
+pub use rotate_master_key::{Rotation, rotate_master_key};
 
 /// The control plane's state, cheap to clone.
 #[derive(Clone, Debug)]
@@ -54,6 +57,7 @@ struct Inner {
     /// Key of the digests by which the same upstream secret is noticed twice.
     digest_key: ring::hmac::Key,
     address_policy: AddressPolicy,
+    upstream: UpstreamClient,
     setup_token: Secret,
     registration_open: bool,
     secure_cookies: bool,

@@ -8,3 +8,4 @@ pub mod crypto;
 pub mod domain;
 pub mod http;
 pub mod store;
+pub mod upstream;
