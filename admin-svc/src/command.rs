@@ -65,7 +65,7 @@ enum Command {
     /// The audit log
     #[command(subcommand)]
     Audit(audit::Command),
-    /// Print the API's OpenAPI document
+    /// Print the document of the API (`OpenAPI` 3.1)
     Openapi,
 }
 

@@ -189,10 +189,15 @@ impl Fields {
             database_url: self.database_url()?,
             redis_url: self.redis_url()?,
             master_key: self.master_key()?,
-            setup_token: filled("setup_token", self.setup_token)?,
+            setup_token: filled("setup_token", self.setup_token.as_deref())?,
             registration_open: self.registration_open,
             secure_cookies: self.secure_cookies,
-            join_token: one_of("join_token", self.join_token, "join_token_file", self.join_token_file.as_deref())?,
+            join_token: one_of(
+                "join_token",
+                self.join_token.as_deref(),
+                "join_token_file",
+                self.join_token_file.as_deref(),
+            )?,
             upstream_addresses: AddressPolicy::parse(&self.upstream_allow_cidrs)
                 .map_err(|error| ConfigurationError::field("upstream_allow_cidrs", error.to_string()))?,
             log_format: log_format(self.log_format.as_deref())?,
@@ -223,7 +228,8 @@ impl Fields {
     }
 
     fn master_key(&self) -> Result<MasterKeySource, ConfigurationError> {
-        let given = one_of("master_key", self.master_key.clone(), "master_key_file", self.master_key_file.as_deref())?;
+        let given =
+            one_of("master_key", self.master_key.as_deref(), "master_key_file", self.master_key_file.as_deref())?;
         let Some(key) = given else { return Ok(MasterKeySource::DataDir) };
         let field = if self.master_key.is_some() { "master_key" } else { "master_key_file" };
         let key =
@@ -272,8 +278,8 @@ fn log_format(text: Option<&str>) -> Result<Option<LogFormat>, ConfigurationErro
     }
 }
 
-fn filled(field: &'static str, text: Option<String>) -> Result<Option<Secret>, ConfigurationError> {
-    match text.as_deref().map(str::trim) {
+fn filled(field: &'static str, text: Option<&str>) -> Result<Option<Secret>, ConfigurationError> {
+    match text.map(str::trim) {
         None => Ok(None),
         Some("") => Err(ConfigurationError::field(field, "is empty")),
         Some(text) => Ok(Some(Secret::new(text.to_owned()))),
@@ -283,19 +289,19 @@ fn filled(field: &'static str, text: Option<String>) -> Result<Option<Secret>, C
 /// A secret that stands in the configuration or in a file that it names, not in both.
 fn one_of(
     field: &'static str,
-    text: Option<String>,
+    text: Option<&str>,
     file_field: &'static str,
     file: Option<&Path>,
 ) -> Result<Option<Secret>, ConfigurationError> {
     match (text, file) {
         (None, None) => Ok(None),
         (Some(_), Some(_)) => Err(ConfigurationError::field(field, format!("is given twice, also by {file_field}"))),
-        (text @ Some(_), None) => filled(field, text),
+        (Some(text), None) => filled(field, Some(text)),
         (None, Some(path)) => {
             let text = std::fs::read_to_string(path).map_err(|error| {
                 ConfigurationError::field(file_field, format!("cannot read {}: {error}", path.display()))
             })?;
-            filled(file_field, Some(text))
+            filled(file_field, Some(&text))
         }
     }
 }

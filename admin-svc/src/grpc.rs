@@ -41,7 +41,7 @@ const LARGEST_MESSAGE_OUT_BYTES: usize = 2 * 1024 * 1024;
 /// A connection that does not answer a ping is closed after twice this: a proxy whose host vanished is noticed.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 /// Connections end after this, so that proxies spread anew over the control plane's replicas.
-const LONGEST_AGE: Duration = Duration::from_secs(30 * 60);
+const LONGEST_AGE: Duration = Duration::from_mins(30);
 /// The share of the age that is drawn at random, so that they do not all end at once.
 const AGE_JITTER: f64 = 0.2;
 /// One watch and one usage stream a proxy, with room for those that are being replaced.

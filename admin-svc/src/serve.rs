@@ -25,7 +25,7 @@ mod listeners;
 pub(crate) mod master_key;
 mod ops;
 
-use listeners::Bound;
+pub use listeners::{Addresses, Bound};
 
 /// How long HTTP requests and streams may take to finish after the signal.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
@@ -37,7 +37,8 @@ pub async fn serve(configuration: Configuration, sources: Sources, log_level: Lo
     let mut signals = Signals::install()?;
     let app = open(&configuration).await?;
     let bound = Bound::bind(&configuration.listeners).await?;
-    let running = Running::start(app, &configuration, sources, log_level, bound).await?;
+    let running = Running::start(app, configuration.join_token()?.clone(), bound).await?;
+    running.spawn(|stop| background::reload::run(sources, log_level, stop));
     signals.received().await;
     tracing::info!("stopping; a second signal stops at once");
     tokio::select! {
@@ -104,8 +105,9 @@ impl Signals {
 }
 
 /// Everything that was started, and how to stop it.
-struct Running {
+pub struct Running {
     app: App,
+    addresses: Addresses,
     health: Arc<ops::Health>,
     /// Ends listeners and streams.
     serving: CancellationToken,
@@ -119,13 +121,8 @@ struct Running {
 }
 
 impl Running {
-    async fn start(
-        app: App,
-        configuration: &Configuration,
-        sources: Sources,
-        log_level: LogLevel,
-        bound: Bound,
-    ) -> anyhow::Result<Self> {
+    /// Starts everything on listeners that are bound. `join_token`: what proxies prove themselves with.
+    pub async fn start(app: App, join_token: Secret, bound: Bound) -> anyhow::Result<Self> {
         let (serving, beside, ops) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let (listeners, streams, background) = (TaskTracker::new(), TaskTracker::new(), TaskTracker::new());
         let metrics = Arc::new(Metrics::default());
@@ -139,26 +136,37 @@ impl Running {
         let (ingest, queue) = background::ingest::ingest(app.clone(), Arc::clone(&metrics));
         background.spawn(ingest.run(beside.clone()));
         background.spawn(background::proxies::run(app.clone(), Arc::clone(&proxies), beside.clone()));
-        background.spawn(background::reload::run(sources, log_level, beside.clone()));
 
         let dependencies = grpc::Dependencies {
             published,
             proxies,
             usage: Arc::new(queue),
-            join_token: configuration.join_token()?.clone(),
+            join_token,
             clock: app.clock().clone(),
             metrics,
             stop: serving.clone(),
             tasks: streams.clone(),
         };
+        let addresses = bound.addresses()?;
         let Bound { http, grpc, ops: ops_listener } = bound;
         listeners.spawn(listeners::serve_http(http, app.clone(), serving.clone()));
         listeners.spawn(grpc.serve(dependencies, serving.clone()));
         background.spawn(listeners::serve_ops(ops_listener, Arc::clone(&health), ops.clone()));
-        Ok(Self { app, health, serving, listeners, streams, beside, background, ops })
+        Ok(Self { app, addresses, health, serving, listeners, streams, beside, background, ops })
     }
 
-    async fn stop(self) {
+    /// Where the listeners are.
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Runs a task beside the others; its token is cancelled when it is to end.
+    pub fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: impl FnOnce(CancellationToken) -> F) {
+        self.background.spawn(task(self.beside.clone()));
+    }
+
+    /// Stops in order; a few seconds at most.
+    pub async fn stop(self) {
         self.health.drain();
         self.serving.cancel();
         self.listeners.close();
@@ -180,5 +188,14 @@ impl Running {
         if tokio::time::timeout(BACKGROUND_TIMEOUT, finished).await.is_err() {
             tracing::warn!("a background task was still at work");
         }
+    }
+}
+
+impl Drop for Running {
+    /// Nothing outlives its owner, also when it was not stopped in order.
+    fn drop(&mut self) {
+        self.serving.cancel();
+        self.beside.cancel();
+        self.ops.cancel();
     }
 }

@@ -125,7 +125,7 @@ impl Session {
         }
         let mut incoming = IncomingBatch::default();
         let now = self.clock.now();
-        for event in events {
+        for event in &events {
             match convert::usage_event(event, proxy_id, now) {
                 Ok(event) => incoming.events.push(event),
                 Err(quarantined) => incoming.quarantined.push(quarantined),

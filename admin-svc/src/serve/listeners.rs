@@ -16,10 +16,18 @@ use crate::{
 };
 
 /// Listeners that were bound.
-pub(super) struct Bound {
+pub struct Bound {
     pub(super) http: TcpListener,
     pub(super) grpc: GrpcListener,
     pub(super) ops: TcpListener,
+}
+
+/// Where the listeners are; a port that was asked for as 0 is the one that was given.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    pub http: SocketAddr,
+    pub grpc: SocketAddr,
+    pub ops: SocketAddr,
 }
 
 /// The proxies' listener, with its TLS checked.
@@ -29,12 +37,20 @@ pub(super) struct GrpcListener {
 }
 
 impl Bound {
-    pub(super) async fn bind(listeners: &Listeners) -> anyhow::Result<Self> {
+    pub async fn bind(listeners: &Listeners) -> anyhow::Result<Self> {
         let Listeners { http, grpc, grpc_tls, ops } = listeners;
         Ok(Self {
             http: bind("http", *http).await?,
             grpc: GrpcListener { listener: bind("grpc", *grpc).await?, server: grpc_server(grpc_tls.as_ref())? },
             ops: bind("ops", *ops).await?,
+        })
+    }
+
+    pub(super) fn addresses(&self) -> std::io::Result<Addresses> {
+        Ok(Addresses {
+            http: self.http.local_addr()?,
+            grpc: self.grpc.listener.local_addr()?,
+            ops: self.ops.local_addr()?,
         })
     }
 }

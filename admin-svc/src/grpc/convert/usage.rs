@@ -26,11 +26,11 @@ const MOST_ATTEMPTS: usize = 100;
 
 /// A checked event, or the one that came with the reason why it does not count.
 pub(in crate::grpc) fn usage_event(
-    event: proto::UsageEvent,
+    event: &proto::UsageEvent,
     proxy_id: ProxyId,
     now: UnixMicros,
 ) -> Result<UsageEvent, QuarantinedEvent> {
-    checked(&event, now).map_err(|reason| QuarantinedEvent {
+    checked(event, now).map_err(|reason| QuarantinedEvent {
         proxy_id: Some(proxy_id),
         reason,
         message: event.encode_to_vec(),

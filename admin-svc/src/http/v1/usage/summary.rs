@@ -12,7 +12,7 @@ use super::{
     parameters::{dimensions, millis, storable},
 };
 use crate::{
-    app::{App, caller::ReadUsage},
+    app::{App, AppError, caller::ReadUsage},
     domain::{
         timestamp::Timestamp,
         usage::{Dimension, Granularity, Histogram, SummaryQuery, SummaryRow, Sums, percentile_ms},
@@ -73,6 +73,7 @@ pub(super) struct UsageSummary {
 /// not get that far.
 #[derive(Default, Serialize, utoipa::ToSchema)]
 #[schema(as = UsageSummaryItem)]
+#[expect(clippy::option_option, reason = "left out and null mean different things to the caller")]
 struct SummaryItem {
     /// When the interval begins; left out without `interval`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -144,7 +145,10 @@ pub(super) async fn get_usage_summary(
     QueryOf(params): QueryOf<SummaryParams>,
 ) -> Result<Json<UsageSummary>, Problem> {
     let query = query_of(params, app.clock().now())?;
-    let rows = app.usage_summary(&caller, query.clone()).await?;
+    let rows = app.usage_summary(&caller, query.clone()).await.map_err(|error| match error {
+        AppError::Invalid(invalid) => Problem::bad_query(invalid),
+        other => other.into(),
+    })?;
     let mut total = Sums::default();
     for row in &rows {
         total.add(&row.sums);
@@ -176,7 +180,7 @@ fn query_of(params: SummaryParams, now: UnixMicros) -> Result<SummaryQuery, Prob
     let to = minute.floor(to.map_or(now, Timestamp::micros) + minute.micros() - 1);
     let from = minute.floor(from.map_or(to - Granularity::Day.micros(), Timestamp::micros));
     if from >= to {
-        return Err(Invalid::field("from", "must be before `to`").into());
+        return Err(Problem::bad_query(Invalid::field("from", "must be before `to`")));
     }
     let model = model.map(storable);
     Ok(SummaryQuery {
