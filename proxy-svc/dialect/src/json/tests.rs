@@ -85,3 +85,24 @@ fn what_serde_accepts_is_accepted_and_nothing_else() {
         assert_eq!(accepted(text), accepted_by_serde(text), "{text:?}");
     }
 }
+
+#[test]
+fn what_cannot_stand_in_a_string_is_found_wherever_it_is() {
+    for length in [0, 1, 7, 8, 9, 31, 32, 33, 95, 96, 97, 160, 200] {
+        for filler in [b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xff] {
+            let clean = vec![filler; length];
+            for from in 0..=length {
+                assert_eq!(find_special(&clean, from), length);
+            }
+            for at in 0..length {
+                for byte in 0..=u8::MAX {
+                    let mut text = clean.clone();
+                    text[at] = byte;
+                    let is_special = byte < 0x20 || byte == b'"' || byte == b'\\';
+                    let expected = if is_special { at } else { length };
+                    assert_eq!(find_special(&text, 0), expected, "{byte} at {at} of {length}");
+                }
+            }
+        }
+    }
+}

@@ -49,6 +49,7 @@ fn of_repeated_names_the_last_counts_and_all_places_are_known() {
     assert_eq!(scan.stream, None);
     assert!(scan.has_several_models);
     assert!(!scanned(r#"{"model":"a","model":"\u0061"}"#).has_several_models);
+    assert!(scanned(r#"{"model":"a","model":"b","model":"b"}"#).has_several_models);
     assert!(scanned(r#"{"model":5,"model":"a"}"#).has_several_models);
 }
 
