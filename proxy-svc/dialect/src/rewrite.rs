@@ -46,7 +46,7 @@ impl Edits {
 
     /// The same for Gemini's bodies, which name the model of the path again: at the top and inside, with its
     /// collection before it.
-    pub fn rename_gemini_models(&mut self, scan: &RequestScan<'_>, name: &str) {
+    pub fn rename_inner_models(&mut self, scan: &RequestScan<'_>, name: &str) {
         let name = resource_name(name);
         self.rename_model(scan, &name);
         self.rename(&scan.inner_model_spans, &quoted(&name));

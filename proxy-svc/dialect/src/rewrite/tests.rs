@@ -57,7 +57,7 @@ fn usage_is_asked_for_in_every_place_where_it_may_stand() {
 fn inner_models_of_gemini_keep_their_collection() {
     let body = r#"{"model":"models/old","requests":[{"model":"models/old","content":{}},{"model":"models/old"}]}"#;
     assert_eq!(
-        edited(body, |edits, scan| edits.rename_gemini_models(scan, "new")),
+        edited(body, |edits, scan| edits.rename_inner_models(scan, "new")),
         r#"{"model":"models/new","requests":[{"model":"models/new","content":{}},{"model":"models/new"}]}"#
     );
 }
