@@ -113,6 +113,12 @@ impl Tap {
         }
     }
 
+    /// The figures that the provider told up to now; `None` while it told none.
+    pub fn usage_so_far(&self) -> Option<super::Usage> {
+        let told = self.is_metered && self.progress.reported.is_some();
+        told.then(|| self.dialect.settle(&self.progress.reported))
+    }
+
     /// Whether what came so far ends with a whole event, so that another may be put behind it.
     pub fn is_after_whole_event(&self) -> bool {
         self.mode != Mode::Events || (self.events.between && self.lines.is_at_line_start())
