@@ -425,7 +425,7 @@ fn container(rest: &[u8], depth: u32, text: bool, escaped: bool) -> (usize, Opti
                 }
             },
             Some(b'{' | b'[') => {
-                depth += 1;
+                depth = depth.saturating_add(1);
                 at += 1;
             }
             Some(_) if depth == 1 => return (at + 1, None),
