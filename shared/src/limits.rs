@@ -6,6 +6,7 @@ use crate::money::Money;
 
 /// How much may pass; absent = unlimited.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Requests a minute.
@@ -24,6 +25,7 @@ pub struct Limits {
 
 /// Milliseconds; absent = the wider scope's value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Timeouts {
     /// Connection and TLS handshake.
@@ -42,6 +44,7 @@ pub struct Timeouts {
 
 /// The window after which a budget is full again; calendar windows in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Period {
     Day,
@@ -52,6 +55,7 @@ pub enum Period {
 
 /// How much may be spent in a period.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
     pub amount: Money,

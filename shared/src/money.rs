@@ -8,6 +8,7 @@ const MICROS_PER_UNIT: i64 = 1_000_000;
 
 /// An amount in micro-units; its currency stands beside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, example = "12.50"))]
 pub struct Money(i64);
 
 /// Why a text is not an amount.

@@ -34,6 +34,12 @@ impl LogLevel {
     }
 }
 
+/// Whether a filter is usable, without putting it to use.
+pub fn check_filter(filter: &str) -> Result<(), TelemetryError> {
+    filter.parse::<EnvFilter>()?;
+    Ok(())
+}
+
 /// Sends log lines to standard error. `format` absent: text on a terminal, else JSON.
 pub fn install(filter: &str, format: Option<LogFormat>) -> Result<LogLevel, TelemetryError> {
     let (filter, handle) = reload::Layer::new(filter.parse::<EnvFilter>()?);

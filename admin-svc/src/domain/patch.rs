@@ -1,0 +1,154 @@
+//! Partial updates as JSON merge patches (RFC 7396): absent = untouched, `null` = cleared, lists are replaced whole.
+//!
+//! A patch is laid over the resource's current `…Spec` and read back through the same strict type as a create, so
+//! there is one definition of what a resource's fields are.
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+use super::validation::Invalid;
+
+/// The body of a `PATCH`.
+#[derive(Clone, Debug, Default)]
+pub struct Patch(pub Map<String, Value>);
+
+impl Patch {
+    /// Takes a field out that is not part of the spec (a secret, a password).
+    pub fn take(&mut self, field: &str) -> Option<Value> {
+        self.0.remove(field)
+    }
+
+    /// `current` with the patch laid over it.
+    pub fn apply<T: Serialize + DeserializeOwned>(self, current: &T) -> Result<T, Invalid> {
+        let mut document = serde_json::to_value(current).map_err(|error| Invalid::field("", error.to_string()))?;
+        merge(&mut document, Value::Object(self.0));
+        from_value(document)
+    }
+}
+
+/// Reads a document into its type; an error names the field by its path.
+pub fn from_value<T: DeserializeOwned>(document: Value) -> Result<T, Invalid> {
+    serde_path_to_error::deserialize(document).map_err(|error| {
+        let path = error.path().to_string();
+        describe(&path, &error.into_inner().to_string())
+    })
+}
+
+/// Serde says of an unknown or a missing field only the parent's path; the field's name is in its message. What the
+/// caller sent is not repeated: it may be a secret in the wrong place.
+pub fn describe(path: &str, message: &str) -> Invalid {
+    let parent = if path == "." { "" } else { path };
+    let named = ["unknown field `", "missing field `"].iter().find_map(|start| message.strip_prefix(start));
+    let field = match named.and_then(|rest| rest.split('`').next()) {
+        // The path of an unknown field may end in the field itself already.
+        Some(name) if parent == name || parent.ends_with(&format!(".{name}")) => parent.to_owned(),
+        Some(name) if parent.is_empty() => name.to_owned(),
+        Some(name) => format!("{parent}.{name}"),
+        None => parent.to_owned(),
+    };
+    Invalid::field(field, rephrase(message))
+}
+
+fn rephrase(message: &str) -> String {
+    // serde_json adds where it was in the text.
+    let message = message.split(" at line ").next().unwrap_or(message);
+    let after = |start: &str, separator: &str| {
+        message.starts_with(start).then(|| message.rsplit_once(separator).map(|(_, rest)| rest)).flatten()
+    };
+    if message.starts_with("missing field") {
+        return "is required".to_owned();
+    }
+    if message.starts_with("unknown field") {
+        return "is not a field of this resource".to_owned();
+    }
+    if message.starts_with("UUID parsing failed") {
+        return "must be a UUID".to_owned();
+    }
+    let expected = after("unknown variant", ", expected ")
+        .or_else(|| after("invalid type", ", expected "))
+        .or_else(|| after("invalid value", ", expected "))
+        .or_else(|| after("invalid length", ", expected "));
+    expected.map_or_else(|| message.to_owned(), |expected| format!("must be {expected}"))
+}
+
+fn merge(target: &mut Value, patch: Value) {
+    let Value::Object(changes) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let Some(fields) = target.as_object_mut() else { return };
+    for (name, change) in changes {
+        if change.is_null() {
+            fields.remove(&name);
+        } else {
+            merge(fields.entry(name).or_insert(Value::Null), change);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Outer {
+        name: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+        #[serde(default)]
+        inner: Inner,
+    }
+
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        #[serde(default)]
+        a: Option<u32>,
+        #[serde(default)]
+        b: Option<u32>,
+    }
+
+    fn current() -> Outer {
+        Outer { name: "n".into(), note: Some("x".into()), inner: Inner { a: Some(1), b: Some(2) } }
+    }
+
+    fn patched(patch: Value) -> Result<Outer, Invalid> {
+        let Value::Object(fields) = patch else { panic!("not an object") };
+        Patch(fields).apply(&current())
+    }
+
+    fn refused(patch: Value) -> String {
+        patched(patch).unwrap_err().0[0].field.clone()
+    }
+
+    #[test]
+    fn absent_is_untouched_and_null_clears() {
+        assert_eq!(patched(json!({})).unwrap(), current());
+        assert_eq!(patched(json!({"note": null})).unwrap(), Outer { note: None, ..current() });
+        let inner = Inner { a: None, b: Some(3) };
+        assert_eq!(patched(json!({"inner": {"a": null, "b": 3}})).unwrap(), Outer { inner, ..current() });
+        assert_eq!(patched(json!({"inner": null})).unwrap(), Outer { inner: Inner::default(), ..current() });
+    }
+
+    #[test]
+    fn refusals_name_the_field() {
+        assert_eq!(refused(json!({"name": null})), "name");
+        assert_eq!(refused(json!({"name": 1})), "name");
+        assert_eq!(refused(json!({"surname": "x"})), "surname");
+        assert_eq!(refused(json!({"inner": {"c": 1}})), "inner.c");
+        assert_eq!(refused(json!({"inner": {"a": "one"}})), "inner.a");
+    }
+
+    #[test]
+    fn refusals_do_not_repeat_what_was_sent() {
+        let invalid = patched(json!({"inner": {"a": "sk-canary, expected one"}})).unwrap_err();
+        assert!(!invalid.0[0].message.contains("canary"), "{invalid:?}");
+    }
+}

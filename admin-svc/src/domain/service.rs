@@ -1,0 +1,145 @@
+//! What an application calls: which models go where, how they are scheduled, what is allowed.
+
+use serde::{Deserialize, Serialize};
+use tollgate_shared::{
+    ids::{KeyPoolId, ServiceId},
+    limits::{Budget, Limits, Timeouts},
+};
+
+use super::{stamp::Stamp, status::Status, text_enum::text_enum};
+
+mod validate;
+
+text_enum! {
+    /// How the next upstream key is picked among a route's candidates.
+    pub enum Strategy {
+        RoundRobin = "round_robin",
+        Weighted = "weighted",
+        HealthBest = "health_best",
+    }
+}
+
+/// What a caller may write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceSpec {
+    pub name: String,
+    /// Unique; lower-case letters, digits and hyphens.
+    #[schema(example = "chat-production")]
+    pub slug: String,
+    #[serde(default = "Status::active")]
+    pub status: Status,
+    #[serde(default = "round_robin")]
+    pub strategy: Strategy,
+    /// The first route with a matching model wins.
+    pub routes: Vec<Route>,
+    #[serde(default)]
+    pub retry: Retry,
+    #[serde(default)]
+    pub timeouts: Timeouts,
+    #[serde(default)]
+    pub limits: Limits,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+    #[serde(default)]
+    pub security: Security,
+    /// Response headers that are switched off, such as `x-tollgate-cost`.
+    #[serde(default)]
+    pub hidden_headers: Vec<String>,
+}
+
+/// Models and where they go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Model names; `*` stands for any run of characters.
+    #[schema(example = json!(["gpt-*"]))]
+    pub models: Vec<String>,
+    pub targets: Vec<Target>,
+}
+
+/// A key pool, and the model to ask it for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    pub pool_id: KeyPoolId,
+    /// The upstream's model name; absent = the name that the caller asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    #[serde(default = "one")]
+    pub weight: u32,
+    /// Lower is tried first.
+    #[serde(default)]
+    pub priority: u32,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// All attempts together, 1 to 10; absent = 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_attempts: Option<u32>,
+}
+
+/// Who may call. Networks in CIDR notation, or single addresses.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Security {
+    /// Empty = everyone.
+    #[serde(default)]
+    pub ip_allow: Vec<String>,
+    #[serde(default)]
+    pub ip_deny: Vec<String>,
+    /// Whether requests must be signed (RFC 9421).
+    #[serde(default)]
+    pub require_signature: bool,
+}
+
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct Service {
+    pub id: ServiceId,
+    #[serde(flatten)]
+    pub spec: ServiceSpec,
+    #[serde(flatten)]
+    pub stamp: Stamp,
+}
+
+/// The part of a service that the database holds as one document.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ServiceDefinition {
+    pub(crate) routes: Vec<Route>,
+    pub(crate) retry: Retry,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) limits: Limits,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) budget: Option<Budget>,
+    pub(crate) security: Security,
+    pub(crate) hidden_headers: Vec<String>,
+}
+
+impl From<&ServiceSpec> for ServiceDefinition {
+    fn from(spec: &ServiceSpec) -> Self {
+        let ServiceSpec {
+            name: _,
+            slug: _,
+            status: _,
+            strategy: _,
+            routes,
+            retry,
+            timeouts,
+            limits,
+            budget,
+            security,
+            hidden_headers,
+        } = spec.clone();
+        Self { routes, retry, timeouts, limits, budget, security, hidden_headers }
+    }
+}
+
+const fn round_robin() -> Strategy {
+    Strategy::RoundRobin
+}
+
+const fn one() -> u32 {
+    1
+}

@@ -1,0 +1,97 @@
+//! Services.
+
+use reqwest::StatusCode;
+use serde_json::json;
+
+use crate::{
+    database::on_both,
+    server::{Server, at},
+};
+
+const SERVICES: &str = "/api/v1/services";
+
+on_both!(
+    crate::server::Server::start;
+    service_is_made_and_changed, bad_services_are_refused, used_service_is_not_deleted);
+
+async fn service_is_made_and_changed(server: Server) {
+    let admin = server.admin().await;
+    let pool = admin.pool("pool").await;
+    let body = json!({
+        "name": "Chat", "slug": "chat", "strategy": "weighted",
+        "routes": [{"models": ["gpt-*", "o3"], "targets": [
+            {"pool_id": pool["id"], "weight": 3}, {"pool_id": pool["id"], "model": "gpt-4o", "priority": 1}]}],
+        "retry": {"max_attempts": 2},
+        "timeouts": {"total_ms": 900_000},
+        "limits": {"rpm": 100, "tpm": 50_000, "rpd": 1000, "concurrency": 8},
+        "budget": {"amount": "12.5", "currency": "USD", "period": "month", "hard": false},
+        "security": {"ip_allow": ["10.1.2.3/8", "2001:db8::1"], "ip_deny": [], "require_signature": false},
+        "hidden_headers": ["X-Tollgate-Cost"]
+    });
+    let service = admin.create(SERVICES, &body).await;
+    assert_eq!(service["budget"], json!({"amount": "12.50", "currency": "USD", "period": "month", "hard": false}));
+    assert_eq!(service["security"]["ip_allow"], json!(["10.0.0.0/8", "2001:db8::1/128"]));
+    assert_eq!(service["hidden_headers"], json!(["x-tollgate-cost"]));
+    assert_eq!(service["routes"][0]["targets"][1]["model"], "gpt-4o");
+    let path = at(SERVICES, &service);
+    assert_eq!(admin.get(&path).await.expect(StatusCode::OK), service);
+    let patch = json!({"budget": null, "limits": {"rpm": null, "tpm": 1}, "status": "disabled"});
+    let changed = admin.patch(&path, &patch).await.expect(StatusCode::OK);
+    assert!(changed.get("budget").is_none());
+    assert_eq!(changed["limits"], json!({"tpm": 1, "rpd": 1000, "concurrency": 8}));
+    assert_eq!(changed["status"], "disabled");
+    assert_eq!(changed["routes"], service["routes"]);
+    assert_eq!(admin.get(&path).await.expect(StatusCode::OK), changed);
+}
+
+async fn bad_services_are_refused(server: Server) {
+    let admin = server.admin().await;
+    let pool = admin.pool("pool").await;
+    let target = json!({"pool_id": pool["id"]});
+    let unknown = json!({"pool_id": "0190a5b8-0000-7000-8000-000000000000"});
+    let good = json!({"name": "s", "slug": "s", "routes": [{"models": ["*"], "targets": [target]}]});
+    for (field, overlay) in [
+        ("routes[0].targets[1].pool_id", json!({"routes": [{"models": ["*"], "targets": [target, unknown]}]})),
+        ("routes[0].targets[0].pool_id", json!({"routes": [{"models": ["*"], "targets": [{"pool_id": "x"}]}]})),
+        (
+            "routes[0].targets[0].colour",
+            json!({"routes": [{"models": ["*"], "targets": [{"pool_id": pool["id"], "colour": 1}]}]}),
+        ),
+        ("routes[0].targets", json!({"routes": [{"models": ["*"], "targets": []}]})),
+        ("routes[0].models", json!({"routes": [{"models": [], "targets": [target]}]})),
+        (
+            "routes[0].targets",
+            json!({"routes": [{"models": ["*"], "targets": [{"pool_id": pool["id"], "weight": 0}]}]}),
+        ),
+        ("slug", json!({"slug": "Not A Slug"})),
+        ("strategy", json!({"strategy": "random"})),
+        ("security.ip_allow[0]", json!({"security": {"ip_allow": ["300.0.0.0/8"]}})),
+        ("retry.max_attempts", json!({"retry": {"max_attempts": 0}})),
+        ("budget.amount", json!({"budget": {"amount": "-1", "currency": "USD", "period": "day"}})),
+        ("budget.amount", json!({"budget": {"amount": 12.5, "currency": "USD", "period": "day"}})),
+        ("budget.period", json!({"budget": {"amount": "1", "currency": "USD", "period": "year"}})),
+    ] {
+        let mut body = good.clone();
+        body.as_object_mut().unwrap().extend(overlay.as_object().unwrap().clone());
+        assert_eq!(admin.post(SERVICES, &body).await.refused(422, "validation"), [field]);
+    }
+    let service = admin.create(SERVICES, &good).await;
+    assert_eq!(admin.post(SERVICES, &good).await.refused(409, "taken"), ["slug"]);
+    let patch = json!({"routes": [{"models": ["*"], "targets": [unknown]}]});
+    let refused = admin.patch(&at(SERVICES, &service), &patch).await;
+    assert_eq!(refused.refused(422, "validation"), ["routes[0].targets[0].pool_id"]);
+    assert_eq!(admin.get(&at(SERVICES, &service)).await.expect(StatusCode::OK), service);
+}
+
+async fn used_service_is_not_deleted(server: Server) {
+    let admin = server.admin().await;
+    let service = admin.service("chat").await;
+    let key = admin.create("/api/v1/access-keys", &json!({"service_id": service["id"], "name": "app"})).await;
+    let path = at(SERVICES, &service);
+    let refused = admin.delete(&path).await;
+    refused.refused(409, "in-use");
+    assert!(refused.json["detail"].as_str().unwrap().contains("1 access key (app)"));
+    admin.delete(&at("/api/v1/access-keys", &key)).await.expect(StatusCode::NO_CONTENT);
+    admin.delete(&path).await.expect(StatusCode::NO_CONTENT);
+    admin.get(&at("/api/v1/access-keys", &key)).await.refused(404, "not-found");
+}

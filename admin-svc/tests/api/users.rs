@@ -1,0 +1,62 @@
+//! Users.
+
+use reqwest::StatusCode;
+use serde_json::json;
+
+use crate::{
+    database::on_both,
+    server::{PASSWORD, Server, at},
+};
+
+const USERS: &str = "/api/v1/users";
+
+on_both!(
+    crate::server::Server::start;
+    user_is_made_changed_and_deleted, last_administrator_stays, user_with_access_keys_is_not_deleted);
+
+async fn user_is_made_changed_and_deleted(server: Server) {
+    let admin = server.admin().await;
+    let body = json!({"email": "New@Example.com", "role": "operator", "password": PASSWORD});
+    let answer = admin.post(USERS, &body).await;
+    assert!(!answer.text.contains("argon2") && !answer.text.contains("password"), "{}", answer.text);
+    let user = answer.expect(StatusCode::CREATED);
+    assert_eq!(user["email"], "new@example.com");
+    assert_eq!(admin.post(USERS, &body).await.refused(409, "taken"), ["email"]);
+    let path = at(USERS, &user);
+    let changed = admin.patch(&path, &json!({"role": "auditor", "name": "审计"})).await.expect(StatusCode::OK);
+    assert_eq!((&changed["role"], &changed["name"]), (&json!("auditor"), &json!("审计")));
+    for (field, value) in
+        [("email", json!("x")), ("role", json!("root")), ("password", json!("short")), ("password", json!(5))]
+    {
+        assert_eq!(admin.patch(&path, &json!({field: value})).await.refused(422, "validation"), [field]);
+    }
+    admin.delete(&path).await.expect(StatusCode::NO_CONTENT);
+    admin.get(&path).await.refused(404, "not-found");
+}
+
+async fn last_administrator_stays(server: Server) {
+    let admin = server.admin().await;
+    let me = admin.get("/api/v1/auth/me").await.expect(StatusCode::OK);
+    let path = at(USERS, &me);
+    admin.patch(&path, &json!({"role": "operator"})).await.refused(409, "conflict");
+    admin.patch(&path, &json!({"status": "disabled"})).await.refused(409, "conflict");
+    admin.delete(&path).await.refused(409, "conflict");
+    let second = admin.create(USERS, &json!({"email": "b@example.com", "role": "admin", "password": PASSWORD})).await;
+    admin.patch(&at(USERS, &second), &json!({"status": "disabled"})).await.expect(StatusCode::OK);
+    admin.delete(&path).await.refused(409, "conflict");
+    admin.patch(&at(USERS, &second), &json!({"status": "active"})).await.expect(StatusCode::OK);
+    admin.delete(&path).await.expect(StatusCode::NO_CONTENT);
+    admin.get("/api/v1/auth/me").await.refused(401, "unauthenticated");
+}
+
+async fn user_with_access_keys_is_not_deleted(server: Server) {
+    let admin = server.admin().await;
+    let member = server.user(&admin, "member").await;
+    let me = member.get("/api/v1/auth/me").await.expect(StatusCode::OK);
+    let service = admin.service("chat").await;
+    let key = member.create("/api/v1/access-keys", &json!({"service_id": service["id"], "name": "mine"})).await;
+    admin.delete(&at(USERS, &me)).await.refused(409, "in-use");
+    admin.delete(&at("/api/v1/access-keys", &key)).await.expect(StatusCode::NO_CONTENT);
+    admin.delete(&at(USERS, &me)).await.expect(StatusCode::NO_CONTENT);
+    member.get("/api/v1/auth/me").await.refused(401, "unauthenticated");
+}
