@@ -33,7 +33,7 @@ pub(super) async fn measure(
                 Scenario::Stream => stream::measure(&stage.contenders[index], settings).await.map(Some),
                 Scenario::Latency => latency::measure(stage, index, settings).await.map(Some),
                 Scenario::Body => body::measure(stage, index, settings).await,
-                Scenario::Idle => idle::measure(&stage.contenders[index], settings).await,
+                Scenario::Idle => idle::measure(&mut stage.contenders[index], settings).await,
                 Scenario::Cold => cold::measure(&mut stage.contenders[index]).await,
             };
             if let Some(figures) = figures.with_context(|| name.to_string())? {

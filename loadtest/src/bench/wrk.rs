@@ -39,8 +39,8 @@ pub(super) async fn run(
     script: &Path,
     connections: usize,
 ) -> Result<Measured> {
-    let output = Command::new("taskset")
-        .args(["-c", &settings.load_core.to_string(), "wrk", "-t1", "--latency"])
+    let output = Command::new("setpriv")
+        .args(["--pdeathsig", "KILL", "taskset", "-c", &settings.load_core.to_string(), "wrk", "-t1", "--latency"])
         .arg(format!("-c{connections}"))
         .arg(format!("-d{}s", settings.seconds))
         .arg("-s")

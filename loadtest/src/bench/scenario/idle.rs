@@ -13,7 +13,11 @@ use super::{Figures, resident_mb};
 const BODY: &str = r#"{"model":"gpt-4o-sim-bytes-90","messages":[{"role":"user","content":"Wait."}]}"#;
 const WARM_UP: usize = 64;
 
-pub(super) async fn measure(contender: &Contender, settings: &Settings) -> Result<Option<Figures>> {
+pub(super) async fn measure(contender: &mut Contender, settings: &Settings) -> Result<Option<Figures>> {
+    // A fresh process: one that was under load has memory to spare, which would hide the growth.
+    if contender.restart().await?.is_none() {
+        return Ok(None);
+    }
     let request = request("POST", "/v1/chat/completions", Some(&contender.credential), BODY.as_bytes());
     let mut held = Vec::with_capacity(settings.idle_connections + WARM_UP);
     let mut before = None;
