@@ -6,21 +6,22 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use http::uri::PathAndQuery;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tollgate_proto::{ReportRequest, ReportResponse, usage_ingest_client::UsageIngestClient};
+use tollgate_proto::ReportResponse;
 use tollgate_shared::{
     backoff::Backoff,
     clock::UnixMicros,
     ids::{BootId, ProxyId},
     secret::Secret,
 };
-use tonic::{Request, Status, Streaming, metadata::MetadataValue, transport::Endpoint};
+use tonic::{Request, Status, Streaming, client::Grpc, metadata::MetadataValue, transport::Endpoint};
 
 use super::{
-    convert,
+    convert::{self, Batch, Encoded, REPORT_PATH, ReportCodec},
     journal::{Journal, Limits, Part},
     segment::Position,
 };
@@ -145,8 +146,8 @@ impl Session<'_> {
 
     async fn open(
         &self,
-        receiver: mpsc::Receiver<ReportRequest>,
-        requests: &mpsc::Sender<ReportRequest>,
+        receiver: mpsc::Receiver<Encoded>,
+        requests: &mpsc::Sender<Encoded>,
     ) -> Result<Streaming<ReportResponse>, Broken> {
         let bearer = format!("Bearer {}", self.options.join_token.expose());
         let mut bearer = MetadataValue::try_from(bearer).map_err(|_| Broken::Token)?;
@@ -156,10 +157,13 @@ impl Session<'_> {
         let _ = requests.send(convert::hello(self.options.proxy_id, self.options.boot_id)).await;
         let mut request = Request::new(ReceiverStream::new(receiver));
         request.metadata_mut().insert("authorization", bearer);
-        Ok(within(CONNECT_WITHIN, UsageIngestClient::new(channel).report(request)).await??.into_inner())
+        let mut client = Grpc::new(channel);
+        client.ready().await?;
+        let path = PathAndQuery::from_static(REPORT_PATH);
+        Ok(within(CONNECT_WITHIN, client.streaming(request, path, ReportCodec)).await??.into_inner())
     }
 
-    async fn send(&self, requests: &mpsc::Sender<ReportRequest>) -> Result<(), Broken> {
+    async fn send(&self, requests: &mpsc::Sender<Encoded>) -> Result<(), Broken> {
         let mut position = self.journal.acknowledged_position();
         loop {
             self.journal.more_than(position).await;
@@ -184,14 +188,14 @@ impl Session<'_> {
         }
     }
 
-    /// Reads and converts aside, because both take a while for hundreds of events.
-    async fn next(&self, position: Position) -> Result<(Part, Option<ReportRequest>), Broken> {
+    /// Reads and encodes aside, because both take a while for hundreds of events.
+    async fn next(&self, position: Position) -> Result<(Part, Option<Encoded>), Broken> {
         let journal = Arc::clone(self.journal);
         let sequence = self.window.lock().sent + 1;
         let (part, request) = tokio::task::spawn_blocking(move || {
-            let mut part = journal.read(position, LIMITS)?;
-            let events = std::mem::take(&mut part.events);
-            let request = (!events.is_empty()).then(|| convert::batch(sequence, events));
+            let mut batch = Batch::default();
+            let part = journal.read(position, LIMITS, |event| batch.add(event))?;
+            let request = (batch.len() > 0).then(|| batch.finish(sequence));
             Ok::<_, std::io::Error>((part, request))
         })
         .await??;

@@ -204,8 +204,8 @@ pub(super) fn decode_open(bytes: &[u8]) -> Result<Open, Malformed> {
         path: reader.text()?.into(),
         estimated_input: reader.number()?,
         elapsed: reader.duration()?,
-        usage: (flags & 2 != 0).then(|| tokens(&mut reader)).transpose()?,
-        attempts: attempts(&mut reader)?,
+        usage: (flags & 2 != 0).then(|| tokens(&mut reader)).transpose()?.map(Into::into),
+        attempts: attempts(reader)?.map(|attempt| attempt.map(Into::into)).collect::<Result<_, _>>()?,
     })
 }
 
@@ -315,36 +315,92 @@ fn put_if<T: ?Sized>(out: &mut Vec<u8>, value: Option<&T>, put: impl FnOnce(&mut
     }
 }
 
-pub(super) fn decode_final(bytes: &[u8]) -> Result<Event, Malformed> {
+/// An event as its record has it: the texts are the record's own.
+#[derive(Debug)]
+pub(super) struct Final<'a> {
+    pub(super) request_id: RequestId,
+    pub(super) started_at: UnixMicros,
+    pub(super) duration: Duration,
+    pub(super) ttft: Option<Duration>,
+    pub(super) status: Option<u16>,
+    pub(super) outcome: Outcome,
+    pub(super) protocol: Protocol,
+    pub(super) stream: bool,
+    pub(super) service_id: Option<ServiceId>,
+    pub(super) access_key_id: Option<AccessKeyId>,
+    pub(super) user_id: Option<UserId>,
+    pub(super) model_requested: Option<&'a str>,
+    pub(super) model_served: Option<&'a str>,
+    pub(super) provider_id: Option<ProviderId>,
+    pub(super) upstream_key_id: Option<UpstreamKeyId>,
+    pub(super) usage: Option<FinalTokens<'a>>,
+    pub(super) path: &'a str,
+    pub(super) error_code: Option<&'a str>,
+    pub(super) attempts: FinalAttempts<'a>,
+}
+
+/// The figures, and apart from them the provider's own usage object.
+#[derive(Debug)]
+pub(super) struct FinalTokens<'a> {
+    pub(super) figures: Tokens,
+    pub(super) raw: Option<&'a str>,
+}
+
+#[derive(Debug)]
+pub(super) struct FinalAttempt<'a> {
+    pub(super) provider_id: ProviderId,
+    pub(super) upstream_key_id: UpstreamKeyId,
+    pub(super) model: &'a str,
+    pub(super) started_at: UnixMicros,
+    pub(super) duration: Duration,
+    pub(super) status: Option<u16>,
+    pub(super) outcome: AttemptOutcome,
+    pub(super) reason: &'a str,
+}
+
+/// Read one by one, because that needs no memory.
+#[derive(Debug)]
+pub(super) struct FinalAttempts<'a> {
+    reader: Reader<'a>,
+    left: u64,
+}
+
+impl<'a> Iterator for FinalAttempts<'a> {
+    type Item = Result<FinalAttempt<'a>, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        Some(attempt(&mut self.reader))
+    }
+}
+
+pub(super) fn decode_final(bytes: &[u8]) -> Result<Final<'_>, Malformed> {
     let mut reader = Reader::new(bytes);
     let request_id = RequestId::from_uuid(reader.id()?);
     let started_at = reader.micros()?;
     let flags = reader.number()?;
     let has = |bit: u64| flags & bit != 0;
-    let protocol = protocol(reader.byte()?)?;
-    let outcome = outcome(reader.byte()?)?;
-    let event = Event {
+    Ok(Final {
         request_id,
         started_at,
-        protocol,
-        outcome,
         stream: has(has::STREAM),
+        protocol: protocol(reader.byte()?)?,
+        outcome: outcome(reader.byte()?)?,
         duration: reader.duration()?,
         ttft: has(has::TTFT).then(|| reader.duration()).transpose()?,
         status: has(has::STATUS).then(|| reader.status()).transpose()?,
         service_id: has(has::SERVICE).then(|| reader.id().map(ServiceId::from_uuid)).transpose()?,
         access_key_id: has(has::ACCESS_KEY).then(|| reader.id().map(AccessKeyId::from_uuid)).transpose()?,
         user_id: has(has::USER).then(|| reader.id().map(UserId::from_uuid)).transpose()?,
-        model_requested: has(has::MODEL_REQUESTED).then(|| reader.text().map(Into::into)).transpose()?,
-        model_served: has(has::MODEL_SERVED).then(|| reader.text().map(Into::into)).transpose()?,
+        model_requested: has(has::MODEL_REQUESTED).then(|| reader.text()).transpose()?,
+        model_served: has(has::MODEL_SERVED).then(|| reader.text()).transpose()?,
         provider_id: has(has::PROVIDER).then(|| reader.id().map(ProviderId::from_uuid)).transpose()?,
         upstream_key_id: has(has::UPSTREAM_KEY).then(|| reader.id().map(UpstreamKeyId::from_uuid)).transpose()?,
         usage: has(has::USAGE).then(|| tokens(&mut reader)).transpose()?,
-        path: reader.text()?.into(),
-        error_code: has(has::ERROR_CODE).then(|| reader.text().map(|code| code.to_owned().into())).transpose()?,
-        attempts: attempts(&mut reader)?,
-    };
-    Ok(event)
+        path: reader.text()?,
+        error_code: has(has::ERROR_CODE).then(|| reader.text()).transpose()?,
+        attempts: attempts(reader)?,
+    })
 }
 
 fn put_duration(out: &mut Vec<u8>, duration: Duration) {
@@ -381,9 +437,9 @@ fn put_tokens(out: &mut Vec<u8>, tokens: &Tokens, detail: Detail) {
     put_if(out, raw, |out, raw| put_text(out, raw, MAX_RAW));
 }
 
-fn tokens(reader: &mut Reader<'_>) -> Result<Tokens, Malformed> {
+fn tokens<'a>(reader: &mut Reader<'a>) -> Result<FinalTokens<'a>, Malformed> {
     let flags = reader.byte()?;
-    let mut tokens = Tokens {
+    let mut figures = Tokens {
         input_uncached: reader.number()?,
         cache_read: reader.number()?,
         cache_write_5m: reader.number()?,
@@ -394,14 +450,12 @@ fn tokens(reader: &mut Reader<'_>) -> Result<Tokens, Malformed> {
         ..Tokens::default()
     };
     if flags & 4 != 0 {
-        tokens.input_audio = reader.number()?;
-        tokens.output_audio = reader.number()?;
-        tokens.input_image = reader.number()?;
+        figures.input_audio = reader.number()?;
+        figures.output_audio = reader.number()?;
+        figures.input_image = reader.number()?;
     }
-    if flags & 8 != 0 {
-        tokens.raw = Some(reader.text()?.into());
-    }
-    Ok(tokens)
+    let raw = (flags & 8 != 0).then(|| reader.text()).transpose()?;
+    Ok(FinalTokens { figures, raw })
 }
 
 fn put_attempts(out: &mut Vec<u8>, attempts: &[Attempt], detail: Detail) {
@@ -420,19 +474,19 @@ fn put_attempts(out: &mut Vec<u8>, attempts: &[Attempt], detail: Detail) {
     }
 }
 
-fn attempts(reader: &mut Reader<'_>) -> Result<Vec<Attempt>, Malformed> {
-    let count = reader.number()?;
-    if count > MAX_ATTEMPTS as u64 {
+fn attempts(mut reader: Reader<'_>) -> Result<FinalAttempts<'_>, Malformed> {
+    let left = reader.number()?;
+    if left > MAX_ATTEMPTS as u64 {
         return Err(Malformed);
     }
-    (0..count).map(|_| attempt(reader)).collect()
+    Ok(FinalAttempts { reader, left })
 }
 
-fn attempt(reader: &mut Reader<'_>) -> Result<Attempt, Malformed> {
-    Ok(Attempt {
+fn attempt<'a>(reader: &mut Reader<'a>) -> Result<FinalAttempt<'a>, Malformed> {
+    Ok(FinalAttempt {
         provider_id: ProviderId::from_uuid(reader.id()?),
         upstream_key_id: UpstreamKeyId::from_uuid(reader.id()?),
-        model: reader.text()?.into(),
+        model: reader.text()?,
         started_at: reader.micros()?,
         duration: reader.duration()?,
         status: match reader.number()? {
@@ -440,8 +494,23 @@ fn attempt(reader: &mut Reader<'_>) -> Result<Attempt, Malformed> {
             status => Some(u16::try_from(status - 1).map_err(|_| Malformed)?),
         },
         outcome: attempt_outcome(reader.byte()?)?,
-        reason: reader.text()?.to_owned().into(),
+        reason: reader.text()?,
     })
+}
+
+impl From<FinalTokens<'_>> for Tokens {
+    fn from(tokens: FinalTokens<'_>) -> Self {
+        Self { raw: tokens.raw.map(Into::into), ..tokens.figures }
+    }
+}
+
+impl From<FinalAttempt<'_>> for Attempt {
+    fn from(attempt: FinalAttempt<'_>) -> Self {
+        let FinalAttempt { provider_id, upstream_key_id, model, started_at, duration, status, outcome, reason } =
+            attempt;
+        let (model, reason) = (model.into(), reason.to_owned().into());
+        Self { provider_id, upstream_key_id, model, started_at, duration, status, outcome, reason }
+    }
 }
 
 /// The codes of an enumeration, both ways; one that is missing does not compile.

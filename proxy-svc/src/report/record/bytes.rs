@@ -31,6 +31,7 @@ pub(super) fn put_text(out: &mut Vec<u8>, text: &str, bound: usize) {
 }
 
 /// Reads what the functions above wrote; never past the end.
+#[derive(Debug)]
 pub(super) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
