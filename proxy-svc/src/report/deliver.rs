@@ -4,7 +4,11 @@
 //! It reads from the journal and keeps nothing but where each batch ends; so a stream that breaks is begun anew at the
 //! first event that was not acknowledged. Sending an event twice is harmless: the control plane knows it by its id.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::uri::PathAndQuery;
 use parking_lot::Mutex;
@@ -45,7 +49,7 @@ pub struct DeliveryOptions {
 }
 
 impl DeliveryOptions {
-    pub const GATHER: Duration = Duration::from_millis(100);
+    pub const GATHER: Duration = Duration::from_millis(200);
 }
 
 /// Why a stream ended.
@@ -79,14 +83,28 @@ struct Sent {
     last_ended: Option<UnixMicros>,
     /// All events of the journal, when this batch reached its end.
     complete: Option<u64>,
+    at: Instant,
 }
 
 #[derive(Debug, Default)]
 struct Window {
     unacknowledged: VecDeque<Sent>,
-    /// Batches that the control plane takes unacknowledged.
+    /// Batches that the control plane takes unacknowledged; 0 until it said so.
     size: usize,
     sent: u64,
+    /// At least one batch was.
+    acknowledged: bool,
+}
+
+impl Window {
+    fn is_overdue(&self) -> bool {
+        self.unacknowledged.front().is_some_and(|oldest| oldest.at.elapsed() >= SILENCE)
+    }
+
+    /// What was sent was taken, some of it at least.
+    fn went_well(&self) -> bool {
+        self.size > 0 && (self.sent == 0 || self.acknowledged)
+    }
 }
 
 /// One stream, from hello to its end.
@@ -104,12 +122,12 @@ pub(super) async fn run(journal: Arc<Journal>, options: DeliveryOptions, stop: C
     let mut told = false;
     loop {
         let session = Session { journal: &journal, options: &options, window: Mutex::default(), moved: Notify::new() };
-        let mut answered = false;
         let ended = tokio::select! {
             () = stop.cancelled() => return,
-            ended = session.run(&mut answered) => ended,
+            ended = session.run() => ended,
         };
-        if answered {
+        // A control plane that answers and takes nothing is not to be hurried.
+        if session.window.lock().went_well() {
             backoff.reset();
             told = false;
         }
@@ -130,12 +148,11 @@ pub(super) async fn run(journal: Arc<Journal>, options: DeliveryOptions, stop: C
 }
 
 impl Session<'_> {
-    /// Never ends well. `answered`: the control plane was there.
-    async fn run(&self, answered: &mut bool) -> Result<(), Broken> {
+    /// Never ends well.
+    async fn run(&self) -> Result<(), Broken> {
         let (requests, receiver) = mpsc::channel(1);
         let mut responses = self.open(receiver, &requests).await?;
         let first = within(CONNECT_WITHIN, responses.message()).await??.ok_or(Broken::Closed)?;
-        *answered = true;
         self.window.lock().size = (first.window as usize).max(1);
         tracing::info!(events = self.journal.gauges().depth(), window = first.window, "usage is being delivered");
         tokio::select! {
@@ -203,7 +220,7 @@ impl Session<'_> {
             let mut window = self.window.lock();
             window.sent = sequence;
             let Part { end, finals, last_ended, complete, .. } = part;
-            window.unacknowledged.push_back(Sent { sequence, end, finals, last_ended, complete });
+            window.unacknowledged.push_back(Sent { sequence, end, finals, last_ended, complete, at: Instant::now() });
         }
         Ok((part, request))
     }
@@ -239,9 +256,9 @@ impl Session<'_> {
         loop {
             match tokio::time::timeout(SILENCE, responses.message()).await {
                 Ok(response) => self.take(&response?.ok_or(Broken::Closed)?)?,
+                Err(_) if self.window.lock().is_overdue() => return Err(Broken::Silent),
                 // Nothing to acknowledge, so nothing to say.
-                Err(_) if self.window.lock().unacknowledged.is_empty() => {}
-                Err(_) => return Err(Broken::Silent),
+                Err(_) => {}
             }
         }
     }
@@ -256,6 +273,7 @@ impl Session<'_> {
             window.size = response.window as usize;
         }
         while let Some(sent) = window.unacknowledged.pop_front_if(|sent| sent.sequence <= acknowledged) {
+            window.acknowledged = true;
             match sent.complete {
                 Some(total) => self.journal.acknowledge_all(sent.end, total),
                 None => self.journal.acknowledge(sent.end, sent.finals, sent.last_ended),

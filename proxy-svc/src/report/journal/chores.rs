@@ -1,7 +1,11 @@
 //! What is done beside the requests: making spare segments, removing spent ones, remembering what is acknowledged,
 //! and trying again what the disk refused.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    io::ErrorKind,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio_util::sync::CancellationToken;
 
@@ -9,6 +13,8 @@ use super::{super::segment::Position, Journal, Pressure, recovery::Cursor, state
 
 /// How often the disk is asked again while something is refused, and what is acknowledged is written down.
 const IN_A_WHILE: Duration = Duration::from_secs(1);
+/// A failure that goes on is logged again.
+const SAY_AGAIN_AFTER: Duration = Duration::from_mins(1);
 /// However often it is called.
 const NOT_SOONER_THAN: Duration = Duration::from_millis(20);
 /// An intent is never longer.
@@ -29,6 +35,19 @@ enum Due {
 pub(super) struct Said {
     pressure: Pressure,
     cursor: Position,
+    /// What the disk said, and when that was logged.
+    failure: Option<(ErrorKind, Instant)>,
+}
+
+impl Said {
+    /// Whether a failure is worth a line: another one than before, or the same one for long.
+    fn is_news(&mut self, kind: ErrorKind) -> bool {
+        let old = self.failure.is_some_and(|(before, at)| before == kind && at.elapsed() < SAY_AGAIN_AFTER);
+        if !old {
+            self.failure = Some((kind, Instant::now()));
+        }
+        !old
+    }
 }
 
 impl Journal {
@@ -105,7 +124,7 @@ impl Journal {
         match Cursor::write(&self.options.directory, position) {
             Ok(()) => said.cursor = position,
             // The events behind the old cursor are sent once more after a restart: no harm.
-            Err(error) => tracing::warn!(%error, "what is acknowledged of the usage journal could not be written down"),
+            Err(error) => self.state.lock().failure = Some(error),
         }
     }
 
@@ -162,7 +181,9 @@ impl Journal {
 
     fn say(&self) {
         let failure = self.state.lock().failure.take();
-        if let Some(error) = failure {
+        if let Some(error) = failure
+            && self.said.lock().is_news(error.kind())
+        {
             tracing::error!(%error, directory = %self.options.directory.display(), "the disk refuses the usage journal");
         }
         let pressure = self.gauges.pressure();

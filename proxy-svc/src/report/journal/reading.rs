@@ -62,7 +62,9 @@ impl Stretch {
             }
         };
         let bytes = segment::read_past_errors(file, self.from.offset, usize::try_from(length).unwrap_or(usize::MAX))?;
-        Ok((bytes, self.from.offset + length == self.end))
+        // A file that is shorter than it was has nothing more to give either.
+        let last = self.from.offset + length == self.end || (bytes.len() as u64) < length;
+        Ok((bytes, last))
     }
 }
 

@@ -1,7 +1,10 @@
 use proptest::prelude::*;
 
+use std::time::Duration;
+
 use super::*;
 use crate::report::{
+    event::{Attempt, Event, Outcome, Tokens, UsageSource},
     samples::{self, enormous_event, intent_of},
     segment::{FRAME_BYTES, MAX_FRAME},
 };
@@ -9,7 +12,9 @@ use crate::report::{
 fn open_with(usage: Option<Tokens>, attempts: Vec<Attempt>) -> Open {
     let mut bytes = Vec::new();
     encode_intent(&intent_of(RequestId::generate()), &mut bytes);
-    Open { usage, attempts, elapsed: Duration::from_secs(3), ..decode_open(&bytes).unwrap() }
+    let mut open = decode_open(&bytes).unwrap();
+    (open.usage, open.attempts, open.elapsed) = (usage, attempts, Duration::from_secs(3));
+    open
 }
 
 fn event_in(bytes: &[u8]) -> Result<Event, Malformed> {
