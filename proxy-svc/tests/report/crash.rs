@@ -22,7 +22,7 @@ use crate::{
 
 const KILLS: usize = 30;
 
-/// The process that gets killed. It tells on its standard output what it has done, each thing after it was done:
+/// The process that gets killed. It tells on its standard error what it has done, each thing after it was done:
 /// `begin <id>`, `checkpoint <id> <output>`, `finish <id> <output>`. Without a journal's directory on its standard
 /// input it has nothing to do.
 #[test]
