@@ -131,10 +131,10 @@ impl Tap {
         }
         let (complete, semantic_started) = (self.is_complete(), self.semantic_started());
         abandon(self.dialect, &mut self.walker, &mut self.progress);
-        let Self { dialect, mut progress, .. } = self;
-        let usage = self.is_metered && progress.reported.is_some();
+        let usage = self.usage_so_far();
+        let mut progress = self.progress;
         Observed {
-            usage: usage.then(|| dialect.settle(&progress.reported)),
+            usage,
             raw: if self.is_metered { progress.take_raw() } else { None },
             complete,
             error: progress.error,

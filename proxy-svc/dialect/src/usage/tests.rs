@@ -83,6 +83,19 @@ fn a_stream_without_its_end_is_incomplete() {
 }
 
 #[test]
+fn figures_are_known_as_soon_as_they_are_told() {
+    let mut tap = Tap::for_answer(Gemini, Operation::StreamGenerateContent, EVENTS);
+    assert_eq!(tap.usage_so_far(), None);
+    for count in [5, 9] {
+        tap.feed(&events(&[&format!(
+            r#"{{"usageMetadata":{{"promptTokenCount":7,"candidatesTokenCount":{count}}}}}"#
+        )]));
+        let usage = tap.usage_so_far().unwrap();
+        assert_eq!((usage.input_uncached, usage.output), (7, count));
+    }
+}
+
+#[test]
 fn a_cut_stream_keeps_the_last_cumulative_figures() {
     let stream = named_events(&[
         (
