@@ -123,7 +123,7 @@ impl State {
         let mut frame = Vec::new();
         segment::start_frame(Kind::Open, &mut frame);
         open.encode(&mut frame);
-        if !segment::seal_frame(&mut frame) || !self.has_room(frame.len() as u64, self.open.len()) {
+        if !segment::seal_frame(&mut frame) || !self.make_room(frame.len() as u64, self.open.len()) {
             return false;
         }
         self.append(Kind::Open, &mut frame).is_ok_and(|place| {
