@@ -5,7 +5,7 @@
 //!   start it with [`SimulatedProvider::start`]; the binary `simulated-provider` is the same thing
 //!   with flags.
 //!
-//! - [`bench`]: the comparison of gateways in front of it, run by the binary `bench`; its baseline is
+//! - [`mod@bench`]: the comparison of gateways in front of it, run by the binary `bench`; its baseline is
 //!   the binary `bare-pingora`.
 //!
 //! Nothing here is part of the product: the gateway never depends on this crate. Model-name
