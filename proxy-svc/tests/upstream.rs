@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use support::{Ground, Setup};
 use tollgate_proto::{AttemptOutcome, Outcome, Timeouts};
 
+#[expect(clippy::unwrap_used, reason = "what fails fails the test")]
 async fn chat(ground: &Ground, model: &str, stream: bool) -> reqwest::Response {
     let body = json!({"model": model, "stream": stream, "messages": [{"role": "user", "content": "hello"}]});
     let call = reqwest::Client::new().post(ground.url("/v1/chat/completions")).bearer_auth(&ground.access_key);

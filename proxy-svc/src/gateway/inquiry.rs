@@ -94,7 +94,7 @@ impl<'a> Inquiry<'a> {
         match (&self.head.endpoint.model_in_path, &self.content) {
             (Some(range), _) => self.head.path.get(range.clone()),
             (None, Content::Json(scan)) => scan.model.as_deref(),
-            (None, Content::Form(form)) => form.model.as_deref(),
+            (None, Content::Form(form)) => form.model,
             (None, Content::Opaque) => None,
         }
     }
