@@ -16,6 +16,7 @@ mod audit;
 mod create_admin;
 mod migrate;
 mod openapi;
+mod rotate_master_key;
 
 const WRONG_CONFIGURATION: u8 = 2;
 
@@ -62,6 +63,8 @@ enum Command {
     Migrate,
     /// Make an administrator; the password comes from a file or from standard input
     CreateAdmin(create_admin::Arguments),
+    /// Put the database's secrets under another master key; stop the service before
+    RotateMasterKey(rotate_master_key::Arguments),
     /// The audit log
     #[command(subcommand)]
     Audit(audit::Command),
@@ -98,6 +101,7 @@ pub fn main() -> ExitCode {
             Command::Serve => serve::serve(configuration, sources, log_level).await,
             Command::Migrate => migrate::run(&configuration).await,
             Command::CreateAdmin(arguments) => create_admin::run(&configuration, arguments).await,
+            Command::RotateMasterKey(arguments) => rotate_master_key::run(&configuration, arguments).await,
             Command::Audit(command) => audit::run(&configuration, command).await,
             Command::Openapi => openapi::run(),
         }

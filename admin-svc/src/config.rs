@@ -147,6 +147,7 @@ impl Configuration {
     /// Puts the layers together and checks every field.
     pub fn load(sources: &Sources) -> Result<Self, ConfigurationError> {
         let layers = Layers {
+            table: "admin",
             environment_prefix: "TOLLGATE_ADMIN",
             common_variables: &COMMON_VARIABLES,
             file: sources.file.as_deref(),
@@ -258,7 +259,7 @@ impl Fields {
     }
 
     fn log_filter(&self) -> Result<(), ConfigurationError> {
-        tollgate_shared::telemetry::check(&self.log)
+        tollgate_shared::telemetry::check_filter(&self.log)
             .map_err(|error| ConfigurationError::field("log", error.to_string()))
     }
 }

@@ -1,1 +1,17 @@
-//! proxy-svc
+//! The data plane: takes applications' requests in any of the three protocols and forwards them to providers.
+
+mod admit;
+mod authenticate;
+pub mod config;
+pub mod connection;
+mod forward;
+pub mod gateway;
+mod meter;
+pub mod operate;
+mod ops;
+pub mod report;
+mod respond;
+pub mod route;
+pub mod server;
+pub mod snapshot;
+pub mod telemetry;

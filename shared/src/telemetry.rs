@@ -34,8 +34,8 @@ impl LogLevel {
     }
 }
 
-/// Whether a text is a filter; for those who must know before logging is installed.
-pub fn check(filter: &str) -> Result<(), TelemetryError> {
+/// Whether a filter is usable, without putting it to use.
+pub fn check_filter(filter: &str) -> Result<(), TelemetryError> {
     filter.parse::<EnvFilter>()?;
     Ok(())
 }

@@ -41,8 +41,7 @@ fn serving_needs_a_join_token() {
 #[test]
 fn a_flag_goes_over_the_environment_and_that_over_the_file() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("file.toml"), "log = 'info'\n[admin]\nlisten = 'file'\n[proxy]\nanything = 1\n")
-        .unwrap();
+    fs::write(folder.path().join("file.toml"), "[admin]\nlisten = 'file'\n[proxy]\nanything = 1\n").unwrap();
     let check = |variable: Option<&str>, flag: Option<&str>| {
         let mut command = command(folder.path());
         command.env("TOLLGATE_JOIN_TOKEN", JOIN_TOKEN).args(["--check-config", "--config", "file.toml"]);
@@ -119,10 +118,48 @@ fn an_administrator_is_made_on_the_command_line_and_the_audit_log_holds() {
 }
 
 #[test]
+fn the_master_key_is_rotated_and_the_old_one_opens_nothing_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = |name: &str| fs::read_to_string(folder.path().join("data").join(name)).unwrap();
+    let verify = || {
+        let mut command = command(folder.path());
+        run(command.args(["--data-dir", "data", "audit", "verify"]), "").status.code()
+    };
+    let rotate = |arguments: &[&str]| {
+        let mut command = command(folder.path());
+        run(command.args(["--data-dir", "data", "rotate-master-key"]).args(arguments), "")
+    };
+    assert_eq!(rotate(&[]).status.code(), Some(1), "there is nothing to rotate");
+    assert_eq!(verify(), Some(0));
+    let old = key("master.key");
+    let output = rotate(&[]);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    assert_eq!(key("master.key.previous"), old);
+    assert_ne!(key("master.key"), old);
+    assert_eq!(verify(), Some(0));
+
+    // Interrupted after the database took the new key: the repetition finishes it.
+    fs::copy(folder.path().join("data/master.key"), folder.path().join("data/master.key.next")).unwrap();
+    fs::write(folder.path().join("data/master.key"), &old).unwrap();
+    assert_eq!(verify(), Some(1));
+    let output = rotate(&[]);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    assert_eq!(verify(), Some(0));
+
+    let given = folder.path().join("given.key");
+    fs::write(&given, &old).unwrap();
+    assert_eq!(rotate(&["--new-key-file", "given.key"]).status.code(), Some(0));
+    assert_eq!(verify(), Some(1), "the data folder's key is not the database's any more");
+    let mut with_given = command(folder.path());
+    with_given.env("TOLLGATE_ADMIN_MASTER_KEY_FILE", &given).args(["--data-dir", "data", "audit", "verify"]);
+    assert_eq!(run(&mut with_given, "").status.code(), Some(0));
+}
+
+#[test]
 fn a_changed_file_is_taken_over_and_a_bad_one_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file.toml");
-    let write = |log: &str| fs::write(&file, format!("log = '{log}'\n")).unwrap();
+    let write = |log: &str| fs::write(&file, format!("[admin]\nlog = '{log}'\n")).unwrap();
     write("info");
     let mut command = command(folder.path());
     command.env("TOLLGATE_JOIN_TOKEN", JOIN_TOKEN).args(["--config", "file.toml", "--data-dir", "data"]);

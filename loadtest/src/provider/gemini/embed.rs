@@ -1,0 +1,39 @@
+//! `embedContent` and `batchEmbedContents`. Neither tells a usage.
+
+use serde_json::Value;
+
+use super::super::error::ApiError;
+use super::super::json::{Json, object};
+use super::super::openai::vector;
+use super::super::plan::{Draft, Protocol};
+use super::super::usage::Usage;
+
+const DEFAULT_DIMENSIONS: u64 = 16;
+const MAX_DIMENSIONS: u64 = 3072;
+
+fn values(request: &Value) -> Result<Json, ApiError> {
+    let content = request.get("content").and_then(|content| content.get("parts"));
+    let content =
+        content.ok_or_else(|| ApiError::new(400, "* EmbedContentRequest.content: contents is not specified\n"))?;
+    let wanted = request
+        .get("outputDimensionality")
+        .or_else(|| request.pointer("/embedContentConfig/outputDimensionality"))
+        .and_then(Value::as_u64);
+    let dimensions = wanted.unwrap_or(DEFAULT_DIMENSIONS).clamp(1, MAX_DIMENSIONS);
+    let numbers = vector(&content.to_string(), dimensions);
+    Ok(object! { "values": numbers.iter().map(|number| Json::from(f64::from(*number))).collect::<Vec<_>>() })
+}
+
+pub(super) fn one(model: &str, body: &Value) -> Result<Draft, ApiError> {
+    let body = object! { "embedding": values(body)? };
+    Ok(Draft::json(Protocol::Gemini, &body).costing(Usage::default(), model))
+}
+
+pub(super) fn many(model: &str, body: &Value) -> Result<Draft, ApiError> {
+    let requests = body.get("requests").and_then(Value::as_array).filter(|requests| !requests.is_empty());
+    let requests =
+        requests.ok_or_else(|| ApiError::new(400, "* BatchEmbedContentsRequest.requests: must not be empty\n"))?;
+    let embeddings = requests.iter().map(values).collect::<Result<Vec<_>, _>>()?;
+    let body = object! { "embeddings": embeddings };
+    Ok(Draft::json(Protocol::Gemini, &body).costing(Usage::default(), model))
+}

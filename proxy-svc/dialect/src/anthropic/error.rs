@@ -1,0 +1,92 @@
+//! Anthropic's error object, and what its errors mean for a key.
+
+use crate::classify::{Class, Headers, Quota, wait};
+use crate::error::{ErrorBody, ErrorKind, to_json};
+
+#[derive(serde::Serialize)]
+struct Outer<'a> {
+    r#type: &'static str,
+    error: Inner<'a>,
+    request_id: &'a str,
+}
+
+#[derive(serde::Serialize)]
+struct Inner<'a> {
+    r#type: &'static str,
+    message: &'a str,
+    details: Details,
+}
+
+/// Where the SDKs look for a code that is finer than the type.
+#[derive(serde::Serialize)]
+struct Details {
+    error_code: &'static str,
+}
+
+pub(super) fn body(error: &ErrorBody<'_>) -> Vec<u8> {
+    to_json(&Outer {
+        r#type: "error",
+        error: Inner {
+            r#type: error_type(error.kind),
+            message: error.message,
+            details: Details { error_code: error.kind.code() },
+        },
+        request_id: error.request_id,
+    })
+}
+
+pub(super) const fn status(kind: ErrorKind) -> u16 {
+    match kind {
+        ErrorKind::InsufficientQuota => 402,
+        ErrorKind::Overloaded => 529,
+        other => other.general_status(),
+    }
+}
+
+const fn error_type(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::MissingCredential
+        | ErrorKind::InvalidCredential
+        | ErrorKind::ExpiredCredential
+        | ErrorKind::RevokedCredential => "authentication_error",
+        ErrorKind::PermissionDenied => "permission_error",
+        ErrorKind::NotFound | ErrorKind::ModelNotFound => "not_found_error",
+        ErrorKind::RequestTooLarge => "request_too_large",
+        ErrorKind::RateLimited => "rate_limit_error",
+        ErrorKind::InsufficientQuota => "billing_error",
+        ErrorKind::Overloaded => "overloaded_error",
+        ErrorKind::RequestTimeout | ErrorKind::UpstreamTimeout => "timeout_error",
+        ErrorKind::UpstreamUnavailable | ErrorKind::UpstreamCredentialsExhausted | ErrorKind::Internal => "api_error",
+        ErrorKind::InvalidRequest
+        | ErrorKind::MalformedBody
+        | ErrorKind::MethodNotAllowed
+        | ErrorKind::UnsupportedMediaType
+        | ErrorKind::HeaderFieldsTooLarge => "invalid_request_error",
+    }
+}
+
+/// Anthropic's statuses say nearly all: an account without credit is a 400 with words, and a spent allowance looks like
+/// a rate limit.
+pub(super) fn classify(status: u16, body: Option<&[u8]>) -> Option<Class> {
+    let says = |words: &[u8]| body.is_some_and(|body| memchr::memmem::find(body, words).is_some());
+    match status {
+        400 if says(b"credit balance is too low") => Some(Class::CredentialsRefused),
+        429 if says(b"spend_limit_reached\"") => Some(Class::RateLimited { retry_after_ms: None, quota: Quota::Spent }),
+        _ => None,
+    }
+}
+
+/// The reset of the dimension that has nothing left, as a date that counts from the answer's own.
+pub(super) fn wait_ms(headers: Headers<'_, '_>) -> Option<u64> {
+    let now = wait::http_date_ms(headers("date")?)?;
+    [
+        ("anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset"),
+        ("anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset"),
+        ("anthropic-ratelimit-input-tokens-remaining", "anthropic-ratelimit-input-tokens-reset"),
+        ("anthropic-ratelimit-output-tokens-remaining", "anthropic-ratelimit-output-tokens-reset"),
+    ]
+    .into_iter()
+    .filter(|(remaining, _)| headers(remaining).is_some_and(|left| left.trim() == "0"))
+    .filter_map(|(_, reset)| Some(wait::rfc3339_ms(headers(reset)?)?.saturating_sub(now)))
+    .max()
+}

@@ -1,0 +1,115 @@
+//! What an upstream's answer means: for the key that was used, and for whether another is tried.
+
+use crate::Protocol;
+use crate::usage::ProviderError;
+
+pub mod wait;
+
+/// Looks a header up by its lower-case name.
+pub type Headers<'f, 'h> = &'f dyn Fn(&str) -> Option<&'h str>;
+
+/// Which allowance a rate limit is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quota {
+    /// One of seconds or minutes.
+    Window,
+    /// The day's.
+    Day,
+    /// The account has no credit left.
+    Spent,
+}
+
+/// The class of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    Ok,
+    /// The request's own fault: passed back untouched, neutral for the key.
+    ClientError,
+    /// The key cools down for this model; another is tried.
+    RateLimited {
+        retry_after_ms: Option<u64>,
+        quota: Quota,
+    },
+    /// The provider has no capacity; another target is tried.
+    Overloaded {
+        retry_after_ms: Option<u64>,
+    },
+    ServerError {
+        retry_after_ms: Option<u64>,
+    },
+    /// The key is bad: never the caller's business.
+    CredentialsRefused,
+}
+
+/// Classifies an answer by its status, its headers and, where the caller has it, its body. Without the body a
+/// Gemini key that is refused with a 400 looks like the client's fault, and a spent account like a rate limit: give
+/// it for statuses from 400 on.
+pub fn response(protocol: Protocol, status: u16, headers: Headers<'_, '_>, body: Option<&[u8]>) -> Class {
+    if (200..300).contains(&status) {
+        return Class::Ok;
+    }
+    let dialect = protocol.dialect();
+    let class = dialect.classify(status, headers, body).unwrap_or_else(|| by_status(status));
+    let wait = || wait::header_ms(headers).or_else(|| dialect.wait_ms(headers, body));
+    match class {
+        Class::RateLimited { retry_after_ms, quota } => {
+            Class::RateLimited { retry_after_ms: retry_after_ms.or_else(wait), quota }
+        }
+        Class::Overloaded { .. } => Class::Overloaded { retry_after_ms: wait() },
+        Class::ServerError { .. } => Class::ServerError { retry_after_ms: wait::header_ms(headers) },
+        other => other,
+    }
+}
+
+/// Classifies an error that came inside a 200, before or in a stream.
+pub fn in_stream(protocol: Protocol, error: &ProviderError) -> Class {
+    let status = error.status.unwrap_or_else(|| error.names().find_map(status_of).unwrap_or(500));
+    let quota = error.names().any(|name| matches!(name, "insufficient_quota" | "billing_hard_limit_reached"));
+    match by_status(status) {
+        Class::RateLimited { retry_after_ms, .. } if quota => {
+            Class::RateLimited { retry_after_ms, quota: Quota::Spent }
+        }
+        Class::ClientError if protocol == Protocol::Gemini && error.names().any(|name| name == "UNAUTHENTICATED") => {
+            Class::CredentialsRefused
+        }
+        class => class,
+    }
+}
+
+/// The status that a provider would have sent with an error of this name.
+fn status_of(name: &str) -> Option<u16> {
+    Some(match name {
+        "invalid_request_error" | "invalid_prompt" | "INVALID_ARGUMENT" | "FAILED_PRECONDITION" => 400,
+        "authentication_error" | "invalid_api_key" | "UNAUTHENTICATED" => 401,
+        "billing_error" => 402,
+        "permission_error" | "PERMISSION_DENIED" => 403,
+        "not_found_error" | "model_not_found" | "NOT_FOUND" => 404,
+        "request_too_large" => 413,
+        "rate_limit_error"
+        | "rate_limit_exceeded"
+        | "insufficient_quota"
+        | "billing_hard_limit_reached"
+        | "RESOURCE_EXHAUSTED" => 429,
+        "overloaded_error" => 529,
+        "UNAVAILABLE" => 503,
+        "timeout_error" | "DEADLINE_EXCEEDED" => 504,
+        "api_error" | "server_error" | "INTERNAL" => 500,
+        _ => return None,
+    })
+}
+
+const fn by_status(status: u16) -> Class {
+    match status {
+        401..=403 => Class::CredentialsRefused,
+        429 => Class::RateLimited { retry_after_ms: None, quota: Quota::Window },
+        503 | 529 => Class::Overloaded { retry_after_ms: None },
+        // The upstream gave up waiting for what we sent: another one may not.
+        408 => Class::ServerError { retry_after_ms: None },
+        400..500 => Class::ClientError,
+        // A redirect is not followed, and nothing below 200 is an answer.
+        _ => Class::ServerError { retry_after_ms: None },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+//! What a protocol has to say for itself; the rest of the crate is the same for all of them.
+
+use crate::classify::{Class, Headers};
+use crate::endpoint::Route;
+use crate::error::{ErrorBody, ErrorKind};
+use crate::headers::Side;
+use crate::json::walk::{Kept, Select};
+use crate::usage::{Progress, Reported, Usage};
+
+/// One protocol. Implementations hold no state.
+pub(crate) trait Dialect: Sync {
+    /// What is at a path below its version prefix; `None` when this protocol has nothing there.
+    fn route(&self, path: &crate::endpoint::Path<'_>) -> Option<Route>;
+
+    /// The status of a refusal.
+    fn status(&self, kind: ErrorKind) -> u16;
+
+    /// The body of a refusal.
+    fn error_body(&self, error: &ErrorBody<'_>) -> Vec<u8>;
+
+    /// What a status at or above 400 means for the key that was used, when the general rules do not say it.
+    fn classify(&self, status: u16, headers: Headers<'_, '_>, body: Option<&[u8]>) -> Option<Class>;
+
+    /// How long to wait, where the answer says it in this protocol's own way.
+    fn wait_ms(&self, headers: Headers<'_, '_>, body: Option<&[u8]>) -> Option<u64>;
+
+    /// Which values of an answer or a stream's event are worth keeping.
+    fn select(&self) -> Select;
+
+    /// Whether a whole event can hold anything new once the model's output has begun. A wrong yes costs time, a wrong
+    /// no loses usage.
+    fn is_interesting(&self, payload: &[u8]) -> bool;
+
+    /// Whether a payload that is not JSON ends the stream.
+    fn is_end_marker(&self, payload: &[u8]) -> bool;
+
+    /// Takes from one event, or from a whole answer, what it says; the error, if there is one, was taken already.
+    fn observe(&self, kept: &mut Kept, progress: &mut Progress);
+
+    /// The provider's figures in the gateway's terms.
+    fn settle(&self, reported: &Reported) -> Usage;
+
+    /// Names that cross the gateway besides those of every protocol, ordered by length, then by letters.
+    fn headers(&self, side: Side) -> &'static [&'static str];
+}

@@ -1,0 +1,120 @@
+//! Everything that the gateway refuses or fails for.
+
+/// Why a caller does not get an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    InvalidRequest,
+    /// The body is not what its content type says.
+    MalformedBody,
+    MissingCredential,
+    InvalidCredential,
+    ExpiredCredential,
+    RevokedCredential,
+    PermissionDenied,
+    NotFound,
+    ModelNotFound,
+    MethodNotAllowed,
+    /// The client was too slow to send its request.
+    RequestTimeout,
+    RequestTooLarge,
+    UnsupportedMediaType,
+    HeaderFieldsTooLarge,
+    RateLimited,
+    /// A budget is spent.
+    InsufficientQuota,
+    Overloaded,
+    UpstreamUnavailable,
+    /// The upstream refused the pool's keys: the caller's own key is fine.
+    UpstreamCredentialsExhausted,
+    UpstreamTimeout,
+    Internal,
+}
+
+impl ErrorKind {
+    pub const ALL: [Self; 21] = [
+        Self::InvalidRequest,
+        Self::MalformedBody,
+        Self::MissingCredential,
+        Self::InvalidCredential,
+        Self::ExpiredCredential,
+        Self::RevokedCredential,
+        Self::PermissionDenied,
+        Self::NotFound,
+        Self::ModelNotFound,
+        Self::MethodNotAllowed,
+        Self::RequestTimeout,
+        Self::RequestTooLarge,
+        Self::UnsupportedMediaType,
+        Self::HeaderFieldsTooLarge,
+        Self::RateLimited,
+        Self::InsufficientQuota,
+        Self::Overloaded,
+        Self::UpstreamUnavailable,
+        Self::UpstreamCredentialsExhausted,
+        Self::UpstreamTimeout,
+        Self::Internal,
+    ];
+
+    /// The machine-readable code, the same in every protocol that has room for one, and in usage events.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::MalformedBody => "malformed_body",
+            Self::MissingCredential => "missing_api_key",
+            Self::InvalidCredential => "invalid_api_key",
+            Self::ExpiredCredential => "expired_api_key",
+            Self::RevokedCredential => "revoked_api_key",
+            Self::PermissionDenied => "permission_denied",
+            Self::NotFound => "not_found",
+            Self::ModelNotFound => "model_not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
+            Self::RequestTooLarge => "request_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::HeaderFieldsTooLarge => "header_fields_too_large",
+            Self::RateLimited => "rate_limit_exceeded",
+            Self::InsufficientQuota => "insufficient_quota",
+            Self::Overloaded => "overloaded",
+            Self::UpstreamUnavailable => "upstream_unavailable",
+            Self::UpstreamCredentialsExhausted => "upstream_credentials_exhausted",
+            Self::UpstreamTimeout => "upstream_timeout",
+            Self::Internal => "internal_error",
+        }
+    }
+
+    /// The status where a protocol has none of its own for it.
+    pub(crate) const fn general_status(self) -> u16 {
+        match self {
+            Self::InvalidRequest | Self::MalformedBody => 400,
+            Self::MissingCredential | Self::InvalidCredential | Self::ExpiredCredential | Self::RevokedCredential => {
+                401
+            }
+            Self::PermissionDenied => 403,
+            Self::NotFound | Self::ModelNotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::RequestTimeout => 408,
+            Self::RequestTooLarge => 413,
+            Self::UnsupportedMediaType => 415,
+            Self::RateLimited | Self::InsufficientQuota => 429,
+            Self::HeaderFieldsTooLarge => 431,
+            Self::Internal => 500,
+            Self::UpstreamUnavailable | Self::UpstreamCredentialsExhausted => 502,
+            Self::Overloaded => 503,
+            Self::UpstreamTimeout => 504,
+        }
+    }
+
+    /// Whether the same request may succeed a little later. Where it does not, `x-should-retry: false` keeps the
+    /// official SDKs from trying: they retry these statuses by default.
+    pub const fn retry_helps(self) -> bool {
+        matches!(
+            self,
+            Self::RequestTimeout
+                | Self::RateLimited
+                | Self::Overloaded
+                | Self::UpstreamUnavailable
+                | Self::UpstreamTimeout
+                | Self::Internal
+        )
+    }
+}

@@ -1,0 +1,92 @@
+//! Errors inside a stream that has begun with a 200.
+
+use super::{ErrorBody, to_json};
+use crate::Protocol;
+use crate::endpoint::Operation;
+
+/// How a stream's events stand in its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// `data:` lines alone: OpenAI's chat and legacy completions.
+    OpenAiData,
+    /// `event:` and `data:` lines: OpenAI's responses, images and audio.
+    OpenAiEvents,
+    Anthropic,
+    GeminiEvents,
+    /// Gemini without `alt=sse`: one JSON array.
+    GeminiArray,
+}
+
+impl Framing {
+    /// How a stream of an operation is framed; `events` is whether Gemini was asked for server-sent events.
+    pub const fn of(protocol: Protocol, operation: Operation, events: bool) -> Self {
+        match (protocol, operation) {
+            (Protocol::Anthropic, _) => Self::Anthropic,
+            (Protocol::Gemini, _) if events => Self::GeminiEvents,
+            (Protocol::Gemini, _) => Self::GeminiArray,
+            (Protocol::OpenAi, Operation::ChatCompletions | Operation::Completions) => Self::OpenAiData,
+            (Protocol::OpenAi, _) => Self::OpenAiEvents,
+        }
+    }
+
+    const fn protocol(self) -> Protocol {
+        match self {
+            Self::OpenAiData | Self::OpenAiEvents => Protocol::OpenAi,
+            Self::Anthropic => Protocol::Anthropic,
+            Self::GeminiEvents | Self::GeminiArray => Protocol::Gemini,
+        }
+    }
+}
+
+/// The bytes of a mid-stream error on which the official SDKs raise. `after_whole_event` is whether what was sent so
+/// far ends with a whole event (or nothing was sent yet): a cut one is ended first, so that it does not swallow the
+/// error. They must be written at once, on their own: Google's JavaScript SDK sees a bare error only when a network
+/// chunk is nothing else.
+pub fn stream_event(framing: Framing, error: &ErrorBody<'_>, after_whole_event: bool) -> Vec<u8> {
+    let body = framing.protocol().dialect().error_body(error);
+    let mut out = Vec::with_capacity(body.len() + 64);
+    match framing {
+        Framing::GeminiArray => {
+            // The array's opening bracket or the last element's end went out before this.
+            out.extend_from_slice(b",\n");
+            out.extend_from_slice(&body);
+            out.extend_from_slice(b"\n]\n");
+            return out;
+        }
+        _ if !after_whole_event => out.extend_from_slice(b"\n\n"),
+        _ => {}
+    }
+    match framing {
+        Framing::OpenAiData => out.extend_from_slice(b"data: "),
+        Framing::OpenAiEvents | Framing::Anthropic => out.extend_from_slice(b"event: error\ndata: "),
+        Framing::GeminiEvents | Framing::GeminiArray => {}
+    }
+    match framing {
+        Framing::OpenAiEvents => out.extend_from_slice(&responses_event(error)),
+        _ => out.extend_from_slice(&body),
+    }
+    out.extend_from_slice(b"\n\n");
+    out
+}
+
+/// The Responses API's error event says its fields at the top; the official SDKs raise only on an `error` member, so
+/// both are there.
+fn responses_event(error: &ErrorBody<'_>) -> Vec<u8> {
+    #[derive(serde::Serialize)]
+    struct Event<'a> {
+        r#type: &'a str,
+        code: &'a str,
+        message: &'a str,
+        param: Option<&'a str>,
+        sequence_number: u64,
+        error: crate::openai::Inner<'a>,
+    }
+    to_json(&Event {
+        r#type: "error",
+        code: error.kind.code(),
+        message: error.message,
+        param: error.param,
+        sequence_number: 0,
+        error: crate::openai::Inner::new(error),
+    })
+}

@@ -1,0 +1,45 @@
+//! Reading JSON in place: no tree, no copies.
+//!
+//! Three readers share the grammar in here: [`skip_value`] checks a value and finds its end, [`Members`] goes over
+//! one object that is whole in memory, and [`walk`] goes over a document that arrives in pieces. What they accept is
+//! what `serde_json` accepts; the tests hold them to it.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+pub(crate) mod walk;
+
+mod members;
+mod scalar;
+mod skip;
+mod text;
+mod word;
+
+pub(crate) use members::{Elements, Members};
+pub(crate) use scalar::{count, string};
+pub(crate) use skip::{skip_value, skip_whitespace};
+pub(crate) use text::find_special;
+
+/// Containers inside containers, the outermost included; `serde_json` stops at the same depth.
+pub(crate) const DEPTH_LIMIT: usize = 127;
+
+/// A text that is not the JSON that it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{what} at byte {at}")]
+pub struct Malformed {
+    /// The offset of the byte that cannot be there; the text's length when it ends too early.
+    pub at: usize,
+    /// What is wrong, in words for the caller.
+    pub what: &'static str,
+}
+
+/// One member of an object.
+#[derive(Debug, Clone)]
+pub(crate) struct Member<'a> {
+    pub(crate) key: Cow<'a, [u8]>,
+    /// Where the value stands in the text that was read.
+    pub(crate) value: Range<usize>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+//! OpenAI's protocol: chat completions, responses, and what else it has under `/v1`.
+
+use crate::classify::{Class, Headers};
+use crate::dialect::Dialect;
+use crate::endpoint::{Path, Route};
+use crate::error::{ErrorBody, ErrorKind};
+use crate::headers::Side;
+use crate::json::walk::{Kept, Select};
+use crate::usage::{Progress, Reported, Usage};
+
+mod answer;
+mod endpoint;
+mod error;
+mod headers;
+mod usage;
+
+pub(crate) use error::Inner;
+
+pub(crate) struct OpenAi;
+
+impl Dialect for OpenAi {
+    fn route(&self, path: &Path<'_>) -> Option<Route> {
+        endpoint::route(path)
+    }
+
+    fn status(&self, kind: ErrorKind) -> u16 {
+        kind.general_status()
+    }
+
+    fn error_body(&self, error: &ErrorBody<'_>) -> Vec<u8> {
+        error::body(error)
+    }
+
+    fn classify(&self, status: u16, _headers: Headers<'_, '_>, body: Option<&[u8]>) -> Option<Class> {
+        error::classify(status, body)
+    }
+
+    fn wait_ms(&self, headers: Headers<'_, '_>, _body: Option<&[u8]>) -> Option<u64> {
+        error::wait_ms(headers)
+    }
+
+    fn select(&self) -> Select {
+        answer::select
+    }
+
+    fn is_interesting(&self, payload: &[u8]) -> bool {
+        answer::is_interesting(payload)
+    }
+
+    fn is_end_marker(&self, payload: &[u8]) -> bool {
+        payload == b"[DONE]"
+    }
+
+    fn observe(&self, kept: &mut Kept, progress: &mut Progress) {
+        answer::observe(kept, progress);
+    }
+
+    fn settle(&self, reported: &Reported) -> Usage {
+        usage::settle(reported)
+    }
+
+    fn headers(&self, side: Side) -> &'static [&'static str] {
+        headers::allowed(side)
+    }
+}

@@ -1,0 +1,116 @@
+//! Plan → answer: tries the candidates in order until one answers, and passes its answer on.
+//!
+//! Nothing of an answer goes to the client before an attempt counts as good (the commit point), so until then another
+//! candidate can take over, with the whole body again. Afterwards there is no other attempt.
+
+mod attempt;
+mod failure;
+mod resolve;
+mod stream;
+mod upstream;
+mod upstream_stream;
+
+use std::time::{Duration, Instant};
+
+use pingora::protocols::http::ServerSession;
+use tokio_util::task::TaskTracker;
+use tollgate_shared::{address::AddressPolicy, clock::Clock, limits::Timeouts};
+
+use self::{attempt::Sent, failure::Failures, resolve::Resolver, upstream::Upstreams};
+use crate::{
+    gateway::{Inquiry, Recording, Settings, Stop},
+    report::Outcome,
+    route::Plan,
+};
+
+/// What forwarding needs of the process.
+pub(crate) struct Forwarder {
+    upstreams: Upstreams,
+    resolver: Resolver,
+    defaults: Limits,
+    clock: Clock,
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    connect: Duration,
+    first_byte: Duration,
+    idle: Duration,
+    total: Duration,
+    client_write: Duration,
+}
+
+impl Forwarder {
+    pub(crate) fn new(settings: &Settings, addresses: AddressPolicy, tasks: TaskTracker) -> Self {
+        Self {
+            upstreams: Upstreams::new(),
+            resolver: Resolver::new(addresses, tasks),
+            defaults: Limits {
+                connect: settings.connect,
+                first_byte: settings.first_byte,
+                idle: settings.idle,
+                total: settings.total,
+                client_write: settings.client_write,
+            },
+            clock: Clock::system(),
+        }
+    }
+
+    pub(crate) fn close_stale(&self) {
+        self.upstreams.close_stale();
+    }
+}
+
+impl Limits {
+    /// The narrower scope counts.
+    fn narrowed(self, timeouts: &Timeouts) -> Self {
+        let millis = |value: Option<u32>, wider| value.map_or(wider, |value| Duration::from_millis(value.into()));
+        Self {
+            connect: millis(timeouts.connect_ms, self.connect),
+            first_byte: millis(timeouts.first_byte_ms, self.first_byte),
+            idle: millis(timeouts.idle_ms, self.idle),
+            total: millis(timeouts.total_ms, self.total),
+            client_write: self.client_write,
+        }
+    }
+}
+
+/// Serves the request from the plan's candidates. The intent is on record already.
+pub(crate) async fn forward(
+    forwarder: &Forwarder,
+    session: &mut ServerSession,
+    inquiry: &Inquiry<'_>,
+    mut plan: Plan,
+    recording: &mut Recording<'_>,
+) -> Result<(), Stop> {
+    let service = std::sync::Arc::clone(plan.service());
+    let for_service = forwarder.defaults.narrowed(&service.timeouts);
+    let deadline = recording.begun() + for_service.total;
+    let mut failures = Failures::default();
+    for _ in 0..service.max_attempts {
+        let Some(candidate) = plan.next() else { break };
+        let limits = forwarder.defaults.narrowed(&candidate.pool.provider.timeouts).narrowed(&service.timeouts);
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        if remaining.is_zero() {
+            break;
+        }
+        let context = attempt::Context { forwarder, inquiry, candidate, limits, deadline };
+        match attempt::send(&context, session, recording).await {
+            Sent::Answer(answer) => return stream::pass_on(&context, session, &service, answer, recording).await,
+            Sent::Failed(failure) => {
+                tracing::debug!(
+                    request.id = recording.request_id(), upstream_key.id = %candidate.key.id, ?failure,
+                    "attempt failed"
+                );
+                failures.add(failure);
+            }
+            Sent::ClientLeft => {
+                recording.usage(None);
+                recording.end(Outcome::ClientClosed);
+                return Err(Stop::client_left());
+            }
+        }
+    }
+    Err(failures.into_refusal().into())
+}

@@ -1,0 +1,217 @@
+//! Passes an answer on, piece by piece as it comes, and reads its usage beside that. After the header there is no other
+//! attempt: what goes wrong now ends the answer visibly, and the record says so.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderValue, Version, header};
+use pingora::{
+    http::ResponseHeader,
+    protocols::http::{ServerSession, client::HttpSession},
+};
+use tollgate_dialect::{Protocol, error, headers};
+
+use super::attempt::{Answer, Context, client_left};
+use crate::{
+    gateway::{Recording, Stop},
+    meter::{Meter, Observation},
+    report::{AttemptOutcome, Outcome},
+    snapshot::Service,
+};
+
+/// Between two checkpoints of a stream's usage in the journal.
+const CHECKPOINT: Duration = Duration::from_secs(5);
+
+/// How the upstream's part of an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Complete,
+    ClientLeft,
+    /// The upstream broke off.
+    Cut,
+    TimedOut,
+}
+
+pub(super) async fn pass_on(
+    context: &Context<'_>,
+    session: &mut ServerSession,
+    service: &Service,
+    answer: Answer,
+    recording: &mut Recording<'_>,
+) -> Result<(), Stop> {
+    let Answer { mut upstream, destination, status, body } = answer;
+    recording.served_by_last_attempt(status);
+    let mut meter = Meter::for_answer(context.inquiry, upstream.response_header());
+    let header = answer_header(context, session, service, &upstream, &meter, recording);
+    let written = match header {
+        Ok(header) => session.write_response_header(header).await,
+        Err(error) => Err(error),
+    };
+    let result = match (written, body) {
+        (Err(_), _) => End::ClientLeft,
+        (Ok(()), Some(body)) => whole_body(session, body, &mut meter, recording).await,
+        (Ok(()), None) => pump(context, session, &mut upstream, &mut meter, recording).await,
+    };
+    match result {
+        End::Complete => {
+            let outcome = if status < 400 { Outcome::Ok } else { Outcome::ClientError };
+            finish(recording, meter, outcome);
+            // The upstream's connection is free before the client's last byte is on its way.
+            context.forwarder.upstreams.release(upstream, &destination).await;
+            Ok(())
+        }
+        End::ClientLeft => {
+            upstream.shutdown().await;
+            last_attempt(recording, AttemptOutcome::ClientClosed);
+            finish(recording, meter, Outcome::ClientClosed);
+            Err(Stop::client_left())
+        }
+        End::Cut | End::TimedOut => {
+            upstream.shutdown().await;
+            let cut = if result == End::Cut { AttemptOutcome::ConnectionLost } else { AttemptOutcome::TimedOut };
+            last_attempt(recording, cut);
+            tell_of_the_cut(context, session, &meter, recording.request_id()).await;
+            recording.error_code("upstream_stream_interrupted");
+            finish(recording, meter, Outcome::UpstreamError);
+            // Without its proper end, the client notices that this answer is not whole.
+            Err(Stop::client_left())
+        }
+    }
+}
+
+async fn whole_body(session: &mut ServerSession, body: Bytes, meter: &mut Meter, recording: &mut Recording<'_>) -> End {
+    meter.observe(&body);
+    recording.first_byte_sent();
+    match session.write_response_body(body, true).await {
+        Ok(()) => End::Complete,
+        Err(_) => End::ClientLeft,
+    }
+}
+
+async fn pump(
+    context: &Context<'_>,
+    session: &mut ServerSession,
+    upstream: &mut HttpSession,
+    meter: &mut Meter,
+    recording: &mut Recording<'_>,
+) -> End {
+    let mut checkpoint = Instant::now();
+    loop {
+        if upstream.response_done() {
+            break;
+        }
+        upstream.set_read_timeout(Some(context.at_most(context.limits.idle)));
+        let read = tokio::select! {
+            biased;
+            read = upstream.read_response_body() => read,
+            () = client_left(session) => return End::ClientLeft,
+        };
+        let chunk = match read {
+            Ok(Some(chunk)) => chunk,
+            Ok(None) => break,
+            Err(error) if *error.etype() == pingora::ErrorType::ReadTimedout => return End::TimedOut,
+            Err(_) => return End::Cut,
+        };
+        if chunk.is_empty() {
+            continue;
+        }
+        let kept = meter.pass(chunk);
+        recording.first_byte_sent();
+        if session.write_response_body(kept, false).await.is_err() {
+            return End::ClientLeft;
+        }
+        if checkpoint.elapsed() > CHECKPOINT {
+            checkpoint = Instant::now();
+            if let Some(tokens) = meter.so_far() {
+                recording.checkpoint(&tokens);
+            }
+        }
+    }
+    if session.write_response_body(meter.rest(), false).await.is_err() {
+        return End::ClientLeft;
+    }
+    if session.write_response_body(Bytes::new(), true).await.is_err() { End::ClientLeft } else { End::Complete }
+}
+
+fn finish(recording: &mut Recording<'_>, meter: Meter, outcome: Outcome) {
+    let observed = meter.finish();
+    match observed.usage {
+        Observation::Free => {}
+        Observation::Told(tokens) => recording.usage(Some(tokens)),
+        Observation::Untold => recording.usage(None),
+    }
+    match observed.defect.filter(|_| outcome == Outcome::Ok) {
+        Some(code) => {
+            recording.error_code(code);
+            last_attempt(recording, AttemptOutcome::ServerError);
+            recording.end(Outcome::UpstreamError);
+        }
+        None => recording.end(outcome),
+    }
+}
+
+fn last_attempt(recording: &mut Recording<'_>, outcome: AttemptOutcome) {
+    if let Some(attempt) = recording.attempts().last_mut() {
+        attempt.outcome = outcome;
+    }
+}
+
+/// A stream of events ends with an error in the client's protocol, which its library raises.
+async fn tell_of_the_cut(context: &Context<'_>, session: &mut ServerSession, meter: &Meter, request_id: &str) {
+    if !meter.is_event_stream() {
+        return;
+    }
+    let message = "The upstream broke off in the middle of its answer.";
+    let kind = error::ErrorKind::UpstreamUnavailable;
+    let body = error::ErrorBody { kind, message, param: None, request_id, retry_after_ms: None };
+    let framing = error::Framing::of(context.inquiry.protocol(), context.inquiry.operation(), true);
+    let event = error::stream_event(framing, &body, meter.is_after_whole_event());
+    let _ = session.write_response_body(Bytes::from(event), false).await;
+}
+
+fn answer_header(
+    context: &Context<'_>,
+    session: &ServerSession,
+    service: &Service,
+    upstream: &HttpSession,
+    meter: &Meter,
+    recording: &Recording<'_>,
+) -> pingora::Result<Box<ResponseHeader>> {
+    let Some(received) = upstream.response_header() else {
+        return Err(pingora::Error::new(pingora::ErrorType::InvalidHTTPHeader));
+    };
+    let protocol: Protocol = context.inquiry.protocol();
+    let mut header = ResponseHeader::build_no_case(received.status, Some(received.headers.len() + 4))?;
+    for (name, value) in &received.headers {
+        if headers::response_allowed(protocol, name.as_str()) && !service.hidden_headers.contains(name) {
+            header.append_header(name.clone(), value.clone())?;
+        }
+    }
+    let length = received.headers.get(header::CONTENT_LENGTH).filter(|_| !meter.may_shorten());
+    match length {
+        Some(length) => header.insert_header(header::CONTENT_LENGTH, length.clone())?,
+        None if session.req_header().version == Version::HTTP_11 && has_body(received) => {
+            header.insert_header(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
+        }
+        None => {}
+    }
+    let shown = |name: &str| !service.hidden_headers.iter().any(|hidden| hidden == name);
+    header.insert_header("x-request-id", recording.request_id())?;
+    if shown("x-tollgate-attempts") {
+        header.insert_header("x-tollgate-attempts", HeaderValue::from(recording.attempt_count()))?;
+    }
+    if shown("x-tollgate-provider") {
+        header.insert_header("x-tollgate-provider", &*context.candidate.pool.provider.name)?;
+    }
+    if let Some(model) = context.candidate.model.or(context.inquiry.model())
+        && shown("x-tollgate-model")
+        && let Ok(model) = HeaderValue::from_str(model)
+    {
+        header.insert_header("x-tollgate-model", model)?;
+    }
+    Ok(Box::new(header))
+}
+
+fn has_body(header: &ResponseHeader) -> bool {
+    !matches!(header.status.as_u16(), 204 | 304)
+}

@@ -1,0 +1,189 @@
+//! What a request asks for, read from its head and its body: everything that routing and forwarding need to know.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::{Method, header};
+use pingora::http::RequestHeader;
+use tollgate_dialect::{
+    Protocol,
+    endpoint::{BodyKind, Endpoint, Operation, query},
+    request::{self, Form, RequestScan},
+    rewrite::{self, Edits},
+};
+
+use crate::{respond::Refusal, snapshot::BaseUrl};
+
+/// A request's head, understood as far as this is needed.
+pub(crate) struct Head<'p> {
+    method: Method,
+    path: &'p str,
+    endpoint: Endpoint<'p>,
+    /// Without what could be an access key; absent when nothing is left.
+    query: Option<Box<str>>,
+    content_type: Option<Box<str>>,
+}
+
+/// A request: its head, and what its body says. The body itself stays as it is.
+pub(crate) struct Inquiry<'a> {
+    head: Head<'a>,
+    body: &'a Bytes,
+    content: Content<'a>,
+}
+
+enum Content<'a> {
+    Json(RequestScan<'a>),
+    Form(Form<'a>),
+    /// None, or nothing that is read here.
+    Opaque,
+}
+
+impl<'p> Head<'p> {
+    /// `path` is the one that `endpoint` was recognised from.
+    pub(crate) fn new(header: &RequestHeader, path: &'p str, endpoint: Endpoint<'p>) -> Result<Self, Refusal> {
+        let content_type = header.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        check_content_type(endpoint.body, content_type)?;
+        let query = header.uri.query().map(query::without_access_key);
+        Ok(Self {
+            method: header.method.clone(),
+            path,
+            endpoint,
+            query: query.filter(|query| !query.is_empty()).map(Into::into),
+            content_type: content_type.map(Into::into),
+        })
+    }
+}
+
+impl<'a> Inquiry<'a> {
+    /// Reads what the body says.
+    pub(crate) fn new(head: Head<'a>, body: &'a Bytes) -> Result<Self, Refusal> {
+        let content = match head.endpoint.body {
+            BodyKind::Json => {
+                Content::Json(request::scan(body).map_err(|malformed| Refusal::malformed_body(&malformed))?)
+            }
+            BodyKind::Multipart => {
+                let content_type = head.content_type.as_deref().unwrap_or_default();
+                let form = request::multipart_model(content_type, body);
+                Content::Form(form.map_err(|malformed| Refusal::malformed_body(&malformed))?)
+            }
+            BodyKind::None | BodyKind::Other => Content::Opaque,
+        };
+        if let Content::Json(RequestScan { mistyped: Some(field), .. }) = &content {
+            return Err(Refusal::mistyped(field));
+        }
+        let inquiry = Self { head, body, content };
+        if inquiry.head.endpoint.model_required && inquiry.model().is_none_or(str::is_empty) {
+            return Err(Refusal::model_missing());
+        }
+        Ok(inquiry)
+    }
+
+    pub(crate) fn method(&self) -> &Method {
+        &self.head.method
+    }
+
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.head.endpoint.protocol
+    }
+
+    pub(crate) fn operation(&self) -> Operation {
+        self.head.endpoint.operation
+    }
+
+    pub(crate) fn model(&self) -> Option<&str> {
+        match (&self.head.endpoint.model_in_path, &self.content) {
+            (Some(range), _) => self.head.path.get(range.clone()),
+            (None, Content::Json(scan)) => scan.model.as_deref(),
+            (None, Content::Form(form)) => form.model,
+            (None, Content::Opaque) => None,
+        }
+    }
+
+    /// Whether the answer is asked for as a stream.
+    pub(crate) fn stream(&self) -> bool {
+        let said = match &self.content {
+            Content::Json(scan) => scan.stream,
+            Content::Form(form) => form.stream,
+            Content::Opaque => None,
+        };
+        self.operation() == Operation::StreamGenerateContent || said == Some(true)
+    }
+
+    /// Whether the upstream is asked for usage that the client did not ask for.
+    pub(crate) fn adds_usage(&self) -> bool {
+        self.operation().usage_on_request()
+            && matches!(&self.content, Content::Json(scan) if scan.stream == Some(true) && !scan.includes_usage())
+    }
+
+    /// Bytes of the body; the start of an estimate when the provider tells nothing.
+    pub(crate) fn body_bytes(&self) -> usize {
+        self.body.len()
+    }
+
+    /// The body for an upstream: as it came, but for a renamed model and a request for usage.
+    pub(crate) fn body_for(&self, model: Option<&str>) -> Bytes {
+        let mut edits = Edits::default();
+        // A body that names a model twice gets one name: the upstream might go by the other.
+        let model = model.or_else(|| self.names_twice().then(|| self.model()).flatten());
+        match (&self.content, model) {
+            (Content::Json(scan), Some(model)) if self.head.endpoint.model_in_path.is_none() => {
+                edits.rename_model(scan, model);
+            }
+            (Content::Json(scan), Some(model)) => edits.rename_inner_models(scan, model),
+            (Content::Form(form), Some(model)) => edits.rename_form_model(&form.model_spans, model),
+            (Content::Opaque, _) | (_, None) => {}
+        }
+        if let Content::Json(scan) = &self.content
+            && self.adds_usage()
+        {
+            edits.ask_usage(scan);
+        }
+        if edits.is_empty() { self.body.clone() } else { rewrite::replace(self.body, &edits).into() }
+    }
+
+    fn names_twice(&self) -> bool {
+        matches!(&self.content, Content::Json(scan) if scan.model_spans.iter().nth(1).is_some())
+    }
+
+    /// The models that a batch names inside.
+    pub(crate) fn inner_models(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let spans = match &self.content {
+            Content::Json(scan) => Some(scan.inner_model_spans.iter()),
+            Content::Form(_) | Content::Opaque => None,
+        };
+        spans.into_iter().flatten().filter_map(|span| request::model_at(self.body, span.clone()))
+    }
+
+    /// Path and query at an upstream.
+    pub(crate) fn target_at(&self, base: &BaseUrl, model: Option<&str>) -> String {
+        let endpoint = &self.head.endpoint;
+        let path = match model {
+            Some(model) => rewrite::rename_model_in_path(self.head.path, endpoint, model),
+            None => Cow::Borrowed(self.head.path),
+        };
+        let rest = path.get(endpoint.version_prefix.len()..).unwrap_or_default();
+        let prefix = base.path_prefix.as_deref().unwrap_or(endpoint.version_prefix);
+        let query = self.head.query.as_deref().unwrap_or_default();
+        let mut target = String::with_capacity(prefix.len() + rest.len() + 1 + query.len());
+        target.push_str(prefix);
+        target.push_str(rest);
+        if !query.is_empty() {
+            target.push('?');
+            target.push_str(query);
+        }
+        target
+    }
+}
+
+fn check_content_type(body: BodyKind, content_type: Option<&str>) -> Result<(), Refusal> {
+    let starts_with = |expected: &str| {
+        content_type.is_some_and(|found| found.get(..expected.len()).is_some_and(|s| s.eq_ignore_ascii_case(expected)))
+    };
+    match body {
+        BodyKind::Json if content_type.is_some() && !starts_with("application/json") => {
+            Err(Refusal::media_type("application/json"))
+        }
+        BodyKind::Multipart if !starts_with("multipart/form-data") => Err(Refusal::media_type("multipart/form-data")),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,234 @@
+//! What is known of a request so far; reported when it ends, however it ends.
+
+use std::time::Instant;
+
+use tollgate_dialect::Protocol;
+use tollgate_shared::{
+    clock::{Clock, UnixMicros},
+    ids::RequestId,
+};
+use uuid::{Builder, fmt::Hyphenated};
+
+use super::Inquiry;
+use crate::{
+    authenticate::Principal,
+    report::{Attempt, Event, Intent, JournalError, OpenIntent, Outcome, Reporter, Tokens, UsageSource},
+    respond::Refusal,
+    telemetry::{FinishedRequest, Metrics},
+};
+
+/// Bytes of a request body that count as one token where the provider told no figures: the usual rule of thumb.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// Fills one [`Event`]. Dropped before its end, which happens only when the process stops under it, the request is
+/// reported as interrupted.
+pub(crate) struct Recording<'a> {
+    reporter: &'a Reporter,
+    metrics: &'a Metrics,
+    begun: Instant,
+    event: Event,
+    /// The id in the form that the client gets.
+    request_id: [u8; Hyphenated::LENGTH],
+    intent: Option<OpenIntent>,
+    estimated_input: u64,
+    /// The caller is known, so there is somebody to report this to.
+    reportable: bool,
+    ended: bool,
+}
+
+impl<'a> Recording<'a> {
+    pub(crate) fn begin(reporter: &'a Reporter, metrics: &'a Metrics, clock: &Clock) -> Self {
+        let started_at = clock.now();
+        let id = request_id(started_at);
+        let mut text = [0; Hyphenated::LENGTH];
+        id.as_uuid().as_hyphenated().encode_lower(&mut text);
+        let event = Event {
+            request_id: id,
+            started_at,
+            duration: std::time::Duration::ZERO,
+            ttft: None,
+            status: None,
+            outcome: Outcome::Interrupted,
+            protocol: crate::report::Protocol::OpenAi,
+            stream: false,
+            service_id: None,
+            access_key_id: None,
+            user_id: None,
+            model_requested: None,
+            model_served: None,
+            provider_id: None,
+            upstream_key_id: None,
+            attempts: Vec::new(),
+            usage: None,
+            path: Box::default(),
+            error_code: None,
+        };
+        Self {
+            reporter,
+            metrics,
+            begun: Instant::now(),
+            event,
+            request_id: text,
+            intent: None,
+            estimated_input: 0,
+            reportable: false,
+            ended: false,
+        }
+    }
+
+    pub(crate) fn request_id(&self) -> &str {
+        std::str::from_utf8(&self.request_id).unwrap_or_default()
+    }
+
+    pub(crate) fn started_at(&self) -> UnixMicros {
+        self.event.started_at
+    }
+
+    pub(crate) fn begun(&self) -> Instant {
+        self.begun
+    }
+
+    pub(crate) fn caller(&mut self, principal: &Principal, protocol: Protocol, path: &str) {
+        self.event.protocol = reported(protocol);
+        self.event.path = path.into();
+        self.event.service_id = Some(principal.key.service.id);
+        self.event.access_key_id = Some(principal.key.id);
+        self.event.user_id = Some(principal.key.user_id);
+        self.reportable = true;
+    }
+
+    pub(crate) fn asked(&mut self, inquiry: &Inquiry<'_>) {
+        self.event.stream = inquiry.stream();
+        self.event.model_requested = inquiry.model().map(Into::into);
+        self.estimated_input = inquiry.body_bytes() as u64 / BYTES_PER_TOKEN;
+    }
+
+    /// Writes the intent: from here on the request is on record, whatever happens to this process.
+    pub(crate) fn intend(&mut self) -> Result<(), JournalError> {
+        let (Some(service_id), Some(access_key_id), Some(user_id)) =
+            (self.event.service_id, self.event.access_key_id, self.event.user_id)
+        else {
+            return Ok(());
+        };
+        let intent = Intent {
+            request_id: self.event.request_id,
+            started_at: self.event.started_at,
+            service_id,
+            access_key_id,
+            user_id,
+            protocol: self.event.protocol,
+            stream: self.event.stream,
+            model_requested: self.event.model_requested.as_deref().unwrap_or_default(),
+            path: &self.event.path,
+            estimated_input: self.estimated_input,
+        };
+        self.intent = Some(self.reporter.begin(&intent)?);
+        Ok(())
+    }
+
+    /// An attempt that is over; one that is followed by another is on record at once.
+    pub(crate) fn attempt(&mut self, attempt: Attempt, followed: bool) {
+        if followed && let Some(intent) = &self.intent {
+            intent.attempt(&attempt);
+        }
+        self.metrics.attempt_finished(attempt.outcome.into());
+        self.event.attempts.push(attempt);
+    }
+
+    /// The attempt that the client's answer comes from.
+    pub(crate) fn served_by_last_attempt(&mut self, status: u16) {
+        self.event.status = Some(status);
+        if let Some(attempt) = self.event.attempts.last() {
+            self.event.model_served = Some(attempt.model.clone());
+            self.event.provider_id = Some(attempt.provider_id);
+            self.event.upstream_key_id = Some(attempt.upstream_key_id);
+        }
+    }
+
+    pub(crate) fn attempts(&mut self) -> &mut Vec<Attempt> {
+        &mut self.event.attempts
+    }
+
+    pub(crate) fn attempt_count(&self) -> usize {
+        self.event.attempts.len()
+    }
+
+    pub(crate) fn first_byte_sent(&mut self) {
+        if self.event.ttft.is_none() {
+            self.event.ttft = Some(self.begun.elapsed());
+        }
+    }
+
+    pub(crate) fn error_code(&mut self, code: &'static str) {
+        self.event.error_code = Some(code.into());
+    }
+
+    /// What a stream used so far, so that a crash does not lose it.
+    pub(crate) fn checkpoint(&self, tokens: &Tokens) {
+        if let Some(intent) = &self.intent {
+            intent.checkpoint(tokens);
+        }
+    }
+
+    /// `None`: the provider told nothing.
+    pub(crate) fn usage(&mut self, usage: Option<Tokens>) {
+        let estimate =
+            || Tokens { input_uncached: self.estimated_input, source: UsageSource::Estimated, ..Tokens::default() };
+        self.event.usage = Some(usage.unwrap_or_else(estimate));
+    }
+
+    pub(crate) fn refused(&mut self, refusal: &Refusal, status: Option<u16>) {
+        self.event.status = status;
+        self.event.error_code = Some(refusal.kind.code().into());
+        let upstream_failed = !self.event.attempts.is_empty();
+        self.end(if upstream_failed { Outcome::UpstreamError } else { Outcome::Refused });
+    }
+
+    /// The request is over; only the first call counts.
+    pub(crate) fn end(&mut self, outcome: Outcome) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        self.event.outcome = outcome;
+        self.event.duration = self.begun.elapsed();
+        self.metrics.request_finished(&FinishedRequest {
+            protocol: self.event.protocol.into(),
+            status: self.event.status.unwrap_or(0),
+            outcome: outcome.into(),
+            duration: self.event.duration,
+            time_to_first_token: self.event.ttft,
+        });
+        if let Some(usage) = &self.event.usage {
+            let input = usage.input_uncached + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h;
+            self.metrics.tokens_used(input, usage.output);
+        }
+        match self.intent.take() {
+            Some(intent) => intent.finish(&self.event),
+            None if self.reportable => self.reporter.record(&self.event),
+            None => {}
+        }
+    }
+}
+
+impl Drop for Recording<'_> {
+    fn drop(&mut self) {
+        self.end(Outcome::Interrupted);
+    }
+}
+
+fn reported(protocol: Protocol) -> crate::report::Protocol {
+    match protocol {
+        Protocol::OpenAi => crate::report::Protocol::OpenAi,
+        Protocol::Anthropic => crate::report::Protocol::Anthropic,
+        Protocol::Gemini => crate::report::Protocol::Gemini,
+    }
+}
+
+/// A UUIDv7 of the given moment. It names a request and protects nothing, so its random part need not be secret; that
+/// saves a call of the operating system for each request.
+fn request_id(now: UnixMicros) -> RequestId {
+    let mut random = [0; 10];
+    fastrand::fill(&mut random);
+    let millis = u64::try_from(now / 1000).unwrap_or(0);
+    RequestId::from_uuid(Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+}

@@ -1,0 +1,142 @@
+//! Observed bytes → usage. It sees what passes and never alters it, but for the one chunk that the client did not ask
+//! for.
+
+use bytes::Bytes;
+use pingora::http::ResponseHeader;
+use tollgate_dialect::{
+    stream::{Forward, UsageChunkFilter},
+    usage::{Tap, Usage},
+};
+
+use crate::{
+    gateway::Inquiry,
+    report::{Tokens, UsageSource},
+};
+
+/// Reads one answer's usage.
+pub(crate) struct Meter {
+    tap: Tap,
+    filter: Option<UsageChunkFilter>,
+    event_stream: bool,
+    metered: bool,
+}
+
+/// What an answer told.
+pub(crate) struct Observed {
+    pub(crate) usage: Observation,
+    /// What was wrong with an answer whose status says that all is well.
+    pub(crate) defect: Option<&'static str>,
+}
+
+/// What is known of an answer's cost.
+pub(crate) enum Observation {
+    /// This kind of request costs nothing.
+    Free,
+    Told(Tokens),
+    /// It costs something, and the provider told no figures.
+    Untold,
+}
+
+impl Meter {
+    pub(crate) fn for_answer(inquiry: &Inquiry<'_>, header: Option<&ResponseHeader>) -> Self {
+        let content_type = header.and_then(|header| header.headers.get(http::header::CONTENT_TYPE));
+        let content_type = content_type.and_then(|value| value.to_str().ok());
+        let event_stream = content_type.is_some_and(|kind| kind.starts_with("text/event-stream"));
+        let answered = header.is_some_and(|header| header.status.is_success());
+        Self {
+            tap: Tap::for_answer(inquiry.protocol(), inquiry.operation(), content_type),
+            filter: (event_stream && inquiry.adds_usage()).then(UsageChunkFilter::new),
+            event_stream,
+            metered: answered && inquiry.operation().is_metered(),
+        }
+    }
+
+    pub(crate) fn is_event_stream(&self) -> bool {
+        self.event_stream
+    }
+
+    /// Whether the client may get fewer bytes than the upstream sends.
+    pub(crate) fn may_shorten(&self) -> bool {
+        self.filter.is_some()
+    }
+
+    /// Reads a piece, and says what of it goes on; it may be nothing.
+    pub(crate) fn pass(&mut self, chunk: Bytes) -> Bytes {
+        self.tap.feed(&chunk);
+        match &mut self.filter {
+            None => chunk,
+            Some(filter) => match filter.filter(&chunk) {
+                Forward::Piece(range) => chunk.slice(range),
+                Forward::Copied(bytes) => Bytes::copy_from_slice(bytes),
+            },
+        }
+    }
+
+    pub(crate) fn observe(&mut self, body: &[u8]) {
+        self.tap.feed(body);
+    }
+
+    /// Whether what passed so far ends with a whole event.
+    pub(crate) fn is_after_whole_event(&self) -> bool {
+        match &self.filter {
+            // What it holds of an unfinished event never went out.
+            Some(filter) => filter.is_after_whole_event(),
+            None => self.tap.is_after_whole_event(),
+        }
+    }
+
+    /// What was held back of the last event and goes on after all.
+    pub(crate) fn rest(&mut self) -> Bytes {
+        self.filter.take().map(UsageChunkFilter::finish).unwrap_or_default().into()
+    }
+
+    /// A stream's usage up to now.
+    pub(crate) fn so_far(&self) -> Option<Tokens> {
+        self.tap.usage_so_far().map(|usage| tokens(&usage, UsageSource::Partial, None))
+    }
+
+    pub(crate) fn finish(self) -> Observed {
+        let observed = self.tap.finish();
+        let source = if observed.complete { UsageSource::Provider } else { UsageSource::Partial };
+        let usage = match observed.usage {
+            Some(usage) => Observation::Told(tokens(&usage, source, observed.raw)),
+            None if self.metered => Observation::Untold,
+            None => Observation::Free,
+        };
+        let defect = if observed.error.is_some() {
+            Some("upstream_error_in_answer")
+        } else if self.event_stream && self.metered && !observed.complete {
+            Some("upstream_stream_incomplete")
+        } else {
+            None
+        };
+        Observed { usage, defect }
+    }
+}
+
+fn tokens(usage: &Usage, source: UsageSource, raw: Option<String>) -> Tokens {
+    let Usage {
+        input_uncached,
+        cache_read,
+        cache_write_5m,
+        cache_write_1h,
+        output,
+        reasoning,
+        input_audio,
+        output_audio,
+        input_image,
+    } = *usage;
+    Tokens {
+        input_uncached,
+        cache_read,
+        cache_write_5m,
+        cache_write_1h,
+        output,
+        reasoning,
+        input_audio,
+        output_audio,
+        input_image,
+        source,
+        raw: raw.map(Into::into),
+    }
+}

@@ -1,0 +1,182 @@
+//! The one place that picks status and body of what Tollgate itself says, in the caller's dialect.
+
+use std::{borrow::Cow, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderValue, header};
+use pingora::{http::ResponseHeader, protocols::http::ServerSession};
+use tollgate_dialect::{
+    Protocol,
+    endpoint::Unrecognised,
+    error::{self, ErrorBody, ErrorKind},
+};
+
+/// Why a request is not served, as the caller is told. The text never holds a cause from inside.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) kind: ErrorKind,
+    message: Cow<'static, str>,
+    param: Option<&'static str>,
+    /// Waiting helps, and how long.
+    retry_after: Option<Duration>,
+    /// The methods that a path takes, when the request's is not among them.
+    allow: Option<String>,
+}
+
+impl Refusal {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), param: None, retry_after: None, allow: None }
+    }
+
+    fn about(mut self, param: &'static str) -> Self {
+        self.param = Some(param);
+        self
+    }
+
+    pub(crate) fn after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    pub(crate) fn unrecognised(unrecognised: &Unrecognised) -> Self {
+        let refusal = Self::new(unrecognised.kind(), format!("{unrecognised}."));
+        match unrecognised {
+            Unrecognised::MethodNotAllowed { allowed, .. } => Self { allow: Some(allowed.header_value()), ..refusal },
+            Unrecognised::BadPath { .. } | Unrecognised::UnknownPath { .. } => refusal,
+        }
+    }
+
+    pub(crate) fn missing_access_key() -> Self {
+        let message =
+            "No access key was presented. Send it as `Authorization: Bearer`, `x-api-key` or `x-goog-api-key`.";
+        Self::new(ErrorKind::MissingCredential, message)
+    }
+
+    pub(crate) fn invalid_access_key() -> Self {
+        Self::new(ErrorKind::InvalidCredential, "The access key is not valid.")
+    }
+
+    pub(crate) fn revoked_access_key() -> Self {
+        Self::new(ErrorKind::RevokedCredential, "The access key was revoked.")
+    }
+
+    pub(crate) fn expired_access_key() -> Self {
+        Self::new(ErrorKind::ExpiredCredential, "The access key has expired.")
+    }
+
+    pub(crate) fn service_disabled() -> Self {
+        Self::new(ErrorKind::PermissionDenied, "The service of this access key is disabled.")
+    }
+
+    pub(crate) fn address_not_allowed() -> Self {
+        Self::new(ErrorKind::PermissionDenied, "This access key may not be used from your address.")
+    }
+
+    pub(crate) fn not_ready() -> Self {
+        Self::new(ErrorKind::Overloaded, "The gateway has no configuration yet.").after(Duration::from_secs(1))
+    }
+
+    pub(crate) fn too_many_requests_in_flight() -> Self {
+        Self::new(ErrorKind::Overloaded, "The gateway is busy.").after(Duration::from_secs(1))
+    }
+
+    pub(crate) fn journal_full() -> Self {
+        Self::new(ErrorKind::Overloaded, "The gateway cannot record usage at present.").after(Duration::from_secs(5))
+    }
+
+    pub(crate) fn model_missing() -> Self {
+        Self::new(ErrorKind::InvalidRequest, "The request names no model.").about("model")
+    }
+
+    pub(crate) fn model_not_found(model: &str) -> Self {
+        let message = format!("The model `{}` does not exist or is not offered to this access key.", printable(model));
+        Self::new(ErrorKind::ModelNotFound, message).about("model")
+    }
+
+    pub(crate) fn batch_not_allowed() -> Self {
+        let message = "This access key is limited to some models, and what a batch file names cannot be checked.";
+        Self::new(ErrorKind::PermissionDenied, message)
+    }
+
+    pub(crate) fn no_route() -> Self {
+        Self::new(ErrorKind::NotFound, "The service of this access key has no route for this request.")
+    }
+
+    pub(crate) fn other_protocol(protocol: Protocol) -> Self {
+        let message = format!("No target of this model speaks the {} protocol.", protocol.as_str());
+        Self::new(ErrorKind::InvalidRequest, message).about("model")
+    }
+
+    pub(crate) fn no_upstream_key() -> Self {
+        let message = "No enabled upstream key can serve this request.";
+        Self::new(ErrorKind::UpstreamUnavailable, message)
+    }
+
+    pub(crate) fn malformed_body(what: &dyn std::fmt::Display) -> Self {
+        Self::new(ErrorKind::MalformedBody, format!("The request body is not valid: {what}."))
+    }
+
+    pub(crate) fn mistyped(field: &'static str) -> Self {
+        Self::new(ErrorKind::InvalidRequest, format!("`{field}` has the wrong type.")).about(field)
+    }
+
+    pub(crate) fn body_too_large(limit: usize) -> Self {
+        let message = format!("The request body is larger than {limit} bytes.");
+        Self::new(ErrorKind::RequestTooLarge, message)
+    }
+
+    pub(crate) fn body_too_slow() -> Self {
+        Self::new(ErrorKind::RequestTimeout, "The request body did not arrive in time.")
+    }
+
+    pub(crate) fn media_type(expected: &'static str) -> Self {
+        let message = format!("The content type of this request must be {expected}.");
+        Self::new(ErrorKind::UnsupportedMediaType, message).about("content-type")
+    }
+
+    pub(crate) fn header_too_large() -> Self {
+        Self::new(ErrorKind::HeaderFieldsTooLarge, "The request's header fields are too many or too large.")
+    }
+
+    pub(crate) fn malformed_head() -> Self {
+        Self::new(ErrorKind::InvalidRequest, "The request is not valid HTTP.")
+    }
+
+    pub(crate) fn head_too_slow() -> Self {
+        Self::new(ErrorKind::RequestTimeout, "The request's header fields did not arrive in time.")
+    }
+}
+
+/// What a caller wrote, safe to show it again: no control characters, and not at length.
+fn printable(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).take(100).collect()
+}
+
+/// Sends a refusal. `request_id` also goes into the body where the dialect has a place for it. Returns the status.
+pub(crate) async fn refuse(
+    session: &mut ServerSession,
+    protocol: Protocol,
+    refusal: &Refusal,
+    request_id: &str,
+) -> pingora::Result<u16> {
+    let retry_after_ms = refusal.retry_after.and_then(|wait| u64::try_from(wait.as_millis()).ok());
+    let body =
+        ErrorBody { kind: refusal.kind, message: &refusal.message, param: refusal.param, request_id, retry_after_ms };
+    let (status, content_type, body) = error::render(protocol, &body);
+    let mut header = ResponseHeader::build_no_case(status, Some(8))?;
+    header.insert_header(header::CONTENT_TYPE, content_type)?;
+    header.insert_header(header::CONTENT_LENGTH, body.len())?;
+    header.insert_header("x-request-id", request_id)?;
+    if let Some(wait) = refusal.retry_after {
+        header.insert_header(header::RETRY_AFTER, wait.as_millis().div_ceil(1000).to_string())?;
+    }
+    if let Some(allow) = &refusal.allow {
+        header.insert_header(header::ALLOW, allow)?;
+    }
+    if !refusal.kind.retry_helps() {
+        header.insert_header("x-should-retry", HeaderValue::from_static("false"))?;
+    }
+    session.write_response_header(Box::new(header)).await?;
+    session.write_response_body(Bytes::from(body), true).await?;
+    Ok(status)
+}

@@ -1,0 +1,257 @@
+//! Permit + model → [`Plan`]: the ordered candidates of a request. Pure: no clock, no network, no lock.
+//!
+//! A route's targets and their keys are laid out once, when the snapshot is built ([`Rosters`]); a request then takes
+//! a number and walks from there.
+
+pub mod pattern;
+pub mod scheduler;
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tollgate_dialect::{Protocol, endpoint::Operation};
+
+use crate::{
+    authenticate::Principal,
+    gateway::Inquiry,
+    respond::Refusal,
+    snapshot::{Pool, Route, Service, Target, UpstreamKey},
+};
+
+/// The candidates of a route for each protocol that a caller may speak.
+#[derive(Default)]
+pub struct Rosters([Roster; 3]);
+
+/// The keys behind a route's targets that speak one protocol, the tiers that are tried first in front.
+#[derive(Debug, Default)]
+struct Roster {
+    tiers: Vec<Tier>,
+}
+
+/// Candidates of equal priority: target first, then key.
+#[derive(Debug)]
+struct Tier {
+    priority: (u32, u32),
+    members: Vec<Member>,
+    /// Running sums of the members' weights (target's weight × key's weight).
+    cumulative: Vec<u64>,
+    turn: AtomicU64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Member {
+    target: usize,
+    key: usize,
+}
+
+/// They follow from the targets beside them, so they tell no two routes apart.
+impl PartialEq for Rosters {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Rosters {}
+
+impl fmt::Debug for Rosters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rosters")
+    }
+}
+
+impl Rosters {
+    pub fn new(targets: &[Target]) -> Self {
+        let roster = |protocol| Roster::new(targets, protocol);
+        Self([roster(Protocol::OpenAi), roster(Protocol::Anthropic), roster(Protocol::Gemini)])
+    }
+
+    fn of(&self, protocol: Protocol) -> &Roster {
+        match protocol {
+            Protocol::OpenAi => &self.0[0],
+            Protocol::Anthropic => &self.0[1],
+            Protocol::Gemini => &self.0[2],
+        }
+    }
+}
+
+impl Roster {
+    fn new(targets: &[Target], protocol: Protocol) -> Self {
+        let mut tiers: Vec<Tier> = Vec::new();
+        for (target_index, target) in targets.iter().enumerate() {
+            if target.pool.provider.kind.protocol() != protocol {
+                continue;
+            }
+            for (key_index, key) in target.pool.keys.iter().enumerate() {
+                let priority = (target.priority, key.priority);
+                let weight = u64::from(target.weight) * u64::from(key.weight);
+                if weight == 0 {
+                    continue;
+                }
+                let place = tiers.iter().position(|tier| tier.priority == priority).unwrap_or_else(|| {
+                    tiers.push(Tier::new(priority));
+                    tiers.len() - 1
+                });
+                tiers[place].add(Member { target: target_index, key: key_index }, weight);
+            }
+        }
+        tiers.sort_by_key(|tier| tier.priority);
+        Self { tiers }
+    }
+}
+
+impl Tier {
+    fn new(priority: (u32, u32)) -> Self {
+        // A random start, so that many proxies, or many new snapshots, do not all begin with the same key.
+        let turn = AtomicU64::new(u64::from(fastrand::u32(..)));
+        Self { priority, members: Vec::new(), cumulative: Vec::new(), turn }
+    }
+
+    fn add(&mut self, member: Member, weight: u64) {
+        let sum = self.cumulative.last().copied().unwrap_or(0);
+        self.members.push(member);
+        self.cumulative.push(sum + weight);
+    }
+
+    fn weight(&self, index: usize) -> u64 {
+        let before = if index == 0 { 0 } else { self.cumulative[index - 1] };
+        self.cumulative[index] - before
+    }
+}
+
+/// What may serve a request, best first. Proof that the caller may use this model.
+pub(crate) struct Plan {
+    service: Arc<Service>,
+    route: usize,
+    protocol: Protocol,
+    tried: Vec<Member>,
+    /// Requests about stored things (files, batches) must meet the account that stored them: one key, no other.
+    only_first: bool,
+}
+
+/// One key at one target.
+#[derive(Clone, Copy)]
+pub(crate) struct Candidate<'a> {
+    pub(crate) pool: &'a Pool,
+    pub(crate) key: &'a Arc<UpstreamKey>,
+    /// The upstream's name of the model where it differs from the one that the caller asked for.
+    pub(crate) model: Option<&'a str>,
+    /// Why it is this one's turn.
+    pub(crate) reason: &'static str,
+}
+
+/// The plan for a request, if the caller may use every model that it names.
+pub(crate) fn plan(principal: &Principal, inquiry: &Inquiry<'_>) -> Result<Plan, Refusal> {
+    for model in inquiry.inner_models() {
+        allowed(principal, &model)?;
+    }
+    match inquiry.model() {
+        Some(model) => by_model(principal, inquiry.protocol(), model),
+        // What a file of requests names is at the provider already and cannot be looked into.
+        None if inquiry.operation() == Operation::CreateBatch && !principal.key.models.is_empty() => {
+            Err(Refusal::batch_not_allowed())
+        }
+        None => without_model(principal, inquiry.protocol()),
+    }
+}
+
+fn allowed(principal: &Principal, model: &str) -> Result<(), Refusal> {
+    let patterns = &principal.key.models;
+    if patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(model)) {
+        return Ok(());
+    }
+    Err(Refusal::model_not_found(model))
+}
+
+fn by_model(principal: &Principal, protocol: Protocol, model: &str) -> Result<Plan, Refusal> {
+    allowed(principal, model)?;
+    let service = &principal.key.service;
+    let matches = |route: &Route| route.models.iter().any(|pattern| pattern.matches(model));
+    let speaks = |route: &Route| !route.rosters.of(protocol).tiers.is_empty();
+    let first = |wanted: &dyn Fn(&Route) -> bool| service.routes.iter().position(wanted);
+    match first(&|route| matches(route) && speaks(route)).or_else(|| first(&matches)) {
+        Some(route) => from_route(service, route, protocol, false),
+        None => Err(Refusal::model_not_found(model)),
+    }
+}
+
+/// A request that names no model goes to the first route that has a target of the caller's protocol.
+fn without_model(principal: &Principal, protocol: Protocol) -> Result<Plan, Refusal> {
+    let service = &principal.key.service;
+    let speaks = |route: &Route| !route.rosters.of(protocol).tiers.is_empty();
+    let route = service.routes.iter().position(speaks).unwrap_or(0);
+    from_route(service, route, protocol, true)
+}
+
+fn from_route(service: &Arc<Service>, route: usize, protocol: Protocol, only_first: bool) -> Result<Plan, Refusal> {
+    let Some(found) = service.routes.get(route) else { return Err(Refusal::no_route()) };
+    if found.rosters.of(protocol).tiers.is_empty() {
+        let speaks_another = found.targets.iter().any(|target| target.pool.provider.kind.protocol() != protocol);
+        return Err(if speaks_another { Refusal::other_protocol(protocol) } else { Refusal::no_upstream_key() });
+    }
+    Ok(Plan { service: Arc::clone(service), route, protocol, tried: Vec::new(), only_first })
+}
+
+impl Plan {
+    pub(crate) fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
+    /// The next candidate, never one twice; none when all were tried.
+    pub(crate) fn next(&mut self) -> Option<Candidate<'_>> {
+        let last = self.tried.last().copied();
+        let member = if last.is_none() { self.first() } else { self.another() }?;
+        self.tried.push(member);
+        let reason = match last {
+            None => "first",
+            Some(last) if last.target == member.target => "next_key",
+            Some(_) => "next_target",
+        };
+        Some(self.candidate(member, reason))
+    }
+
+    fn tiers(&self) -> &[Tier] {
+        &self.service.routes[self.route].rosters.of(self.protocol).tiers
+    }
+
+    fn first(&self) -> Option<Member> {
+        let tier = self.tiers().first()?;
+        if self.only_first {
+            return tier.members.first().copied();
+        }
+        let turn = tier.turn.fetch_add(1, Ordering::Relaxed);
+        let picked = scheduler::scheduler(self.service.strategy).pick(&tier.cumulative, turn);
+        tier.members.get(picked).copied()
+    }
+
+    fn another(&self) -> Option<Member> {
+        if self.only_first {
+            return None;
+        }
+        self.tiers().iter().find_map(|tier| {
+            let mut sum = 0;
+            let (members, cumulative): (Vec<Member>, Vec<u64>) = (tier.members.iter().enumerate())
+                .filter(|(_, member)| !self.tried.contains(member))
+                .map(|(index, member)| {
+                    sum += tier.weight(index);
+                    (*member, sum)
+                })
+                .unzip();
+            if members.is_empty() {
+                return None;
+            }
+            let turn = tier.turn.fetch_add(1, Ordering::Relaxed);
+            let picked = scheduler::scheduler(self.service.strategy).pick(&cumulative, turn);
+            members.get(picked).copied()
+        })
+    }
+
+    fn candidate(&self, member: Member, reason: &'static str) -> Candidate<'_> {
+        let target = &self.service.routes[self.route].targets[member.target];
+        Candidate { pool: &target.pool, key: &target.pool.keys[member.key], model: target.model.as_deref(), reason }
+    }
+}

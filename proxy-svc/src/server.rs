@@ -1,0 +1,271 @@
+//! LISTEN: puts the parts together, opens the sockets, and takes everything down again in order. No request logic.
+//!
+//! Two runtimes: Pingora's serves clients, one of ours does everything else (configuration, delivery of usage), so that
+//! neither waits for the other. Pingora's own stop sleeps for a fixed time; ours waits for what is really in work:
+//!
+//! 1. A signal: not ready any more, still accepting, every answer closes its connection.
+//! 2. After `drain_accept`: the listeners close.
+//! 3. When nothing is in work, or after `drain_grace`: the journal is delivered as far as the control plane takes it.
+//! 4. The process ends. A second signal ends it at once; the journal keeps what was not delivered.
+
+mod signals;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use pingora::{
+    apps::ServerApp,
+    listeners::{L4BufferSettings, ListenerConfig, Listeners},
+    server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, configuration::ServerConf},
+    services::listening::Service,
+};
+use tokio::runtime::Runtime;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tollgate_shared::clock::Clock;
+
+use self::signals::Signals;
+use crate::{
+    config::{Config, JournalLevel},
+    connection::{ConnectionSettings, Connections, Listener},
+    gateway::{Gateway, Settings},
+    ops::Ops,
+    report::{DeliveryOptions, JournalError, JournalOptions, Level, Reporter},
+    snapshot::{
+        Snapshots,
+        identity::{Identity, IdentityError},
+        watch::{self, Pace, WatchError, Watcher, WatcherParts},
+    },
+    telemetry::Metrics,
+};
+
+/// Threads for everything but requests.
+const CONTROL_THREADS: usize = 1;
+/// How long the end waits for the control plane to take what is left of the journal.
+const DELIVERY_GRACE: Duration = Duration::from_secs(3);
+const STALE_UPSTREAMS_EVERY: Duration = Duration::from_secs(10);
+const IN_WORK_EVERY: Duration = Duration::from_millis(20);
+
+/// Why the proxy could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    #[error("{address}: {source}")]
+    Bind { address: std::net::SocketAddr, source: std::io::Error },
+    #[error("runtime: {0}")]
+    Runtime(std::io::Error),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+}
+
+/// Runs until a signal; returns when everything is down.
+pub fn run(config: &Config) -> Result<(), ServerError> {
+    for address in [config.listen, config.ops_listen] {
+        probe(address)?;
+    }
+    let control = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(CONTROL_THREADS)
+        .thread_name("control")
+        .enable_all()
+        .build()
+        .map_err(ServerError::Runtime)?;
+    let proxy = Proxy::assemble(config, &control)?;
+    let listeners_close = tokio::sync::watch::Sender::new(false);
+    proxy.listen(config, listeners_close.subscribe());
+    control.block_on(proxy.supervise(config, &listeners_close));
+    control.shutdown_timeout(Duration::from_millis(100));
+    Ok(())
+}
+
+/// Pingora panics in a thread of its own when an address is taken; this says so before.
+fn probe(address: std::net::SocketAddr) -> Result<(), ServerError> {
+    std::net::TcpListener::bind(address).map(drop).map_err(|source| ServerError::Bind { address, source })
+}
+
+struct Proxy {
+    gateway: Arc<Gateway>,
+    connections: Arc<Connections>,
+    snapshots: Arc<Snapshots>,
+    reporter: Reporter,
+    metrics: Arc<Metrics>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Proxy {
+    fn assemble(config: &Config, control: &Runtime) -> Result<Self, ServerError> {
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let metrics = Arc::new(Metrics::new(Clock::system()));
+        let snapshots = Arc::new(Snapshots::new());
+        let (reporter, recovered) = Reporter::open(journal_options(config))?;
+        tracing::info!(
+            undelivered = recovered.undelivered,
+            interrupted = recovered.interrupted,
+            damaged = recovered.damaged,
+            "usage journal opened"
+        );
+        let identity = Identity::load_or_create(&config.data_dir)?;
+        let pace = Pace::default();
+        let endpoint = watch::endpoint(&config.admin, &pace)?;
+        let watcher = Watcher::start(WatcherParts {
+            snapshots: Arc::clone(&snapshots),
+            metrics: Arc::clone(&metrics),
+            clock: Clock::system(),
+            identity,
+            admin: &config.admin,
+            join_token: &config.join_token,
+            data_dir: &config.data_dir,
+            pace,
+        })?;
+        {
+            let _runtime = control.enter();
+            tasks.spawn(watcher.run(stop.clone()));
+            let delivery = DeliveryOptions {
+                endpoint,
+                join_token: config.join_token.clone(),
+                proxy_id: identity.proxy_id,
+                boot_id: identity.boot_id,
+                gather: DeliveryOptions::GATHER,
+            };
+            reporter.start(delivery, &tasks, &stop);
+        }
+        let gateway = Arc::new(Gateway::new(
+            Arc::clone(&snapshots),
+            reporter.clone(),
+            Arc::clone(&metrics),
+            Settings::from(config),
+            config.upstream_addresses.clone(),
+            tasks.clone(),
+        ));
+        let connections =
+            Arc::new(Connections::new(Arc::clone(&gateway), ConnectionSettings::from(config), TaskTracker::new()));
+        Ok(Self { gateway, connections, snapshots, reporter, metrics, tasks, stop })
+    }
+
+    /// Starts Pingora in a thread of its own; it is not waited for, because its stop sleeps.
+    fn listen(&self, config: &Config, close: tokio::sync::watch::Receiver<bool>) {
+        let conf = ServerConf {
+            threads: config.threads,
+            work_stealing: false,
+            // Longer than we stay: it is this process that ends, not Pingora.
+            grace_period_seconds: Some(86_400),
+            ..ServerConf::default()
+        };
+        let mut server = Server::new_with_opt_and_conf(None, conf);
+        let ops = Ops {
+            gateway: Arc::clone(&self.gateway),
+            connections: Arc::clone(&self.connections),
+            snapshots: Arc::clone(&self.snapshots),
+            reporter: self.reporter.clone(),
+            metrics: Arc::clone(&self.metrics),
+        };
+        server.add_service(service("clients", config.listen, Listener(Arc::clone(&self.connections))));
+        let mut ops = service("ops", config.ops_listen, ops);
+        ops.threads = Some(1);
+        server.add_service(ops);
+        tracing::info!(listen = %config.listen, ops_listen = %config.ops_listen, "listening");
+        std::thread::spawn(move || server.run(RunArgs { shutdown_signal: Box::new(CloseListeners(close)) }));
+    }
+
+    async fn supervise(&self, config: &Config, listeners_close: &tokio::sync::watch::Sender<bool>) {
+        let mut signals = match Signals::new() {
+            Ok(signals) => signals,
+            Err(error) => {
+                tracing::error!(%error, "signals cannot be received");
+                return;
+            }
+        };
+        let mut stale = tokio::time::interval(STALE_UPSTREAMS_EVERY);
+        let patient = loop {
+            tokio::select! {
+                patient = signals.stop() => break patient,
+                _ = stale.tick() => self.gateway.close_stale_upstreams(),
+            }
+        };
+        tokio::select! {
+            () = self.wind_down(config, listeners_close, patient) => {}
+            _ = signals.stop() => tracing::warn!(in_flight = self.gateway.in_flight(), "second signal: ending at once"),
+        }
+    }
+
+    async fn wind_down(&self, config: &Config, listeners_close: &tokio::sync::watch::Sender<bool>, patient: bool) {
+        tracing::info!(in_flight = self.gateway.in_flight(), "draining");
+        self.gateway.drain();
+        if patient {
+            tokio::time::sleep(config.timeouts.drain_accept).await;
+        }
+        listeners_close.send_replace(true);
+        let deadline = Instant::now() + config.timeouts.drain_grace;
+        while self.gateway.in_flight() > 0 && Instant::now() < deadline {
+            tokio::time::sleep(IN_WORK_EVERY).await;
+        }
+        // What was in work a moment ago still has its last bytes on their way.
+        tokio::time::sleep(IN_WORK_EVERY).await;
+        if tokio::time::timeout(DELIVERY_GRACE, self.reporter.delivered()).await.is_err() {
+            tracing::warn!(events = self.reporter.depth(), "usage events stay in the journal for the next start");
+        }
+        self.stop.cancel();
+        self.tasks.close();
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.tasks.wait()).await;
+        tracing::info!("stopped");
+    }
+}
+
+fn journal_options(config: &Config) -> JournalOptions {
+    let crate::config::Journal { level, max_bytes, segment_bytes } = config.journal;
+    let level = match level {
+        JournalLevel::Process => Level::Process,
+        JournalLevel::Host => Level::Host,
+    };
+    JournalOptions { level, segment_bytes, max_bytes, ..JournalOptions::new(config.data_dir.join("journal")) }
+}
+
+impl From<&Config> for Settings {
+    fn from(config: &Config) -> Self {
+        let (limits, timeouts) = (&config.limits, &config.timeouts);
+        Self {
+            max_body_bytes: limits.max_body_bytes,
+            max_in_flight: limits.max_in_flight,
+            client_body_idle: timeouts.client_body_idle,
+            client_write: timeouts.client_write,
+            connect: timeouts.connect,
+            first_byte: timeouts.first_byte,
+            idle: timeouts.idle,
+            total: timeouts.total,
+        }
+    }
+}
+
+impl From<&Config> for ConnectionSettings {
+    fn from(config: &Config) -> Self {
+        let (limits, timeouts) = (&config.limits, &config.timeouts);
+        Self {
+            max_connections: limits.max_connections,
+            max_header_bytes: limits.max_header_bytes,
+            header: timeouts.client_header,
+            keepalive: timeouts.keepalive,
+        }
+    }
+}
+
+fn service<A: ServerApp + Send + Sync + 'static>(name: &str, address: std::net::SocketAddr, app: A) -> Service<A> {
+    let mut listeners = Listeners::new();
+    listeners.add_listener(ListenerConfig::tcp(address.to_string()).l4_buffer(L4BufferSettings::new(0, 0)));
+    Service::with_listeners(name.to_owned(), listeners, app)
+}
+
+/// Tells Pingora to close its listeners when the supervisor says so.
+struct CloseListeners(tokio::sync::watch::Receiver<bool>);
+
+#[async_trait]
+impl ShutdownSignalWatch for CloseListeners {
+    async fn recv(&self) -> ShutdownSignal {
+        let _ = self.0.clone().wait_for(|close| *close).await;
+        ShutdownSignal::GracefulTerminate
+    }
+}

@@ -1,0 +1,316 @@
+//! The configuration in force: what a request reads, never more than one pointer away and never behind a lock.
+//!
+//! A [`Snapshot`] is immutable and consistent: every reference in it is an `Arc` to what exists in the same snapshot.
+//! [`Snapshots`] holds the one in force; a request loads it once and keeps to it until its end. Parts that a change
+//! did not touch are shared with the snapshot before, so `Arc::ptr_eq` tells cheaply that nothing changed.
+//!
+//! With `report` this is the only importer of the planes' protocol.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::{BuildHasherDefault, Hasher},
+    sync::Arc,
+};
+
+use arc_swap::{ArcSwap, Guard};
+use http::{HeaderName, HeaderValue};
+use ipnet::IpNet;
+use tokio::sync::watch::{Receiver, Sender};
+use tollgate_dialect::Protocol;
+use tollgate_shared::{
+    access_key::{AccessKeyMac, Pepper},
+    clock::UnixMicros,
+    ids::{AccessKeyId, KeyPoolId, ProviderId, ServiceId, UpstreamKeyId, UserId},
+    limits::{Limits, Timeouts},
+};
+
+use crate::route::{Rosters, pattern::Pattern};
+
+mod apply;
+mod convert;
+#[cfg(test)]
+mod fixture;
+mod frame;
+mod holdings;
+pub mod identity;
+pub mod store;
+pub mod watch;
+
+/// By the MAC of an access key's secret.
+type MacMap<T> = HashMap<AccessKeyMac, T, BuildHasherDefault<MacHasher>>;
+
+/// A proxy's whole configuration at one revision.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// Identity of the database that it came from; empty before the first snapshot.
+    pub epoch: String,
+    pub revision: u64,
+    pepper: Option<Pepper>,
+    providers: BTreeMap<ProviderId, Arc<Provider>>,
+    services: HashMap<ServiceId, Arc<Service>>,
+    access_keys: MacMap<AccessKeyEntry>,
+}
+
+impl Snapshot {
+    /// By the MAC of what the caller presented, current or previous secret alike: see [`AccessKeyEntry::secret`].
+    pub fn access_key(&self, mac: &AccessKeyMac) -> Option<&AccessKeyEntry> {
+        self.access_keys.get(mac)
+    }
+
+    /// What access keys are hashed with; absent until the control plane sent it, and then no key can be known.
+    pub fn pepper(&self) -> Option<&Pepper> {
+        self.pepper.as_ref()
+    }
+
+    pub fn service(&self, id: ServiceId) -> Option<&Arc<Service>> {
+        self.services.get(&id)
+    }
+
+    pub fn services(&self) -> impl Iterator<Item = &Arc<Service>> {
+        self.services.values()
+    }
+
+    /// In the order of their ids.
+    pub fn providers(&self) -> impl Iterator<Item = &Arc<Provider>> {
+        self.providers.values()
+    }
+}
+
+/// What a MAC leads to.
+#[derive(Clone, Debug)]
+pub struct AccessKeyEntry {
+    pub key: Arc<AccessKey>,
+    /// Which of the key's secrets has this MAC.
+    pub secret: SecretGeneration,
+}
+
+/// A rotated key has two secrets for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretGeneration {
+    Current,
+    /// Accepted until [`AccessKey::previous_until`] only.
+    Previous,
+}
+
+impl AccessKeyEntry {
+    /// Whether the secret itself is still accepted; says nothing about the key's own expiry and state.
+    pub fn secret_is_accepted_at(&self, now: UnixMicros) -> bool {
+        self.secret == SecretGeneration::Current || now < self.key.previous_until
+    }
+}
+
+/// What an application presents; belongs to one service and one owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessKey {
+    pub id: AccessKeyId,
+    pub service: Arc<Service>,
+    pub user_id: UserId,
+    pub name: Box<str>,
+    pub expires_at: Option<UnixMicros>,
+    /// Until when a previous secret is accepted; 0 when there is none.
+    pub previous_until: UnixMicros,
+    pub enabled: bool,
+    pub limits: Limits,
+    /// Empty = every model of the service.
+    pub models: Arc<[Pattern]>,
+    /// Empty = everyone.
+    pub ip_allow: Arc<[IpNet]>,
+}
+
+/// How a service chooses among the keys that may serve a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Strategy {
+    RoundRobin,
+    Weighted,
+    HealthBest,
+}
+
+/// What an application calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    pub id: ServiceId,
+    pub name: Box<str>,
+    pub slug: Box<str>,
+    pub enabled: bool,
+    pub strategy: Strategy,
+    /// The first one that matches wins.
+    pub routes: Vec<Route>,
+    /// All attempts together, at least 1.
+    pub max_attempts: u32,
+    pub timeouts: Timeouts,
+    pub limits: Limits,
+    /// Response headers that are switched off, lower case.
+    pub hidden_headers: Vec<HeaderName>,
+    /// Empty = everyone.
+    pub ip_allow: Vec<IpNet>,
+    pub ip_deny: Vec<IpNet>,
+}
+
+/// Models, and where they are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    pub models: Vec<Pattern>,
+    /// May be empty: what it pointed at is gone.
+    pub targets: Vec<Target>,
+    /// The targets' keys in the order in which they are tried.
+    pub rosters: Arc<Rosters>,
+}
+
+impl Route {
+    pub fn new(models: Vec<Pattern>, targets: Vec<Target>) -> Self {
+        let rosters = Arc::new(Rosters::new(&targets));
+        Self { models, targets, rosters }
+    }
+}
+
+/// A pool, and the model's name there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub pool: Arc<Pool>,
+    /// Absent = the name that the caller asked for.
+    pub model: Option<Box<str>>,
+    pub weight: u32,
+    /// Lower is tried first.
+    pub priority: u32,
+}
+
+/// Upstream keys of one provider that are scheduled together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    pub id: KeyPoolId,
+    pub name: Box<str>,
+    pub provider: Arc<Provider>,
+    /// The enabled ones, by priority, then id. May be empty.
+    pub keys: Vec<Arc<UpstreamKey>>,
+}
+
+/// One credential at a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamKey {
+    pub id: UpstreamKeyId,
+    pub name: Box<str>,
+    /// As the provider wants it (`Bearer …` or bare); marked sensitive, so that its `Debug` shows nothing.
+    pub credential: HeaderValue,
+    pub credential_header: HeaderName,
+    pub weight: u32,
+    /// Lower is tried first.
+    pub priority: u32,
+    pub limits: Limits,
+}
+
+/// Whose protocol an upstream speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProviderKind {
+    Openai,
+    Anthropic,
+    Gemini,
+    OpenaiCompatible,
+}
+
+impl ProviderKind {
+    /// What it speaks.
+    pub const fn protocol(self) -> Protocol {
+        match self {
+            Self::Openai | Self::OpenaiCompatible => Protocol::OpenAi,
+            Self::Anthropic => Protocol::Anthropic,
+            Self::Gemini => Protocol::Gemini,
+        }
+    }
+}
+
+/// An upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    pub id: ProviderId,
+    pub name: Box<str>,
+    pub kind: ProviderKind,
+    pub base: BaseUrl,
+    pub timeouts: Timeouts,
+}
+
+/// Where a provider is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseUrl {
+    pub https: bool,
+    /// Lower case; an IPv6 address without its brackets.
+    pub host: Box<str>,
+    pub port: u16,
+    /// For the `Host` header: with the port where it is not the scheme's own.
+    pub authority: HeaderValue,
+    /// Replaces the protocol's version prefix (`/v1`, `/v1beta`): begins with `/`, does not end with one.
+    pub path_prefix: Option<Box<str>>,
+}
+
+/// Holds the snapshot in force.
+#[derive(Debug)]
+pub struct Snapshots {
+    current: ArcSwap<Snapshot>,
+    /// How many were put in force; 0 = none yet.
+    applied: Sender<u64>,
+}
+
+impl Default for Snapshots {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Snapshots {
+    /// With an empty snapshot, which knows no access key and is not ready.
+    pub fn new() -> Self {
+        Self { current: ArcSwap::default(), applied: Sender::new(0) }
+    }
+
+    /// The snapshot in force, for the length of a request. Wait-free; keep the guard on the stack, and use
+    /// [`Snapshots::load_full`] for what is stored.
+    pub fn load(&self) -> Guard<Arc<Snapshot>> {
+        self.current.load()
+    }
+
+    pub fn load_full(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Whether there is a snapshot.
+    pub fn is_ready(&self) -> bool {
+        *self.applied.borrow() > 0
+    }
+
+    /// Returns once there is a snapshot.
+    pub async fn wait_ready(&self) {
+        let mut applied = self.applied.subscribe();
+        // The sender is in `self`, so it cannot be gone.
+        let _ = applied.wait_for(|applied| *applied > 0).await;
+    }
+
+    /// Changes with every snapshot that comes in force.
+    pub fn subscribe(&self) -> Receiver<u64> {
+        self.applied.subscribe()
+    }
+
+    /// Puts a snapshot in force and returns the one before.
+    pub fn replace(&self, next: Arc<Snapshot>) -> Arc<Snapshot> {
+        let previous = self.current.swap(next);
+        self.applied.send_modify(|applied| *applied += 1);
+        previous
+    }
+}
+
+/// A MAC is evenly distributed already and cannot be chosen by a caller, who does not know the pepper.
+#[derive(Debug, Default)]
+struct MacHasher(u64);
+
+impl Hasher for MacHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+
+    /// The length that a slice's `Hash` puts before its bytes.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

@@ -1,0 +1,161 @@
+use super::*;
+
+fn service() -> proto::Service {
+    proto::Service {
+        id: ServiceId::generate().to_string(),
+        name: "Chat".into(),
+        slug: "chat".into(),
+        enabled: true,
+        strategy: proto::Strategy::Weighted.into(),
+        routes: vec![proto::Route {
+            models: vec!["gpt-*".into()],
+            targets: vec![proto::Target {
+                pool_id: KeyPoolId::generate().to_string(),
+                model: Some("gpt-4o".into()),
+                weight: 2,
+                priority: 1,
+            }],
+        }],
+        max_attempts: None,
+        timeouts: Some(proto::Timeouts { connect_ms: Some(7), ..Default::default() }),
+        limits: Some(proto::Limits { rpm: Some(5), ..Default::default() }),
+        hidden_headers: vec!["x-tollgate-cost".into()],
+        ip_allow: vec!["10.0.0.0/8".into(), "::1".into()],
+        ip_deny: vec![],
+    }
+}
+
+fn access_key() -> proto::AccessKey {
+    proto::AccessKey {
+        id: AccessKeyId::generate().to_string(),
+        service_id: ServiceId::generate().to_string(),
+        user_id: UserId::generate().to_string(),
+        name: "laptop".into(),
+        mac: vec![1; 32],
+        previous_mac: vec![2; 32],
+        previous_until_unix_ms: 5,
+        expires_at_unix_ms: Some(7),
+        enabled: true,
+        limits: None,
+        models: vec!["gpt-4o".into()],
+        ip_allow: vec![],
+    }
+}
+
+fn upstream_key(secret: &str) -> proto::UpstreamKey {
+    proto::UpstreamKey {
+        id: UpstreamKeyId::generate().to_string(),
+        pool_id: KeyPoolId::generate().to_string(),
+        name: "first".into(),
+        secret: secret.into(),
+        weight: 1,
+        priority: 0,
+        limits: None,
+        enabled: true,
+    }
+}
+
+#[test]
+fn service_keeps_every_field() {
+    let ServiceSpec { service: converted, routes } = service().try_into().unwrap();
+    assert_eq!(converted.max_attempts, 3);
+    assert_eq!(converted.strategy, Strategy::Weighted);
+    assert_eq!(converted.timeouts.connect_ms, Some(7));
+    assert_eq!(converted.limits.rpm, Some(5));
+    assert_eq!(converted.hidden_headers, ["x-tollgate-cost"]);
+    assert_eq!(converted.ip_allow, ["10.0.0.0/8".parse().unwrap(), "::1/128".parse::<IpNet>().unwrap()]);
+    assert_eq!(routes[0].models[0].as_str(), "gpt-*");
+    assert_eq!(routes[0].targets[0].model.as_deref(), Some("gpt-4o"));
+    assert_eq!((routes[0].targets[0].weight, routes[0].targets[0].priority), (2, 1));
+}
+
+#[test]
+fn wrong_fields_of_a_service_are_named_by_their_path() {
+    type Change = fn(&mut proto::Service);
+    let changes: [(&str, Change); 8] = [
+        ("id", |service| service.id = "7".into()),
+        ("strategy", |service| service.strategy = 99),
+        ("max_attempts", |service| service.max_attempts = Some(0)),
+        ("timeouts.total_ms", |service| service.timeouts.as_mut().unwrap().total_ms = Some(0)),
+        ("hidden_headers[0]", |service| service.hidden_headers[0] = "a b".into()),
+        ("ip_allow[1]", |service| service.ip_allow[1] = "everyone".into()),
+        ("routes[0].models[0]", |service| service.routes[0].models[0] = String::new()),
+        ("routes[0].targets[0].pool_id", |service| service.routes[0].targets[0].pool_id = "x".into()),
+    ];
+    for (field, change) in changes {
+        let mut message = service();
+        change(&mut message);
+        assert_eq!(ServiceSpec::try_from(message).unwrap_err().field, field);
+    }
+}
+
+#[test]
+fn access_key_times_become_microseconds() {
+    let spec = AccessKeySpec::try_from(access_key()).unwrap();
+    assert_eq!((spec.expires_at, spec.previous_until), (Some(7_000), 5_000));
+    assert_eq!(spec.previous_mac.as_deref(), Some(&[2; 32]));
+    let forever = proto::AccessKey { expires_at_unix_ms: Some(i64::MAX), ..access_key() };
+    assert_eq!(AccessKeySpec::try_from(forever).unwrap().expires_at, Some(i64::MAX));
+}
+
+#[test]
+fn wrong_fields_of_an_access_key_are_named() {
+    type Change = fn(&mut proto::AccessKey);
+    let changes: [(&str, Change); 5] = [
+        ("mac", |key| key.mac.clear()),
+        ("previous_mac", |key| key.previous_mac = vec![1; 31]),
+        ("service_id", |key| key.service_id.clear()),
+        ("user_id", |key| key.user_id = "me".into()),
+        ("ip_allow[0]", |key| key.ip_allow = vec!["10.0.0.0/99".into()]),
+    ];
+    for (field, change) in changes {
+        let mut message = access_key();
+        change(&mut message);
+        assert_eq!(AccessKeySpec::try_from(message).unwrap_err().field, field);
+    }
+}
+
+#[test]
+fn credentials_take_each_providers_form_and_stay_hidden() {
+    let spec = UpstreamKeySpec::try_from(upstream_key("sk-canary")).unwrap();
+    for (kind, header, value) in [
+        (ProviderKind::Openai, "authorization", "Bearer sk-canary"),
+        (ProviderKind::OpenaiCompatible, "authorization", "Bearer sk-canary"),
+        (ProviderKind::Anthropic, "x-api-key", "sk-canary"),
+        (ProviderKind::Gemini, "x-goog-api-key", "sk-canary"),
+    ] {
+        let (name, credential) = spec.credential(kind).unwrap();
+        assert_eq!((name.as_str(), credential.to_str().unwrap()), (header, value));
+        assert!(!format!("{credential:?}").contains("canary"));
+    }
+    assert!(!format!("{spec:?}").contains("canary"));
+}
+
+#[test]
+fn secrets_that_cannot_stand_in_a_header_are_refused_without_quoting_them() {
+    for secret in ["", "sk canary", "sk-canary\r\nx: y", "sk-canäry", &"x".repeat(9000)] {
+        let error = UpstreamKeySpec::try_from(upstream_key(secret)).unwrap_err();
+        assert_eq!(error.field, "secret");
+        assert!(!error.message.contains("can"), "{error}");
+    }
+}
+
+#[test]
+fn provider_kind_and_base_url_are_checked() {
+    let provider = |kind: i32, base_url: &str| {
+        let id = ProviderId::generate().to_string();
+        Provider::try_from(proto::Provider { id, name: "p".into(), kind, base_url: base_url.into(), timeouts: None })
+    };
+    assert!(provider(1, "https://api.openai.com").is_ok());
+    assert_eq!(provider(0, "https://api.openai.com").unwrap_err().field, "kind");
+    assert_eq!(provider(77, "https://api.openai.com").unwrap_err().field, "kind");
+    let error = provider(1, "https://user:canary@host").unwrap_err();
+    assert_eq!(error.field, "base_url");
+    assert!(!error.message.contains("canary"));
+}
+
+#[test]
+fn pepper_has_32_bytes() {
+    assert!(convert_settings(proto::Settings { access_key_pepper: vec![0; 32] }).is_ok());
+    assert!(convert_settings(proto::Settings { access_key_pepper: vec![0; 16] }).is_err());
+}

@@ -1,0 +1,116 @@
+//! Resources for tests, numbered.
+
+use tollgate_proto::{self as proto, resource::Resource};
+use tollgate_shared::access_key::AccessKeyMac;
+use uuid::Uuid;
+
+pub(super) fn uuid(number: u8) -> String {
+    Uuid::from_u128(u128::from(number) + 1).to_string()
+}
+
+pub(super) fn mac(number: u8) -> AccessKeyMac {
+    let mut mac = [number; 32];
+    // As evenly spread as a real one, where the hash looks.
+    mac[0] = number.wrapping_mul(37);
+    mac
+}
+
+/// Settings, provider 1, pool 1, upstream key 1, service 1, access key 1, in this order.
+pub(super) fn world() -> Vec<proto::Resource> {
+    vec![
+        settings(vec![7; 32]),
+        provider(1, |_| ()),
+        pool(1, 1),
+        upstream_key(1, 1, |_| ()),
+        service_resource(1, |_| ()),
+        access_key(1, 1, |_| ()),
+    ]
+}
+
+pub(super) fn settings(access_key_pepper: Vec<u8>) -> proto::Resource {
+    wrap(Resource::Settings(proto::Settings { access_key_pepper }))
+}
+
+pub(super) fn provider(number: u8, change: impl FnOnce(&mut proto::Provider)) -> proto::Resource {
+    let mut provider = proto::Provider {
+        id: uuid(number),
+        name: format!("provider-{number}"),
+        kind: proto::ProviderKind::Openai.into(),
+        base_url: "https://api.openai.com".into(),
+        timeouts: None,
+    };
+    change(&mut provider);
+    wrap(Resource::Provider(provider))
+}
+
+pub(super) fn pool(number: u8, provider: u8) -> proto::Resource {
+    let (id, provider_id) = (uuid(number), uuid(provider));
+    wrap(Resource::KeyPool(proto::KeyPool { id, name: format!("pool-{number}"), provider_id }))
+}
+
+pub(super) fn upstream_key(number: u8, pool: u8, change: impl FnOnce(&mut proto::UpstreamKey)) -> proto::Resource {
+    let mut key = proto::UpstreamKey {
+        id: uuid(number),
+        pool_id: uuid(pool),
+        name: format!("upstream-{number}"),
+        secret: format!("sk-canary-{number}"),
+        weight: 1,
+        priority: 0,
+        limits: None,
+        enabled: true,
+    };
+    change(&mut key);
+    wrap(Resource::UpstreamKey(key))
+}
+
+pub(super) fn target(pool: u8) -> proto::Target {
+    proto::Target { pool_id: uuid(pool), model: None, weight: 1, priority: 0 }
+}
+
+/// With one route for every model to pool 1.
+pub(super) fn service_resource(number: u8, change: impl FnOnce(&mut proto::Service)) -> proto::Resource {
+    let mut service = proto::Service {
+        id: uuid(number),
+        name: format!("service-{number}"),
+        slug: format!("service-{number}"),
+        enabled: true,
+        strategy: proto::Strategy::RoundRobin.into(),
+        routes: vec![proto::Route { models: vec!["*".into()], targets: vec![target(1)] }],
+        max_attempts: None,
+        timeouts: None,
+        limits: None,
+        hidden_headers: vec![],
+        ip_allow: vec![],
+        ip_deny: vec![],
+    };
+    change(&mut service);
+    wrap(Resource::Service(service))
+}
+
+/// Its MAC is [`mac`] of its number.
+pub(super) fn access_key(number: u8, service: u8, change: impl FnOnce(&mut proto::AccessKey)) -> proto::Resource {
+    let mut key = proto::AccessKey {
+        id: uuid(number),
+        service_id: uuid(service),
+        user_id: uuid(0),
+        name: format!("access-{number}"),
+        mac: mac(number).to_vec(),
+        previous_mac: vec![],
+        previous_until_unix_ms: 0,
+        expires_at_unix_ms: None,
+        enabled: true,
+        limits: None,
+        models: vec![],
+        ip_allow: vec![],
+    };
+    change(&mut key);
+    wrap(Resource::AccessKey(key))
+}
+
+pub(super) fn reference(kind: proto::ResourceKind, number: u8) -> proto::ResourceRef {
+    proto::ResourceRef { kind: kind.into(), id: uuid(number) }
+}
+
+const fn wrap(resource: Resource) -> proto::Resource {
+    proto::Resource { resource: Some(resource) }
+}

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# `make bench`: Tollgate, nginx and a bare Pingora proxy in turn, in front of the same simulated provider.
+. "$(dirname "$0")/common.sh"
+
+need_rust
+need nginx=nginx wrk=wrk
+build_release admin-svc proxy-svc loadtest
+exec target/release/bench "$@"

@@ -1,0 +1,119 @@
+// The official `openai` package: base URL and key are all that is changed.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import OpenAI from "openai";
+import { PNG, collect, startTrio } from "./trio.mjs";
+
+const model = "gpt-4.1";
+const messages = [{ role: "user", content: "How long is the coast of Norway?" }];
+const parameters = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
+const tools = [{ type: "function", function: { name: "weather", description: "The weather of a city", parameters } }];
+
+let trio, client;
+before(async () => {
+  trio = await startTrio();
+  client = new OpenAI({ baseURL: `${trio.proxy}/v1`, apiKey: trio.access_key, maxRetries: 0 });
+});
+after(() => trio?.stop());
+
+test("plain answer and its usage", async () => {
+  const { data, response } = await client.chat.completions.create({ model, messages }).withResponse();
+  assert.ok(data.choices[0].message.content);
+  assert.equal(data.choices[0].finish_reason, "stop");
+  const usage = await trio.usage(response.headers.get("x-request-id"));
+  assert.equal(data.usage.prompt_tokens, usage.prompt);
+  assert.equal(data.usage.completion_tokens, usage.output);
+});
+
+test("stream without usage shows none and is counted", async () => {
+  const { data, response } = await client.chat.completions.create({ model, messages, stream: true }).withResponse();
+  const chunks = await collect(data);
+  assert.ok(chunks.map((chunk) => chunk.choices[0].delta.content ?? "").join(""));
+  assert.equal(chunks.at(-1).choices[0].finish_reason, "stop");
+  assert.ok(chunks.every((chunk) => chunk.usage == null));
+  await trio.usage(response.headers.get("x-request-id"));
+});
+
+test("stream with usage ends with it", async () => {
+  const body = { model, messages, stream: true, stream_options: { include_usage: true } };
+  const { data, response } = await client.chat.completions.create(body).withResponse();
+  const last = (await collect(data)).at(-1);
+  assert.deepEqual(last.choices, []);
+  const usage = await trio.usage(response.headers.get("x-request-id"));
+  assert.equal(last.usage.prompt_tokens, usage.prompt);
+  assert.equal(last.usage.completion_tokens, usage.output);
+});
+
+test("tool call, plain", async () => {
+  const answer = await client.chat.completions.create({ model, messages, tools, tool_choice: "required" });
+  assert.equal(answer.choices[0].finish_reason, "tool_calls");
+  assert.equal(answer.choices[0].message.tool_calls[0].function.name, "weather");
+});
+
+test("tool call, streamed", async () => {
+  const answer = await client.chat.completions.stream({ model, messages, tools, tool_choice: "required" }).finalChatCompletion();
+  const call = answer.choices[0].message.tool_calls[0].function;
+  assert.equal(call.name, "weather");
+  assert.ok("city" in JSON.parse(call.arguments));
+});
+
+test("image reaches the provider", async () => {
+  const image = { type: "image_url", image_url: { url: `data:image/png;base64,${PNG}` } };
+  const content = [{ type: "text", text: "What is this?" }, image];
+  const answer = await client.chat.completions.create({ model, messages: [{ role: "user", content }] });
+  assert.ok(answer.choices[0].message.content);
+});
+
+test("responses, plain and streamed", async () => {
+  const plain = await client.responses.create({ model, input: "Say something." }).withResponse();
+  assert.ok(plain.data.output_text);
+  const usage = await trio.usage(plain.response.headers.get("x-request-id"));
+  assert.equal(plain.data.usage.output_tokens, usage.output);
+  const stream = await client.responses.create({ model, input: "Say something.", stream: true }).withResponse();
+  assert.equal((await collect(stream.data)).at(-1).type, "response.completed");
+  await trio.usage(stream.response.headers.get("x-request-id"));
+});
+
+test("embeddings", async () => {
+  const answer = await client.embeddings.create({ model: "text-embedding-3-small", input: ["one", "two"] });
+  assert.equal(answer.data.length, 2);
+});
+
+test("models are listed", async () => {
+  const { data } = await client.models.list();
+  assert.ok(data.length > 0);
+});
+
+test("rate limit of every key is a rate limit error", async () => {
+  await trio.fault({ kind: "status", status: 429, retry_after: "1" }, "gpt-limited");
+  await assert.rejects(client.chat.completions.create({ model: "gpt-limited", messages }), (error) => {
+    assert.ok(error instanceof OpenAI.RateLimitError);
+    assert.ok(Number(error.headers.get("retry-after")) >= 1);
+    return true;
+  });
+});
+
+test("failure of every key is a server error", async () => {
+  await trio.fault({ kind: "status", status: 500 }, "gpt-broken");
+  await assert.rejects(client.chat.completions.create({ model: "gpt-broken", messages }), OpenAI.InternalServerError);
+});
+
+test("cut stream is noticed", async () => {
+  await trio.fault({ kind: "cut_mid_stream", after_chunks: 4 }, "gpt-cut");
+  const stream = await client.chat.completions.create({ model: "gpt-cut", messages, stream: true });
+  await assert.rejects(collect(stream));
+});
+
+test("wrong key is an authentication error", async () => {
+  const stranger = new OpenAI({ baseURL: `${trio.proxy}/v1`, apiKey: "tg_unknown", maxRetries: 0 });
+  await assert.rejects(stranger.chat.completions.create({ model, messages }), OpenAI.AuthenticationError);
+});
+
+test("unknown model is not found", async () => {
+  await assert.rejects(client.chat.completions.create({ model: "no-such-model", messages }), (error) => {
+    assert.ok(error instanceof OpenAI.NotFoundError);
+    assert.equal(error.code, "model_not_found");
+    return true;
+  });
+});

@@ -1,0 +1,81 @@
+// The three processes that a suite runs against, and what a test asks them besides the SDK's calls.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const LAUNCHER = process.env.TOLLGATE_TRIO ?? fileURLToPath(new URL("../../../target/debug/trio", import.meta.url));
+const TOKENS = ["input_uncached", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning"];
+
+// A red pixel.
+export const PNG =
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==";
+
+export async function startTrio() {
+  const launcher = spawn(LAUNCHER, { stdio: ["pipe", "pipe", "inherit"] });
+  const ended = once(launcher, "exit");
+  const lines = createInterface({ input: launcher.stdout });
+  const [line] = await Promise.race([
+    once(lines, "line"),
+    ended.then(() => assert.fail("the launcher ended before it was ready")),
+  ]);
+  const addresses = JSON.parse(line);
+
+  async function call(method, url, { body, token } = {}) {
+    const headers = { ...(body && { "content-type": "application/json" }), ...(token && { authorization: `Bearer ${token}` }) };
+    return fetch(url, { method, headers, body: body && JSON.stringify(body) });
+  }
+
+  // What the provider received, oldest first.
+  async function received() {
+    const answer = await (await call("GET", `${addresses.provider}/__sim/requests?after=0`)).json();
+    return answer.requests ?? answer;
+  }
+
+  // The usage event of a request, as soon as it is there.
+  async function event(requestId) {
+    assert.ok(requestId, "an answer without x-request-id");
+    for (const deadline = Date.now() + 10_000; ; await sleep(50)) {
+      const url = `${addresses.admin}/api/v1/usage/events/${requestId}`;
+      const response = await call("GET", url, { token: addresses.access_token });
+      if (response.ok) return response.json();
+      assert.ok(response.status === 404 && Date.now() < deadline, `${url} answered ${response.status}`);
+    }
+  }
+
+  return {
+    ...addresses,
+
+    // From now on, calls of this model meet the fault, whichever key they are made with.
+    async fault(fault, model) {
+      const response = await call("POST", `${addresses.provider}/__sim/faults`, { body: { match: { model }, fault } });
+      assert.ok(response.ok, `fault was answered ${response.status}`);
+    },
+
+    // The tokens of a request's event, after they were compared with what the provider says it generated.
+    async usage(requestId) {
+      const { usage, outcome } = await event(requestId);
+      const { generated } = (await received()).at(-1);
+      for (const field of TOKENS) assert.equal(usage[field], generated[field], field);
+      assert.equal(usage.source, "provider");
+      assert.equal(outcome, "ok");
+      const prompt = usage.input_uncached + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h;
+      return { ...usage, prompt };
+    },
+
+    async stop() {
+      launcher.stdin.end();
+      await ended;
+    },
+  };
+}
+
+// All items of an asynchronous iterable.
+export async function collect(iterable) {
+  const items = [];
+  for await (const item of iterable) items.push(item);
+  return items;
+}

@@ -1,0 +1,92 @@
+"""The three processes that the suite runs against, and what a test asks them besides the SDK's calls."""
+
+import json
+import os
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+LAUNCHER = os.environ.get("TOLLGATE_TRIO", str(ROOT / "target" / "debug" / "trio"))
+
+# A red pixel.
+PNG = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+)
+
+
+@dataclass(frozen=True)
+class Trio:
+    """Addresses and keys, as the launcher prints them."""
+
+    proxy: str
+    admin: str
+    provider: str
+    access_key: str
+    access_token: str
+    upstream_keys: dict[str, list[str]]
+
+    def fault(self, fault: dict, *, model: str) -> None:
+        """From now on, calls of this model meet the fault, whichever key they are made with."""
+        self._call("POST", f"{self.provider}/__sim/faults", {"match": {"model": model}, "fault": fault})
+
+    def clear_faults(self) -> None:
+        self._call("DELETE", f"{self.provider}/__sim/faults")
+
+    def received(self) -> list[dict]:
+        """What the provider received, oldest first."""
+        answer = self._call("GET", f"{self.provider}/__sim/requests?after=0")
+        return answer["requests"] if isinstance(answer, dict) else answer
+
+    def event(self, request_id: str) -> dict:
+        """The usage event of a request, as soon as it is there."""
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                return self._call("GET", f"{self.admin}/api/v1/usage/events/{request_id}", token=self.access_token)
+            except urllib.error.HTTPError as error:
+                if error.code != 404 or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.05)
+
+    def _call(self, method: str, url: str, body: dict | None = None, token: str | None = None) -> dict | list:
+        request = urllib.request.Request(url, method=method)
+        if body is not None:
+            request.data = json.dumps(body).encode()
+            request.add_header("content-type", "application/json")
+        if token is not None:
+            request.add_header("authorization", f"Bearer {token}")
+        with urllib.request.urlopen(request, timeout=30) as response:
+            text = response.read()
+        return json.loads(text) if text else {}
+
+    def usage(self, request_id: str) -> dict:
+        """The tokens of a request's event, after they were compared with what the provider says it generated."""
+        event = self.event(request_id)
+        generated = self.received()[-1]["generated"]
+        fields = ("input_uncached", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning")
+        assert {field: event["usage"][field] for field in fields} == {field: generated[field] for field in fields}
+        assert event["usage"]["source"] == "provider"
+        assert event["outcome"] == "ok"
+        return generated
+
+
+def prompt(generated: dict) -> int:
+    """The whole prompt, cached or not."""
+    return sum(generated[field] for field in ("input_uncached", "cache_read", "cache_write_5m", "cache_write_1h"))
+
+
+@pytest.fixture(scope="session")
+def trio() -> Iterator[Trio]:
+    with subprocess.Popen([LAUNCHER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as launcher:
+        line = launcher.stdout.readline()
+        assert line, "the launcher ended before it was ready"
+        yield Trio(**json.loads(line))
+        launcher.stdin.close()
+        launcher.wait(timeout=60)
