@@ -21,6 +21,7 @@ use crate::{
     publish::{Published, Reconciler},
 };
 
+mod connections;
 mod listeners;
 pub(crate) mod master_key;
 mod ops;

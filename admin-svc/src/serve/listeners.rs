@@ -3,12 +3,14 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
-use axum::{Router, serve::ListenerExt};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig, server::TcpIncoming};
 
-use super::ops::{self, Health};
+use super::{
+    connections,
+    ops::{self, Health},
+};
 use crate::{
     app::App,
     config::{GrpcTls, Listeners},
@@ -83,20 +85,9 @@ impl GrpcListener {
 }
 
 pub(super) async fn serve_http(listener: TcpListener, app: App, stop: CancellationToken) {
-    serve(listener, "http", http::router(app), stop).await;
+    connections::serve(listener, http::router(app), stop).await;
 }
 
 pub(super) async fn serve_ops(listener: TcpListener, health: Arc<Health>, stop: CancellationToken) {
-    serve(listener, "ops", ops::router(health), stop).await;
-}
-
-async fn serve(listener: TcpListener, name: &'static str, router: Router, stop: CancellationToken) {
-    let listener = listener.tap_io(|stream| {
-        // Answers are small and written at once: nothing is gained by waiting for more.
-        drop(stream.set_nodelay(true));
-    });
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await {
-        tracing::error!(listener = name, %error, "a listener ended");
-    }
+    connections::serve(listener, ops::router(health), stop).await;
 }

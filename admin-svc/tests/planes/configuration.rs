@@ -25,6 +25,8 @@ on_both!(
     a_refused_resource_is_shown_and_does_not_stop_the_next_change,
     a_proxy_that_could_take_nothing_gets_everything_again,
     heartbeats_tell_the_head,
+    snapshots_are_sent_to_so_many_proxies_at_a_time,
+    many_proxies_get_a_change_at_once,
     strangers_are_turned_away,
 );
 
@@ -213,6 +215,40 @@ async fn heartbeats_tell_the_head(plane: ControlPlane) {
     assert!(watch.heartbeats.len() >= 2, "{:?}", watch.heartbeats);
     let last = watch.heartbeats.last().unwrap();
     assert_eq!((&last.epoch, last.head_revision), (&whole.epoch, whole.revision));
+}
+
+async fn snapshots_are_sent_to_so_many_proxies_at_a_time(plane: ControlPlane) {
+    let mut under_way = Vec::new();
+    for _ in 0..32 {
+        let mut watch = Watch::open(&plane, hello("", 0)).await;
+        let whole = watch.whole().await;
+        under_way.push((watch, whole));
+    }
+    let mut waiting = Watch::open(&plane, hello("", 0)).await;
+    waiting.quiet(Duration::from_millis(500)).await;
+    let (done, whole) = &under_way[7];
+    done.ack(whole.nonce, whole.revision).await;
+    assert_eq!(waiting.whole().await.revision, whole.revision);
+    // One that leaves makes room as well.
+    let mut next = Watch::open(&plane, hello("", 0)).await;
+    next.quiet(Duration::from_millis(300)).await;
+    under_way.remove(0);
+    next.whole().await;
+}
+
+async fn many_proxies_get_a_change_at_once(plane: ControlPlane) {
+    let (_, key) = plane.access_key("app").await;
+    plane.published().await;
+    let mut watches = Vec::new();
+    for _ in 0..60 {
+        watches.push(Watch::in_sync(&plane).await.0);
+    }
+    plane.call(Method::DELETE, &format!("/api/v1/access-keys/{key}"), None, StatusCode::NO_CONTENT).await;
+    let answered = Instant::now();
+    for watch in &mut watches {
+        assert_eq!(watch.delta().await.deletes.len(), 1);
+    }
+    assert!(answered.elapsed() < Duration::from_secs(1), "{:?}", answered.elapsed());
 }
 
 async fn strangers_are_turned_away(plane: ControlPlane) {
