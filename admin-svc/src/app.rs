@@ -10,10 +10,14 @@ mod key_pools;
 mod open;
 mod precondition;
 mod providers;
+pub mod proxies;
+pub mod publish;
 mod references;
+mod rotate_master_key;
 mod services;
 mod throttle;
 pub mod upstream_keys;
+pub mod usage;
 mod users;
 
 use std::sync::Arc;
@@ -28,6 +32,7 @@ use tollgate_shared::{
 use crate::{
     crypto::{chain::AuditChain, envelope::Keyring, password::Passwords, token::AccessTokens},
     store::Store,
+    upstream::UpstreamClient,
 };
 
 pub use audit::AuditVerification;
@@ -36,6 +41,7 @@ pub use creation::{Created, Once};
 pub use error::{AppError, InternalError};
 pub use open::{AppOptions, OpenError};
 pub use precondition::Precondition;
+pub use rotate_master_key::{Rotation, rotate_master_key};
 
 /// The control plane's state, cheap to clone.
 #[derive(Clone, Debug)]
@@ -54,6 +60,7 @@ struct Inner {
     /// Key of the digests by which the same upstream secret is noticed twice.
     digest_key: ring::hmac::Key,
     address_policy: AddressPolicy,
+    upstream: UpstreamClient,
     setup_token: Secret,
     registration_open: bool,
     secure_cookies: bool,

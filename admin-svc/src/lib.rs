@@ -4,7 +4,15 @@
 //! transaction with its audit record; `store/<resource>` holds the SQL; the transaction's revision wakes the publisher.
 
 pub mod app;
+pub mod background;
+pub mod command;
+pub mod config;
 pub mod crypto;
 pub mod domain;
+pub mod grpc;
 pub mod http;
+pub mod metrics;
+pub mod publish;
+pub mod serve;
 pub mod store;
+pub mod upstream;

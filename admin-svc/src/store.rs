@@ -9,18 +9,23 @@
 
 pub mod access_keys;
 pub mod audit_events;
+mod bulk;
 mod change_log;
+mod conditions;
+pub mod configuration;
 mod connect;
 mod error;
 mod fields;
 pub mod idempotency_keys;
 pub mod key_pools;
 pub mod providers;
+pub mod proxies;
 pub mod sealed_settings;
 pub mod services;
 pub mod sessions;
 mod transaction;
 pub mod upstream_keys;
+pub mod usage;
 pub mod users;
 
 use std::sync::Arc;

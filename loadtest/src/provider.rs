@@ -17,6 +17,7 @@ mod error;
 mod exchange;
 pub mod fault;
 mod gemini;
+mod headers;
 mod http1;
 mod http2;
 mod incoming;

@@ -88,14 +88,14 @@ pub(crate) async fn forward(
     let for_service = forwarder.defaults.narrowed(&service.timeouts);
     let deadline = recording.begun() + for_service.total;
     let mut failures = Failures::default();
-    for number in 1..=service.max_attempts {
+    for _ in 0..service.max_attempts {
         let Some(candidate) = plan.next() else { break };
         let limits = forwarder.defaults.narrowed(&candidate.pool.provider.timeouts).narrowed(&service.timeouts);
         let remaining = deadline.saturating_duration_since(Instant::now());
         if remaining.is_zero() {
             break;
         }
-        let context = attempt::Context { forwarder, inquiry, candidate, limits, deadline, number };
+        let context = attempt::Context { forwarder, inquiry, candidate, limits, deadline };
         match attempt::send(&context, session, recording).await {
             Sent::Answer(answer) => return stream::pass_on(&context, session, &service, answer, recording).await,
             Sent::Failed(failure) => {

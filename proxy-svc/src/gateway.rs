@@ -153,10 +153,7 @@ impl Gateway {
         let body = body.map_err(|error| self.body_failed(&error))?;
         let inquiry = Inquiry::new(head, &body)?;
         recording.asked(&inquiry);
-        let plan = match inquiry.model() {
-            Some(model) => route::by_model(&principal, inquiry.protocol(), model)?,
-            None => route::without_model(&principal, inquiry.protocol())?,
-        };
+        let plan = route::plan(&principal, &inquiry)?;
         recording.intend().map_err(|_| Refusal::journal_full())?;
         forward::forward(&self.forwarder, session, &inquiry, plan, recording).await
     }

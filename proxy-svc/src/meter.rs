@@ -78,7 +78,11 @@ impl Meter {
 
     /// Whether what passed so far ends with a whole event.
     pub(crate) fn is_after_whole_event(&self) -> bool {
-        self.tap.is_after_whole_event()
+        match &self.filter {
+            // What it holds of an unfinished event never went out.
+            Some(filter) => filter.is_after_whole_event(),
+            None => self.tap.is_after_whole_event(),
+        }
     }
 
     /// What was held back of the last event and goes on after all.

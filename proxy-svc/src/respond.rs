@@ -93,8 +93,9 @@ impl Refusal {
         Self::new(ErrorKind::ModelNotFound, message).about("model")
     }
 
-    pub(crate) fn model_not_allowed(model: &str) -> Self {
-        Self::model_not_found(model)
+    pub(crate) fn batch_not_allowed() -> Self {
+        let message = "This access key is limited to some models, and what a batch file names cannot be checked.";
+        Self::new(ErrorKind::PermissionDenied, message)
     }
 
     pub(crate) fn no_route() -> Self {

@@ -14,10 +14,11 @@ use std::{
     },
 };
 
-use tollgate_dialect::Protocol;
+use tollgate_dialect::{Protocol, endpoint::Operation};
 
 use crate::{
     authenticate::Principal,
+    gateway::Inquiry,
     respond::Refusal,
     snapshot::{Pool, Route, Service, Target, UpstreamKey},
 };
@@ -139,33 +140,54 @@ pub(crate) struct Candidate<'a> {
     pub(crate) key: &'a Arc<UpstreamKey>,
     /// The upstream's name of the model where it differs from the one that the caller asked for.
     pub(crate) model: Option<&'a str>,
+    /// Why it is this one's turn.
+    pub(crate) reason: &'static str,
 }
 
-/// The plan for a request that names a model.
-pub(crate) fn by_model(principal: &Principal, protocol: Protocol, model: &str) -> Result<Plan, Refusal> {
-    let allowed = &principal.key.models;
-    if !allowed.is_empty() && !allowed.iter().any(|pattern| pattern.matches(model)) {
-        return Err(Refusal::model_not_allowed(model));
+/// The plan for a request, if the caller may use every model that it names.
+pub(crate) fn plan(principal: &Principal, inquiry: &Inquiry<'_>) -> Result<Plan, Refusal> {
+    for model in inquiry.inner_models() {
+        allowed(principal, &model)?;
     }
+    match inquiry.model() {
+        Some(model) => by_model(principal, inquiry.protocol(), model),
+        // What a file of requests names is at the provider already and cannot be looked into.
+        None if inquiry.operation() == Operation::CreateBatch && !principal.key.models.is_empty() => {
+            Err(Refusal::batch_not_allowed())
+        }
+        None => without_model(principal, inquiry.protocol()),
+    }
+}
+
+fn allowed(principal: &Principal, model: &str) -> Result<(), Refusal> {
+    let patterns = &principal.key.models;
+    if patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(model)) {
+        return Ok(());
+    }
+    Err(Refusal::model_not_found(model))
+}
+
+fn by_model(principal: &Principal, protocol: Protocol, model: &str) -> Result<Plan, Refusal> {
+    allowed(principal, model)?;
     let service = &principal.key.service;
     let matches = |route: &Route| route.models.iter().any(|pattern| pattern.matches(model));
     let speaks = |route: &Route| !route.rosters.of(protocol).tiers.is_empty();
     let first = |wanted: &dyn Fn(&Route) -> bool| service.routes.iter().position(wanted);
     match first(&|route| matches(route) && speaks(route)).or_else(|| first(&matches)) {
-        Some(route) => plan(service, route, protocol, false),
+        Some(route) => from_route(service, route, protocol, false),
         None => Err(Refusal::model_not_found(model)),
     }
 }
 
-/// The plan for a request that names none: the first route that has a target of the caller's protocol.
-pub(crate) fn without_model(principal: &Principal, protocol: Protocol) -> Result<Plan, Refusal> {
+/// A request that names no model goes to the first route that has a target of the caller's protocol.
+fn without_model(principal: &Principal, protocol: Protocol) -> Result<Plan, Refusal> {
     let service = &principal.key.service;
     let speaks = |route: &Route| !route.rosters.of(protocol).tiers.is_empty();
     let route = service.routes.iter().position(speaks).unwrap_or(0);
-    plan(service, route, protocol, true)
+    from_route(service, route, protocol, true)
 }
 
-fn plan(service: &Arc<Service>, route: usize, protocol: Protocol, only_first: bool) -> Result<Plan, Refusal> {
+fn from_route(service: &Arc<Service>, route: usize, protocol: Protocol, only_first: bool) -> Result<Plan, Refusal> {
     let Some(found) = service.routes.get(route) else { return Err(Refusal::no_route()) };
     if found.rosters.of(protocol).tiers.is_empty() {
         let speaks_another = found.targets.iter().any(|target| target.pool.provider.kind.protocol() != protocol);
@@ -181,9 +203,15 @@ impl Plan {
 
     /// The next candidate, never one twice; none when all were tried.
     pub(crate) fn next(&mut self) -> Option<Candidate<'_>> {
-        let member = if self.tried.is_empty() { self.first() } else { self.another() }?;
+        let last = self.tried.last().copied();
+        let member = if last.is_none() { self.first() } else { self.another() }?;
         self.tried.push(member);
-        Some(self.candidate(member))
+        let reason = match last {
+            None => "first",
+            Some(last) if last.target == member.target => "next_key",
+            Some(_) => "next_target",
+        };
+        Some(self.candidate(member, reason))
     }
 
     fn tiers(&self) -> &[Tier] {
@@ -222,8 +250,8 @@ impl Plan {
         })
     }
 
-    fn candidate(&self, member: Member) -> Candidate<'_> {
+    fn candidate(&self, member: Member, reason: &'static str) -> Candidate<'_> {
         let target = &self.service.routes[self.route].targets[member.target];
-        Candidate { pool: &target.pool, key: &target.pool.keys[member.key], model: target.model.as_deref() }
+        Candidate { pool: &target.pool, key: &target.pool.keys[member.key], model: target.model.as_deref(), reason }
     }
 }

@@ -99,6 +99,8 @@ permission! {
     ReadUsers: Admin | Auditor;
     ManageUsers: Admin;
     ReadAudit: Admin | Operator | Auditor;
-    /// Reads usage and the proxies' state; what of it a member sees is for the use case to narrow.
+    /// Reads usage; a member their own.
     ReadUsage: Admin | Operator | Member | Auditor;
+    /// Reads which proxies there are and what each holds.
+    ReadProxies: Admin | Operator | Auditor;
 }

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use ring::hmac;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -25,7 +27,7 @@ const KEPT: Duration = Duration::from_hours(24);
 pub struct Once {
     /// The `Idempotency-Key`; absent: every call creates.
     pub key: Option<String>,
-    /// Hash of the method, path and body.
+    /// SHA-256 of the method, path and body. Stored only under a key: a body may hold a password.
     pub request_hash: String,
 }
 
@@ -64,12 +66,17 @@ impl App {
         let Some(earlier) = earlier else {
             return Ok(Begun::Fresh(Creation { tx, app: self, caller, once }));
         };
-        if earlier.request_hash != once.request_hash {
+        if earlier.request_hash != self.keyed(&once.request_hash) {
             return Err(AppError::KeyReused);
         }
         let id = cell_id(caller, once);
         let body = self.keyring().unseal(cell(&id), &earlier.sealed_body)?;
         Ok(Begun::Replayed(Created { body: serde_json::from_slice(&body)?, replayed: true }))
+    }
+
+    /// A digest that cannot be tried out against guesses without our key.
+    fn keyed(&self, hash: &str) -> String {
+        BASE64.encode(hmac::sign(&self.0.digest_key, hash.as_bytes()))
     }
 }
 
@@ -81,7 +88,7 @@ impl Creation<'_> {
             let now = self.app.now();
             let id = cell_id(self.caller, self.once);
             let stored = StoredAnswer {
-                request_hash: self.once.request_hash.clone(),
+                request_hash: self.app.keyed(&self.once.request_hash),
                 status: 201,
                 sealed_body: self.app.keyring().seal(cell(&id), 1, body.to_string().as_bytes())?,
             };

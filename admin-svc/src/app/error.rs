@@ -6,6 +6,7 @@ use crate::{
     crypto::{NoRandomness, envelope::SealError, password::PasswordError, token::TokenError},
     domain::validation::Invalid,
     store::StoreError,
+    upstream::UpstreamError,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -36,8 +37,11 @@ pub enum AppError {
     KeyReused,
     #[error("too many failed attempts")]
     Throttled { retry_after_seconds: u64 },
-    #[error("too many log-ins at the same time")]
-    Busy,
+    /// Too much at the same time, or the database does not answer; trying again may help.
+    #[error("not available at the moment: {0}")]
+    Unavailable(InternalError),
+    #[error(transparent)]
+    Upstream(UpstreamError),
     #[error(transparent)]
     Internal(InternalError),
 }
@@ -64,6 +68,7 @@ impl From<StoreError> for AppError {
         match error {
             StoreError::Duplicate { field } => Self::Taken { field },
             StoreError::Reference => Self::InUse("another resource".to_owned()),
+            StoreError::Unavailable(_) => Self::Unavailable(InternalError::Store(error)),
             other => Self::Internal(InternalError::Store(other)),
         }
     }
@@ -72,8 +77,8 @@ impl From<StoreError> for AppError {
 impl From<PasswordError> for AppError {
     fn from(error: PasswordError) -> Self {
         match error {
-            PasswordError::Busy => Self::Busy,
-            other @ PasswordError::Hash(_) => Self::Internal(InternalError::Password(other)),
+            PasswordError::Busy => Self::Unavailable(InternalError::Password(error)),
+            PasswordError::Hash(_) => Self::Internal(InternalError::Password(error)),
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     },
     domain::change::{ResourceKind, SETTINGS_ID},
     store::{AnyConnection, Store, StoreError, sealed_settings},
+    upstream::UpstreamClient,
 };
 
 /// What the state is opened with.
@@ -44,11 +45,15 @@ pub enum OpenError {
     #[error("sealed setting `{name}`: {source}")]
     Sealed { name: &'static str, source: SealError },
     #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
     #[error(transparent)]
     Token(#[from] TokenError),
     #[error(transparent)]
     Password(#[from] PasswordError),
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
 }
 
 /// The keys that a database gets when it is new.
@@ -73,8 +78,13 @@ impl OwnKey {
     }
 
     fn cell(self) -> Cell<'static> {
-        Cell { table: "sealed_settings", id: self.name(), column: "sealed" }
+        setting_cell(self.name())
     }
+}
+
+/// The cell that a sealed setting is for.
+pub(super) fn setting_cell(name: &str) -> Cell<'_> {
+    Cell { table: "sealed_settings", id: name, column: "sealed" }
 }
 
 impl App {
@@ -99,6 +109,7 @@ impl App {
             pepper: Pepper::new(&pepper),
             audit_chain: AuditChain::new(&audit_chain),
             digest_key: hmac::Key::new(hmac::HMAC_SHA256, &secret_digest),
+            upstream: UpstreamClient::new(options.address_policy.clone())?,
             address_policy: options.address_policy,
             setup_token: options.setup_token,
             registration_open: options.registration_open,

@@ -1,6 +1,7 @@
 //! Upstream keys: the secret is sealed before it reaches the store, and noticed when it is there already.
 
 mod import;
+mod test;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use ring::hmac;
@@ -29,6 +30,7 @@ use crate::{
 };
 
 pub use import::{ImportOutcome, ImportReport, ImportResult, ImportUpstreamKeys};
+pub use test::KeyTest;
 
 const KIND: ResourceKind = ResourceKind::UpstreamKey;
 const NOT_FOUND: AppError = AppError::NotFound("upstream key");

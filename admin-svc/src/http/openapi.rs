@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::sync::LazyLock;
+
 use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
@@ -25,8 +27,14 @@ use super::v1;
 )]
 struct Base;
 
+static DOCUMENT: LazyLock<String> = LazyLock::new(generate);
+
 /// The document as JSON, the same bytes every time.
 pub fn openapi_document() -> String {
+    DOCUMENT.clone()
+}
+
+fn generate() -> String {
     let document = common::finish(v1::document(Base::openapi()));
     // A document of strings and maps always serialises.
     document.to_pretty_json().unwrap_or_default() + "\n"
@@ -35,5 +43,5 @@ pub fn openapi_document() -> String {
 /// `GET /api/openapi.json`.
 pub(super) async fn serve() -> Response {
     let json = HeaderValue::from_static("application/json");
-    ([(header::CONTENT_TYPE, json)], openapi_document()).into_response()
+    ([(header::CONTENT_TYPE, json)], DOCUMENT.as_str()).into_response()
 }

@@ -126,13 +126,11 @@ impl From<AppError> for Problem {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "throttled", "Too many attempts", "Wait before trying again.")
                     .with_retry_after(retry_after_seconds)
             }
-            AppError::Busy => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "busy",
-                "Busy",
-                "Too many log-ins at the same time; try again.",
-            )
-            .with_retry_after(1),
+            AppError::Upstream(cause) => {
+                let title = "The provider did not answer as it should";
+                Self::new(StatusCode::BAD_GATEWAY, "upstream", title, cause.to_string())
+            }
+            AppError::Unavailable(cause) => unavailable(&cause),
             AppError::Internal(cause) => internal(&cause),
         }
     }
@@ -146,10 +144,21 @@ fn forbidden(slug: &'static str, title: &'static str, detail: &'static str) -> P
     Problem::new(StatusCode::FORBIDDEN, slug, title, detail)
 }
 
+fn unavailable(cause: &InternalError) -> Problem {
+    tracing::warn!(error = %cause, "request refused");
+    let detail = "The service is too busy or cannot reach its database; try again.";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available", detail).with_retry_after(1)
+}
+
 /// The one place where an internal failure of a request is logged.
 fn internal(cause: &InternalError) -> Problem {
     tracing::error!(error = %cause, "request failed");
     Problem::internal()
+}
+
+/// A bug of ours; the caller gets an answer all the same. The panic hook has logged it.
+pub(super) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    Problem::internal().into_response()
 }
 
 pub(super) async fn unknown_path() -> Problem {

@@ -7,9 +7,11 @@ mod audit_events;
 mod auth;
 mod key_pools;
 mod providers;
+mod proxies;
 mod services;
 mod setup;
 mod upstream_keys;
+mod usage;
 mod users;
 
 use axum::Router;
@@ -29,6 +31,8 @@ pub(super) fn routes() -> Router<App> {
         .nest("/services", services::routes())
         .nest("/access-keys", access_keys::routes())
         .nest("/audit-events", audit_events::routes())
+        .nest("/usage", usage::routes())
+        .nest("/proxies", proxies::routes())
 }
 
 /// Every resource's part of the API's document.
@@ -42,4 +46,6 @@ pub(super) fn document(base: openapi::OpenApi) -> openapi::OpenApi {
         .merge_from(services::Api::openapi())
         .merge_from(access_keys::Api::openapi())
         .merge_from(audit_events::Api::openapi())
+        .merge_from(usage::Api::openapi())
+        .merge_from(proxies::Api::openapi())
 }

@@ -140,8 +140,10 @@ pub async fn delete_revoked(connection: &mut AnyConnection, filter: &AccessKeyFi
 fn from_row(row: &AnyRow) -> Result<AccessKey, StoreError> {
     let fields = Fields::new(TABLE, row);
     let AccessKeyDefinition { limits, budget, models, ip_allow } = fields.document("definition")?;
-    let previous_mac = fields.optional_text("previous_mac")?;
-    let previous = previous_mac.zip(fields.optional_timestamp("previous_until")?);
+    let previous = match fields.optional_text("previous_mac")?.zip(fields.optional_timestamp("previous_until")?) {
+        Some((mac, until)) => Some(PreviousSecret { mac: decode_mac(&fields, "previous_mac", &mac)?, until }),
+        None => None,
+    };
     Ok(AccessKey {
         id: fields.parsed("id")?,
         service_id: fields.parsed("service_id")?,
@@ -158,10 +160,7 @@ fn from_row(row: &AnyRow) -> Result<AccessKey, StoreError> {
         status: fields.parsed("status")?,
         stamp: fields.stamp()?,
         mac: decode_mac(&fields, "mac", &fields.text("mac")?)?,
-        previous: previous
-            .map(|(mac, until)| Ok(PreviousSecret { mac: decode_mac(&fields, "previous_mac", &mac)?, until }))
-            .transpose()
-            .map_err(|error: StoreError| error)?,
+        previous,
     })
 }
 

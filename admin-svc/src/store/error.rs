@@ -20,12 +20,18 @@ pub enum StoreError {
     Folder(std::io::Error),
     #[error("migration: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    /// The database does not answer, or all connections are taken for too long.
+    #[error("database not available: {0}")]
+    Unavailable(sqlx::Error),
     #[error("database: {0}")]
     Database(sqlx::Error),
 }
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
+        if matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) {
+            return Self::Unavailable(error);
+        }
         let Some(violation) = error.as_database_error() else { return Self::Database(error) };
         match violation.kind() {
             ErrorKind::UniqueViolation => Self::Duplicate { field: violated_columns(violation) },

@@ -1,7 +1,7 @@
 //! Upstream keys. Their secrets are sealed before they come here.
 
 use sqlx::any::AnyRow;
-use tollgate_shared::ids::{KeyPoolId, UpstreamKeyId};
+use tollgate_shared::ids::{KeyPoolId, ProviderId, UpstreamKeyId};
 
 use super::{AnyConnection, Fields, StoreError, fields::to_document};
 use crate::domain::{
@@ -61,6 +61,20 @@ pub async fn by_digest(
     row.as_ref().map(from_row).transpose()
 }
 
+/// A provider's active keys, those that are tried first first.
+pub async fn active_of_provider(
+    connection: &mut AnyConnection,
+    id: ProviderId,
+) -> Result<Vec<UpstreamKey>, StoreError> {
+    let rows = sqlx::query(select!(
+        "WHERE status = 'active' AND pool_id IN (SELECT id FROM key_pools WHERE provider_id = $1) ORDER BY priority, id"
+    ))
+    .bind(id.to_string())
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(from_row).collect()
+}
+
 /// The keys of a pool, by name.
 pub async fn names_of_pool(connection: &mut AnyConnection, id: KeyPoolId) -> Result<Vec<String>, StoreError> {
     let rows = sqlx::query("SELECT name FROM upstream_keys WHERE pool_id = $1 ORDER BY name")
@@ -113,6 +127,20 @@ pub async fn update(connection: &mut AnyConnection, key: &UpstreamKey) -> Result
     .bind(key.stamp.version)
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+/// The same secret under another master key: no change that anybody needs to hear of.
+pub async fn replace_sealed_secret(
+    connection: &mut AnyConnection,
+    id: UpstreamKeyId,
+    sealed_secret: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE upstream_keys SET sealed_secret = $2 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(sealed_secret)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

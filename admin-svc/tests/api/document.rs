@@ -35,6 +35,20 @@ async fn document_is_served_and_complete() {
     references_resolve(&document, &document);
 }
 
+#[tokio::test]
+async fn page_needs_nothing_from_elsewhere() {
+    let server = Server::start(Database::sqlite()).await;
+    let client = server.anonymous();
+    let page = client.get("/api/docs").await;
+    assert_eq!((page.status, page.header("content-type")), (StatusCode::OK, "text/html; charset=utf-8"));
+    assert!(page.header("content-security-policy").starts_with("default-src 'none'"));
+    for asset in ["/api/docs/page.js", "/api/docs/page.css"] {
+        assert!(page.text.contains(asset));
+        assert_eq!(client.get(asset).await.status, StatusCode::OK);
+    }
+    assert!(!page.text.contains("//"), "no address of another host");
+}
+
 fn references_resolve(document: &serde_json::Value, value: &serde_json::Value) {
     if let Some(reference) = value.get("$ref").and_then(|reference| reference.as_str()) {
         assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");

@@ -19,4 +19,5 @@ mod roles;
 mod secrets;
 mod services;
 mod setup;
+mod upstream;
 mod users;

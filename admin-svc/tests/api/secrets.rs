@@ -1,15 +1,16 @@
 //! Nothing that was planted as a secret is found in the database, in clear or in base64.
 
 use admin_svc::{
-    app::{App, OpenError},
+    app::{App, OpenError, Rotation, rotate_master_key},
     crypto::envelope::MasterKey,
+    store::upstream_keys,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::{
-    database::Database,
+    database::{Database, on_both},
     server::{PASSWORD, Server, options, send},
 };
 
@@ -45,6 +46,28 @@ async fn planted_secrets_are_not_in_the_database_files() {
         }
     }
     assert!(found_files >= 2, "the database and its log were looked at");
+}
+
+on_both!(crate::server::Server::start; rotated_master_key_opens_everything);
+
+async fn rotated_master_key_opens_everything(server: Server) {
+    let admin = server.admin().await;
+    let pool = admin.pool("pool").await;
+    let body = json!({"pool_id": pool["id"], "name": "k", "secret": "sk-kept-secret-0001"});
+    admin.create("/api/v1/upstream-keys", &body).await;
+    let (old, new) = (MasterKey::from_bytes([7; 32]), MasterKey::from_bytes([8; 32]));
+    let pepper = server.app.access_key_pepper().await.unwrap();
+    let url = server.database.url();
+    let rotation = rotate_master_key(&url, old.clone(), new.clone()).await.unwrap();
+    assert_eq!(rotation, Rotation { settings: 4, upstream_keys: 1 });
+    assert_eq!(rotate_master_key(&url, old.clone(), new.clone()).await.unwrap(), Rotation::default());
+    let mut options = options(&server.database, &server.clock);
+    assert!(App::open(options.clone()).await.is_err(), "the old key opens nothing any more");
+    options.master_key = new;
+    let app = App::open(options).await.unwrap();
+    let keys = upstream_keys::all(&mut app.store().reader().await.unwrap()).await.unwrap();
+    assert_eq!(keys[0].unseal(app.keyring()).unwrap().expose(), "sk-kept-secret-0001");
+    assert_eq!(app.access_key_pepper().await.unwrap(), pepper);
 }
 
 #[tokio::test]

@@ -23,8 +23,25 @@ pub(crate) struct Server {
     pub(crate) app: App,
     pub(crate) clock: Clock,
     pub(crate) database: Database,
+    listening: Listening,
+}
+
+/// The API on a port; stops when dropped.
+pub(crate) struct Listening {
     address: SocketAddr,
     task: JoinHandle<()>,
+}
+
+impl Listening {
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 pub(crate) fn options(database: &Database, clock: &Clock) -> AppOptions {
@@ -49,21 +66,23 @@ impl Server {
         let mut options = options(&database, &clock);
         change(&mut options);
         let app = App::open(options).await.unwrap();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let service = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-        #[expect(clippy::disallowed_methods, reason = "aborted when the server is dropped")]
-        let task = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
-        Self { app, clock, database, address, task }
+        let listening = Self::serve(app.clone()).await;
+        Self { app, clock, database, listening }
     }
 
-    pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+    /// Only the API, for a state that was opened otherwise.
+    pub(crate) async fn serve(app: App) -> Listening {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let service = http::router(app).into_make_service_with_connect_info::<SocketAddr>();
+        #[expect(clippy::disallowed_methods, reason = "aborted when the server is dropped")]
+        let task = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        Listening { address, task }
     }
 
     /// A client that is not signed in.
     pub(crate) fn anonymous(&self) -> Client {
-        Client { http: reqwest::Client::new(), base: self.url(""), token: None }
+        Client { http: reqwest::Client::new(), base: self.listening.url(), token: None }
     }
 
     /// The first administrator, signed in.
@@ -91,12 +110,6 @@ impl Server {
 
     pub(crate) fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

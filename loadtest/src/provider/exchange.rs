@@ -122,12 +122,16 @@ pub(crate) fn decide(shared: &Arc<Shared>, incoming: &Incoming) -> (Player, Tick
     let context = Context { shared: Arc::clone(shared), owner, oversized_bytes: None };
     let script = script(&context, incoming, credential);
     shared.counters.request();
+    let stamp = shared.stamp(owner);
+    if shared.log.is_enabled() && incoming.target() == "/v1/responses" {
+        shared.stored.put_response(&script.plan, &stamp);
+    }
     let number = shared.log.is_enabled().then(|| {
         let (stream, model) = (script.plan.is_stream(), script.plan.model.clone());
         shared.log.begin(RecordedRequest { stream, model, ..RecordedRequest::of(incoming) })
     });
     let ticket = Ticket { shared: Arc::clone(shared), recorded: true, number, ended: false };
-    (Player::new(script, shared.stamp(owner)), ticket)
+    (Player::new(script, stamp), ticket)
 }
 
 /// Records a request whose body never came whole.
@@ -181,11 +185,11 @@ fn script(context: &Context, incoming: &Incoming, credential: Option<&str>) -> S
             let model = model_of(incoming, protocol);
             Arc::new(fault_draft(protocol, &error, body.as_ref()).costing(Usage::default(), &model).plan())
         }
+        _ if refused => Arc::new(ApiError::credential(protocol, credential).draft(protocol).plan()),
         Some(Fault::Oversized { bytes }) => {
             let context = Context { oversized_bytes: Some(*bytes), ..context.clone() };
             respond(&context, incoming, protocol)
         }
-        None if refused => Arc::new(ApiError::credential(protocol, credential).draft(protocol).plan()),
         _ => respond(context, incoming, protocol),
     };
     let profile = Profile::of(&plan.model, &shared.options);

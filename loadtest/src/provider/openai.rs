@@ -35,6 +35,9 @@ pub(crate) fn respond(context: &Context, incoming: &Incoming) -> Arc<Plan> {
     if let Some(rest) = path.strip_prefix("/v1/batches") {
         return fresh(batches::plan(context, incoming, rest));
     }
+    if let Some(id) = path.strip_prefix("/v1/responses/") {
+        return fresh(responses::stored(context, method, id));
+    }
     if let Some(rest) = path.strip_prefix("/v1/models")
         && method == "GET"
     {

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
+use super::headers;
 use super::json::Json;
-use super::template::{DATE, ID, Stamp, Template};
+use super::template::{DATE, Stamp, Template};
 use super::usage::{Generated, Usage};
 
 /// Whose wire format it is.
@@ -104,7 +105,7 @@ impl Draft {
         let Self { protocol, status, content_type, headers: own, body, usage, model, bare } = self;
         let mut headers = vec![("date", DATE.to_owned()), ("content-type", content_type.to_owned())];
         if !bare {
-            headers.extend(provider_headers(protocol));
+            headers.extend(headers::of(protocol));
         }
         headers.extend(own);
         let framing = match &body {
@@ -150,70 +151,4 @@ impl Chunk {
     pub(crate) fn new(payload: impl Into<Bytes>, generated: Generated, paced: bool) -> Self {
         Self { payload: Template::new(payload), generated, paced }
     }
-}
-
-/// The headers that the real providers send, the ones that must not leak included.
-fn provider_headers(protocol: Protocol) -> Vec<(&'static str, String)> {
-    let fixed = |list: &[(&'static str, &str)]| list.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-    let mut headers: Vec<(&'static str, String)> = match protocol {
-        Protocol::OpenAi => fixed(&[
-            ("openai-organization", "org-simulated-account"),
-            ("openai-processing-ms", "123"),
-            ("openai-project", "proj_simulatedAccount"),
-            ("openai-version", "2020-10-01"),
-            ("x-envoy-upstream-service-time", "131"),
-            ("x-ratelimit-limit-requests", "10000"),
-            ("x-ratelimit-limit-tokens", "2000000"),
-            ("x-ratelimit-remaining-requests", "9999"),
-            ("x-ratelimit-remaining-tokens", "1999743"),
-            ("x-ratelimit-reset-requests", "6ms"),
-            ("x-ratelimit-reset-tokens", "7ms"),
-            ("cf-cache-status", "DYNAMIC"),
-            ("server", "cloudflare"),
-            ("x-content-type-options", "nosniff"),
-        ]),
-        Protocol::Anthropic => fixed(&[
-            ("anthropic-organization-id", "5imu1ate-dacc-0000-0000-000000000000"),
-            ("anthropic-ratelimit-requests-limit", "4000"),
-            ("anthropic-ratelimit-requests-remaining", "3999"),
-            ("anthropic-ratelimit-requests-reset", "2026-11-23T00:00:01Z"),
-            ("anthropic-ratelimit-input-tokens-limit", "400000"),
-            ("anthropic-ratelimit-input-tokens-remaining", "399000"),
-            ("anthropic-ratelimit-input-tokens-reset", "2026-11-23T00:00:01Z"),
-            ("anthropic-ratelimit-output-tokens-limit", "80000"),
-            ("anthropic-ratelimit-output-tokens-remaining", "79000"),
-            ("anthropic-ratelimit-output-tokens-reset", "2026-11-23T00:00:01Z"),
-            ("via", "1.1 google"),
-            ("cf-cache-status", "DYNAMIC"),
-            ("x-robots-tag", "none"),
-            ("server", "cloudflare"),
-        ]),
-        Protocol::Gemini => fixed(&[
-            ("vary", "Origin"),
-            ("vary", "X-Origin"),
-            ("vary", "Referer"),
-            ("server", "scaffolding on HTTPServer2"),
-            ("x-xss-protection", "0"),
-            ("x-frame-options", "SAMEORIGIN"),
-            ("x-content-type-options", "nosniff"),
-            ("server-timing", "gfet4t7; dur=211"),
-            ("alt-svc", "h3=\":443\"; ma=2592000,h3-29=\":443\"; ma=2592000"),
-        ]),
-    };
-    let cookie =
-        format!("__cf_bm={ID}-1-1.0.1.1-simulated; path=/; domain=.example.invalid; HttpOnly; Secure; SameSite=None");
-    match protocol {
-        Protocol::OpenAi => {
-            headers.push(("x-request-id", format!("req_{ID}")));
-            headers.push(("set-cookie", cookie));
-            headers.push(("cf-ray", format!("{ID}-FRA")));
-        }
-        Protocol::Anthropic => {
-            headers.push(("request-id", format!("req_{ID}")));
-            headers.push(("set-cookie", cookie));
-            headers.push(("cf-ray", format!("{ID}-FRA")));
-        }
-        Protocol::Gemini => {}
-    }
-    headers
 }

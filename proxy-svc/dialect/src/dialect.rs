@@ -34,8 +34,8 @@ pub(crate) trait Dialect: Sync {
     /// Whether a payload that is not JSON ends the stream.
     fn is_end_marker(&self, payload: &[u8]) -> bool;
 
-    /// Takes from one event, or from a whole answer, what it says.
-    fn observe(&self, kept: &Kept, progress: &mut Progress);
+    /// Takes from one event, or from a whole answer, what it says; the error, if there is one, was taken already.
+    fn observe(&self, kept: &mut Kept, progress: &mut Progress);
 
     /// The provider's figures in the gateway's terms.
     fn settle(&self, reported: &Reported) -> Usage;

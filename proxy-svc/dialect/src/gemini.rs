@@ -49,7 +49,7 @@ impl Dialect for Gemini {
         false
     }
 
-    fn observe(&self, kept: &Kept, progress: &mut Progress) {
+    fn observe(&self, kept: &mut Kept, progress: &mut Progress) {
         answer::observe(kept, progress);
     }
 

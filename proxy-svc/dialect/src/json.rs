@@ -13,6 +13,7 @@ mod members;
 mod scalar;
 mod skip;
 mod text;
+mod word;
 
 pub(crate) use members::{Elements, Members};
 pub(crate) use scalar::{count, string};

@@ -10,7 +10,7 @@
 //! can be tested byte by byte and measured by instruction counts. It runs on the request path, therefore no function
 //! builds a tree of a whole body, and none allocates for each piece of a stream.
 //!
-//! A protocol is one folder (`openai`, `anthropic`, `gemini`), one implementation of [`dialect::Dialect`] and one
+//! A protocol is one folder (`openai`, `anthropic`, `gemini`), one implementation of `dialect::Dialect` and one
 //! line in [`Protocol`].
 
 pub mod classify;

@@ -51,7 +51,7 @@ impl Dialect for OpenAi {
         payload == b"[DONE]"
     }
 
-    fn observe(&self, kept: &Kept, progress: &mut Progress) {
+    fn observe(&self, kept: &mut Kept, progress: &mut Progress) {
         answer::observe(kept, progress);
     }
 

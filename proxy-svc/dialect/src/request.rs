@@ -17,6 +17,9 @@ pub struct RequestScan<'a> {
     pub model: Option<Cow<'a, str>>,
     /// Every value of a top-level `model`, with its quotes.
     pub model_spans: Spans,
+    /// They are not all the same: who reads another one than the last sees another model. [`crate::rewrite`] makes
+    /// them one.
+    pub has_several_models: bool,
     /// Every model that is named again inside: of Gemini's batched embeddings and counts, of the requests in a batch
     /// of Anthropic's messages.
     pub inner_model_spans: Spans,
@@ -43,6 +46,11 @@ impl RequestScan<'_> {
     pub fn includes_usage(&self) -> bool {
         self.stream_options.as_ref().is_some_and(|options| options.include_usage == Some(true))
     }
+}
+
+/// The model that is named at one of a body's model spans; `None` when what stands there is no string.
+pub fn model_at(body: &[u8], span: Range<usize>) -> Option<Cow<'_, str>> {
+    crate::json::string(body.get(span)?)
 }
 
 /// The value of `stream_options`.

@@ -36,14 +36,20 @@ impl Edits {
         }
     }
 
-    /// Puts another model's name at every place of the old one, as a JSON string.
+    /// Puts a model's name at every place of the old one, as a JSON string. Nothing changes when it stands there
+    /// already, so that this is called for every request: it also settles which model a body means that names two.
     pub fn rename_model(&mut self, scan: &RequestScan<'_>, name: &str) {
-        self.rename(&scan.model_spans, &quoted(name));
+        if scan.has_several_models || scan.model.as_deref() != Some(name) {
+            self.rename(&scan.model_spans, &quoted(name));
+        }
     }
 
-    /// The same for the models that are named again inside a Gemini body, where a name has its collection before it.
+    /// The same for Gemini's bodies, which name the model of the path again: at the top and inside, with its
+    /// collection before it.
     pub fn rename_inner_models(&mut self, scan: &RequestScan<'_>, name: &str) {
-        self.rename(&scan.inner_model_spans, &quoted(&resource_name(name)));
+        let name = resource_name(name);
+        self.rename_model(scan, &name);
+        self.rename(&scan.inner_model_spans, &quoted(&name));
     }
 
     /// The same for a field of a form, where a name stands as it is. A line break would end the field: such a name

@@ -3,7 +3,7 @@
 //! When a caller of OpenAI's protocol did not ask for usage in the stream, the gateway did: the extra chunk that this
 //! brings (`choices: []` with a `usage` object) is taken out again, and so is `,"usage":null` in the other chunks, so
 //! that the caller's stream is what it would have been. The latter only where it is certainly the root's: written
-//! just like this, with no bracket or brace behind it but the root's own. Every other byte stays.
+//! just like this, with no closing brace behind it but the root's own. Every other byte stays.
 //!
 //! A usage object that comes in a chunk with choices, as some providers send it unasked, is left in.
 

@@ -44,8 +44,6 @@ pub(super) struct Context<'a> {
     pub(super) limits: Limits,
     /// When the whole request must be over.
     pub(super) deadline: Instant,
-    /// Counts from 1.
-    pub(super) number: u32,
 }
 
 /// How an attempt ended, as far as the answer's header.
@@ -83,21 +81,21 @@ pub(super) async fn send(context: &Context<'_>, session: &mut ServerSession, rec
     match tried {
         Tried::Answer(answer) => {
             let outcome = if answer.status < 400 { AttemptOutcome::Ok } else { AttemptOutcome::ClientError };
-            recording.attempt(record(context, begun, started_at, Some(answer.status), outcome, ""), false);
+            recording.attempt(record(context, begun, started_at, Some(answer.status), outcome), false);
             Sent::Answer(answer)
         }
         Tried::Failed(failure, status) => {
-            recording.attempt(record(context, begun, started_at, status, failure.outcome(), ""), true);
+            recording.attempt(record(context, begun, started_at, status, failure.outcome()), true);
             Sent::Failed(failure)
         }
         Tried::Stale => {
             let failure = Failure::ConnectionLost;
-            recording.attempt(record(context, begun, started_at, None, failure.outcome(), ""), true);
+            recording.attempt(record(context, begun, started_at, None, failure.outcome()), true);
             Sent::Failed(failure)
         }
         Tried::ClientLeft => {
             let outcome = AttemptOutcome::ClientClosed;
-            recording.attempt(record(context, begun, started_at, None, outcome, ""), false);
+            recording.attempt(record(context, begun, started_at, None, outcome), false);
             Sent::ClientLeft
         }
     }
@@ -109,9 +107,7 @@ fn record(
     started_at: UnixMicros,
     status: Option<u16>,
     outcome: AttemptOutcome,
-    detail: &'static str,
 ) -> Attempt {
-    let place = if context.number == 1 { "first" } else { "next" };
     let model = context.candidate.model.or(context.inquiry.model()).unwrap_or_default();
     Attempt {
         provider_id: context.candidate.pool.provider.id,
@@ -121,7 +117,7 @@ fn record(
         duration: begun.elapsed(),
         status,
         outcome,
-        reason: if detail.is_empty() { Cow::Borrowed(place) } else { Cow::Borrowed(detail) },
+        reason: Cow::Borrowed(context.candidate.reason),
     }
 }
 

@@ -94,7 +94,7 @@ impl<'a> Inquiry<'a> {
         match (&self.head.endpoint.model_in_path, &self.content) {
             (Some(range), _) => self.head.path.get(range.clone()),
             (None, Content::Json(scan)) => scan.model.as_deref(),
-            (None, Content::Form(form)) => form.model.as_deref(),
+            (None, Content::Form(form)) => form.model,
             (None, Content::Opaque) => None,
         }
     }
@@ -123,6 +123,8 @@ impl<'a> Inquiry<'a> {
     /// The body for an upstream: as it came, but for a renamed model and a request for usage.
     pub(crate) fn body_for(&self, model: Option<&str>) -> Bytes {
         let mut edits = Edits::default();
+        // A body that names a model twice gets one name: the upstream might go by the other.
+        let model = model.or_else(|| self.names_twice().then(|| self.model()).flatten());
         match (&self.content, model) {
             (Content::Json(scan), Some(model)) if self.head.endpoint.model_in_path.is_none() => {
                 edits.rename_model(scan, model);
@@ -137,6 +139,19 @@ impl<'a> Inquiry<'a> {
             edits.ask_usage(scan);
         }
         if edits.is_empty() { self.body.clone() } else { rewrite::replace(self.body, &edits).into() }
+    }
+
+    fn names_twice(&self) -> bool {
+        matches!(&self.content, Content::Json(scan) if scan.model_spans.iter().nth(1).is_some())
+    }
+
+    /// The models that a batch names inside.
+    pub(crate) fn inner_models(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let spans = match &self.content {
+            Content::Json(scan) => Some(scan.inner_model_spans.iter()),
+            Content::Form(_) | Content::Opaque => None,
+        };
+        spans.into_iter().flatten().filter_map(|span| request::model_at(self.body, span.clone()))
     }
 
     /// Path and query at an upstream.

@@ -4,23 +4,28 @@
 //! It reads from the journal and keeps nothing but where each batch ends; so a stream that breaks is begun anew at the
 //! first event that was not acknowledged. Sending an event twice is harmless: the control plane knows it by its id.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use http::uri::PathAndQuery;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tollgate_proto::{ReportRequest, ReportResponse, usage_ingest_client::UsageIngestClient};
+use tollgate_proto::ReportResponse;
 use tollgate_shared::{
     backoff::Backoff,
     clock::UnixMicros,
     ids::{BootId, ProxyId},
     secret::Secret,
 };
-use tonic::{Request, Status, Streaming, metadata::MetadataValue, transport::Endpoint};
+use tonic::{Request, Status, Streaming, client::Grpc, metadata::MetadataValue, transport::Endpoint};
 
 use super::{
-    convert,
+    convert::{self, Batch, Encoded, REPORT_PATH, ReportCodec},
     journal::{Journal, Limits, Part},
     segment::Position,
 };
@@ -44,7 +49,7 @@ pub struct DeliveryOptions {
 }
 
 impl DeliveryOptions {
-    pub const GATHER: Duration = Duration::from_millis(100);
+    pub const GATHER: Duration = Duration::from_millis(200);
 }
 
 /// Why a stream ended.
@@ -78,14 +83,28 @@ struct Sent {
     last_ended: Option<UnixMicros>,
     /// All events of the journal, when this batch reached its end.
     complete: Option<u64>,
+    at: Instant,
 }
 
 #[derive(Debug, Default)]
 struct Window {
     unacknowledged: VecDeque<Sent>,
-    /// Batches that the control plane takes unacknowledged.
+    /// Batches that the control plane takes unacknowledged; 0 until it said so.
     size: usize,
     sent: u64,
+    /// At least one batch was.
+    acknowledged: bool,
+}
+
+impl Window {
+    fn is_overdue(&self) -> bool {
+        self.unacknowledged.front().is_some_and(|oldest| oldest.at.elapsed() >= SILENCE)
+    }
+
+    /// What was sent was taken, some of it at least.
+    fn went_well(&self) -> bool {
+        self.size > 0 && (self.sent == 0 || self.acknowledged)
+    }
 }
 
 /// One stream, from hello to its end.
@@ -103,12 +122,12 @@ pub(super) async fn run(journal: Arc<Journal>, options: DeliveryOptions, stop: C
     let mut told = false;
     loop {
         let session = Session { journal: &journal, options: &options, window: Mutex::default(), moved: Notify::new() };
-        let mut answered = false;
         let ended = tokio::select! {
             () = stop.cancelled() => return,
-            ended = session.run(&mut answered) => ended,
+            ended = session.run() => ended,
         };
-        if answered {
+        // A control plane that answers and takes nothing is not to be hurried.
+        if session.window.lock().went_well() {
             backoff.reset();
             told = false;
         }
@@ -129,12 +148,11 @@ pub(super) async fn run(journal: Arc<Journal>, options: DeliveryOptions, stop: C
 }
 
 impl Session<'_> {
-    /// Never ends well. `answered`: the control plane was there.
-    async fn run(&self, answered: &mut bool) -> Result<(), Broken> {
+    /// Never ends well.
+    async fn run(&self) -> Result<(), Broken> {
         let (requests, receiver) = mpsc::channel(1);
         let mut responses = self.open(receiver, &requests).await?;
         let first = within(CONNECT_WITHIN, responses.message()).await??.ok_or(Broken::Closed)?;
-        *answered = true;
         self.window.lock().size = (first.window as usize).max(1);
         tracing::info!(events = self.journal.gauges().depth(), window = first.window, "usage is being delivered");
         tokio::select! {
@@ -145,8 +163,8 @@ impl Session<'_> {
 
     async fn open(
         &self,
-        receiver: mpsc::Receiver<ReportRequest>,
-        requests: &mpsc::Sender<ReportRequest>,
+        receiver: mpsc::Receiver<Encoded>,
+        requests: &mpsc::Sender<Encoded>,
     ) -> Result<Streaming<ReportResponse>, Broken> {
         let bearer = format!("Bearer {}", self.options.join_token.expose());
         let mut bearer = MetadataValue::try_from(bearer).map_err(|_| Broken::Token)?;
@@ -156,10 +174,13 @@ impl Session<'_> {
         let _ = requests.send(convert::hello(self.options.proxy_id, self.options.boot_id)).await;
         let mut request = Request::new(ReceiverStream::new(receiver));
         request.metadata_mut().insert("authorization", bearer);
-        Ok(within(CONNECT_WITHIN, UsageIngestClient::new(channel).report(request)).await??.into_inner())
+        let mut client = Grpc::new(channel);
+        client.ready().await?;
+        let path = PathAndQuery::from_static(REPORT_PATH);
+        Ok(within(CONNECT_WITHIN, client.streaming(request, path, ReportCodec)).await??.into_inner())
     }
 
-    async fn send(&self, requests: &mpsc::Sender<ReportRequest>) -> Result<(), Broken> {
+    async fn send(&self, requests: &mpsc::Sender<Encoded>) -> Result<(), Broken> {
         let mut position = self.journal.acknowledged_position();
         loop {
             self.journal.more_than(position).await;
@@ -184,14 +205,14 @@ impl Session<'_> {
         }
     }
 
-    /// Reads and converts aside, because both take a while for hundreds of events.
-    async fn next(&self, position: Position) -> Result<(Part, Option<ReportRequest>), Broken> {
+    /// Reads and encodes aside, because both take a while for hundreds of events.
+    async fn next(&self, position: Position) -> Result<(Part, Option<Encoded>), Broken> {
         let journal = Arc::clone(self.journal);
         let sequence = self.window.lock().sent + 1;
         let (part, request) = tokio::task::spawn_blocking(move || {
-            let mut part = journal.read(position, LIMITS)?;
-            let events = std::mem::take(&mut part.events);
-            let request = (!events.is_empty()).then(|| convert::batch(sequence, events));
+            let mut batch = Batch::default();
+            let part = journal.read(position, LIMITS, |event| batch.add(event))?;
+            let request = (batch.len() > 0).then(|| batch.finish(sequence));
             Ok::<_, std::io::Error>((part, request))
         })
         .await??;
@@ -199,7 +220,7 @@ impl Session<'_> {
             let mut window = self.window.lock();
             window.sent = sequence;
             let Part { end, finals, last_ended, complete, .. } = part;
-            window.unacknowledged.push_back(Sent { sequence, end, finals, last_ended, complete });
+            window.unacknowledged.push_back(Sent { sequence, end, finals, last_ended, complete, at: Instant::now() });
         }
         Ok((part, request))
     }
@@ -235,9 +256,9 @@ impl Session<'_> {
         loop {
             match tokio::time::timeout(SILENCE, responses.message()).await {
                 Ok(response) => self.take(&response?.ok_or(Broken::Closed)?)?,
+                Err(_) if self.window.lock().is_overdue() => return Err(Broken::Silent),
                 // Nothing to acknowledge, so nothing to say.
-                Err(_) if self.window.lock().unacknowledged.is_empty() => {}
-                Err(_) => return Err(Broken::Silent),
+                Err(_) => {}
             }
         }
     }
@@ -252,6 +273,7 @@ impl Session<'_> {
             window.size = response.window as usize;
         }
         while let Some(sent) = window.unacknowledged.pop_front_if(|sent| sent.sequence <= acknowledged) {
+            window.acknowledged = true;
             match sent.complete {
                 Some(total) => self.journal.acknowledge_all(sent.end, total),
                 None => self.journal.acknowledge(sent.end, sent.finals, sent.last_ended),

@@ -6,7 +6,10 @@ use proptest::{collection::vec, option, prelude::*};
 use tollgate_shared::ids::{AccessKeyId, ProviderId, RequestId, ServiceId, UpstreamKeyId, UserId};
 use uuid::Uuid;
 
-use super::event::{Attempt, AttemptOutcome, Event, Intent, Outcome, Protocol, Tokens, UsageSource};
+use super::{
+    event::{Attempt, AttemptOutcome, Event, Intent, Outcome, Protocol, Tokens, UsageSource},
+    record::{Final, Malformed},
+};
 
 fn uuid() -> impl Strategy<Value = Uuid> {
     any::<u128>().prop_map(Uuid::from_u128)
@@ -204,5 +207,52 @@ pub(super) fn final_of(request_id: RequestId, output: u64) -> Event {
         usage: Some(Tokens { output, source: UsageSource::Provider, ..Tokens::default() }),
         path: intent.path.into(),
         error_code: None,
+    }
+}
+
+impl Final<'_> {
+    pub(super) fn into_event(self) -> Result<Event, Malformed> {
+        let Final {
+            request_id,
+            started_at,
+            duration,
+            ttft,
+            status,
+            outcome,
+            protocol,
+            stream,
+            service_id,
+            access_key_id,
+            user_id,
+            model_requested,
+            model_served,
+            provider_id,
+            upstream_key_id,
+            usage,
+            path,
+            error_code,
+            attempts,
+        } = self;
+        Ok(Event {
+            request_id,
+            started_at,
+            duration,
+            ttft,
+            status,
+            outcome,
+            protocol,
+            stream,
+            service_id,
+            access_key_id,
+            user_id,
+            model_requested: model_requested.map(Into::into),
+            model_served: model_served.map(Into::into),
+            provider_id,
+            upstream_key_id,
+            attempts: attempts.map(|attempt| attempt.map(Into::into)).collect::<Result<_, _>>()?,
+            usage: usage.map(Into::into),
+            path: path.into(),
+            error_code: error_code.map(|code| code.to_owned().into()),
+        })
     }
 }

@@ -100,8 +100,8 @@ mod tests {
             }
             let total: u64 = weights.iter().sum();
             for (member, weight) in weights.iter().enumerate() {
-                let expected = 10_000.0 * *weight as f64 / total as f64;
-                prop_assert!((counts[member] as f64 - expected).abs() <= 20.0, "{weights:?} gave {counts:?}");
+                let expected = 10_000 * weight / total;
+                prop_assert!(counts[member].abs_diff(expected) <= 20, "{weights:?} gave {counts:?}");
             }
         }
     }

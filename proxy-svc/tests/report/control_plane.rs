@@ -112,8 +112,9 @@ impl ControlPlane {
         assert!(waited.is_ok(), "{events} events were expected, {} came", *self.count.borrow());
     }
 
-    fn take(&self, batch: UsageBatch) {
+    fn take(&self, batch: UsageBatch, unacknowledged: u64) {
         let mut taken = self.taken.lock();
+        taken.most_unacknowledged = taken.most_unacknowledged.max(unacknowledged);
         taken.largest_batch = taken.largest_batch.max(batch.events.len());
         for event in batch.events {
             taken.deliveries += 1;
@@ -134,8 +135,9 @@ impl ControlPlane {
         let _ = responses.send(Ok(ReportResponse { acknowledged_sequence: 0, window })).await;
         let (batches, mut committing) = mpsc::unbounded_channel::<u64>();
         let acknowledged = Arc::new(Mutex::new(0));
+        let told = Arc::new(Mutex::new(0));
         let commit = {
-            let (plane, acknowledged) = (self.clone(), Arc::clone(&acknowledged));
+            let (plane, acknowledged, told) = (self.clone(), Arc::clone(&acknowledged), Arc::clone(&told));
             async move {
                 while let Some(sequence) = committing.recv().await {
                     let manners = *plane.manners.lock();
@@ -145,6 +147,7 @@ impl ControlPlane {
                     if manners.acknowledge && responses.send(Ok(response)).await.is_err() {
                         return;
                     }
+                    *told.lock() = sequence;
                 }
             }
         };
@@ -158,12 +161,11 @@ impl ControlPlane {
                         let sequence = batch.sequence;
                         expected += 1;
                         let waiting = sequence - *acknowledged.lock();
-                        self.take(batch);
-                        {
-                            let mut taken = self.taken.lock();
-                            taken.most_unacknowledged = taken.most_unacknowledged.max(waiting);
-                        }
+                        self.take(batch, waiting);
                         if self.manners.lock().break_after == Some(sequence) {
+                            while *told.lock() + 1 < sequence {
+                                tokio::time::sleep(Duration::from_millis(1)).await;
+                            }
                             return;
                         }
                         let _ = batches.send(sequence);

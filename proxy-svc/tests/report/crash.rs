@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use proxy_svc::report::{Reporter, Tokens, UsageSource};
+use proxy_svc::report::{JournalOptions, Reporter, Tokens, UsageSource};
 use tempfile::TempDir;
 use tollgate_proto::Outcome;
 use tollgate_shared::ids::RequestId;
@@ -22,7 +22,7 @@ use crate::{
 
 const KILLS: usize = 30;
 
-/// The process that gets killed. It tells on its standard output what it has done, each thing after it was done:
+/// The process that gets killed. It tells on its standard error what it has done, each thing after it was done:
 /// `begin <id>`, `checkpoint <id> <output>`, `finish <id> <output>`. Without a journal's directory on its standard
 /// input it has nothing to do.
 #[test]
@@ -34,7 +34,7 @@ fn process_that_is_killed() {
     if directory.is_empty() {
         return;
     }
-    let (reporter, recovered) = Reporter::open(small(Path::new(directory))).unwrap();
+    let (reporter, recovered) = Reporter::open(options(Path::new(directory))).unwrap();
     say(&format!("recovered {} {}", recovered.interrupted, recovered.damaged));
     let threads: Vec<_> = (0..2)
         .map(|_| {
@@ -45,6 +45,11 @@ fn process_that_is_killed() {
     for thread in threads {
         thread.join().unwrap();
     }
+}
+
+/// Never full: then a checkpoint may be left out.
+fn options(directory: &Path) -> JournalOptions {
+    JournalOptions { max_bytes: 256 << 20, ..small(directory) }
 }
 
 fn handle_requests(reporter: &Reporter) {
@@ -160,7 +165,7 @@ async fn no_request_is_lost_by_kill_minus_9() {
 }
 
 async fn deliver(directory: &Path, listening: &crate::control_plane::Listening) {
-    let (reporter, _) = Reporter::open(small(directory)).unwrap();
+    let (reporter, _) = Reporter::open(options(directory)).unwrap();
     let running = Running::start(reporter, listening.address);
     running.deliver_all().await;
     running.stop().await;

@@ -311,3 +311,23 @@ async fn at_level_host_a_final_is_synchronised_when_it_is_confirmed() {
     assert_eq!(plane.taken.lock().events.len(), 64);
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_several_threads_are_all_delivered_once() {
+    let directory = TempDir::new().unwrap();
+    let (reporter, _) = Reporter::open(small(directory.path())).unwrap();
+    let plane = ControlPlane::new(Manners::default());
+    let listening = plane.listen(None).await;
+    let running = Running::start(reporter, listening.address);
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let reporter = running.reporter.clone();
+            std::thread::spawn(move || report_some(&reporter, &Caller::new(), 800))
+        })
+        .collect();
+    let reported: Vec<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+    running.deliver_all().await;
+    assert_taken(&plane, &reported);
+    assert_eq!(plane.taken.lock().deliveries, 3200);
+    running.stop().await;
+}

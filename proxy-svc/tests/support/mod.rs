@@ -1,6 +1,10 @@
 //! A proxy as it ships, between a simulated control plane and a simulated provider, each on a free port.
 
-#![expect(dead_code, reason = "each test binary uses a part of it")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "a test's ground: each binary uses a part, and what fails fails the test"
+)]
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -88,7 +92,7 @@ impl Setup {
 
     fn resources(&self, base_url: &str, access_key: &str) -> Vec<Resource> {
         let id = || Uuid::now_v7().to_string();
-        let mut all = vec![resource::Resource::Settings(Settings { access_key_pepper: PEPPER.to_vec().into() })];
+        let mut all = vec![resource::Resource::Settings(Settings { access_key_pepper: PEPPER.to_vec() })];
         let mut routes = Vec::new();
         for (kind, models) in
             [(ProviderKind::Openai, "gpt-*"), (ProviderKind::Anthropic, "claude-*"), (ProviderKind::Gemini, "gemini-*")]
@@ -137,7 +141,7 @@ impl Setup {
             service_id,
             user_id: id(),
             name: "test".into(),
-            mac: Pepper::new(&PEPPER).mac(access_key).to_vec().into(),
+            mac: Pepper::new(&PEPPER).mac(access_key).to_vec(),
             enabled: true,
             ..AccessKey::default()
         }));

@@ -1,5 +1,7 @@
 //! JSON bodies: content type, size, syntax, then fields, each with its own refusal.
 
+use std::time::Duration;
+
 use axum::{
     body::{Bytes, to_bytes},
     extract::{FromRequest, Request},
@@ -18,6 +20,8 @@ use crate::{
 
 /// Enough for an import of a thousand keys.
 const LARGEST_BODY_BYTES: usize = 1024 * 1024;
+/// A client that sends slower holds a connection for nothing.
+const BODY_WITHIN: Duration = Duration::from_secs(30);
 const LONGEST_IDEMPOTENCY_KEY: usize = 255;
 
 /// A JSON body.
@@ -108,7 +112,11 @@ async fn read(request: Request, accepted: &[&str]) -> Result<Bytes, Problem> {
 }
 
 async fn read_bytes(request: Request) -> Result<Bytes, Problem> {
-    to_bytes(request.into_body(), LARGEST_BODY_BYTES).await.map_err(|error| {
+    let reading = tokio::time::timeout(BODY_WITHIN, to_bytes(request.into_body(), LARGEST_BODY_BYTES));
+    let read = reading.await.map_err(|_| {
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "body-timeout", "Time-out", "The body did not arrive in time.")
+    })?;
+    read.map_err(|error| {
         let source = std::error::Error::source(&error);
         if source.is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>) {
             return Problem::new(

@@ -5,6 +5,7 @@ mod delete;
 mod get;
 mod import;
 mod list;
+mod test;
 mod update;
 
 use axum::{
@@ -23,7 +24,8 @@ use crate::app::App;
     get::get_upstream_key,
     update::update_upstream_key,
     delete::delete_upstream_key,
-    import::import_upstream_keys
+    import::import_upstream_keys,
+    test::test_upstream_key
 ))]
 pub(super) struct Api;
 
@@ -31,6 +33,7 @@ pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/", get(list::list_upstream_keys).post(create::create_upstream_key))
         .route("/import", post(import::import_upstream_keys))
+        .route("/{id}/test", post(test::test_upstream_key))
         .route(
             "/{id}",
             get(get::get_upstream_key).patch(update::update_upstream_key).delete(delete::delete_upstream_key),

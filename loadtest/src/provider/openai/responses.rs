@@ -35,6 +35,24 @@ pub(crate) fn plan(context: &Context, incoming: &Incoming, body: &Value) -> Resu
     Ok(draft.costing(answer.usage, name))
 }
 
+/// Looking at, or deleting, a response of earlier.
+pub(crate) fn stored(context: &Context, method: &str, id: &str) -> Result<Draft, ApiError> {
+    let shelf = &context.shared.stored;
+    let missing = || ApiError::new(404, format!("Response with id '{id}' not found."));
+    match method {
+        "GET" => {
+            let body = shelf.response(context, id).ok_or_else(missing)?;
+            Ok(Draft::bytes(Protocol::OpenAi, "application/json", body))
+        }
+        "DELETE" => {
+            shelf.remove_response(context, id).ok_or_else(missing)?;
+            let body = object! { "id": id, "object": "response", "deleted": true };
+            Ok(Draft::json(Protocol::OpenAi, &body))
+        }
+        _ => Err(ApiError::new(405, format!("Not allowed to {method} on /v1/responses/{id}."))),
+    }
+}
+
 fn prompt(context: &Context, body: &Value, profile: Profile, bytes: &[u8]) -> Result<Prompt, ApiError> {
     let mut prompt = Prompt::new(profile, bytes);
     prompt.text(body.get("instructions").and_then(Value::as_str).unwrap_or_default());

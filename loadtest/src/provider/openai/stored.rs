@@ -1,4 +1,4 @@
-//! Objects that outlive a request: files and batches, each visible to the credential that made it.
+//! Objects that outlive a request: files, batches, responses, each visible to the credential that made it.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::super::error::ApiError;
 use super::super::exchange::Context;
 use super::super::json::Json;
-use super::super::template::{fresh_id, owner_of};
+use super::super::plan::{Body, Plan};
+use super::super::template::{Stamp, fresh_id, owner_of};
 
 /// The oldest go when there are more: a test that forgets to delete must not eat the memory.
 const MAX_OBJECTS: usize = 2_000;
@@ -18,6 +19,8 @@ const MAX_OBJECTS: usize = 2_000;
 pub(crate) struct Stored {
     files: Mutex<Shelf<File>>,
     batches: Mutex<Shelf<Batch>>,
+    /// Whole response objects, as JSON.
+    responses: Mutex<Shelf<Bytes>>,
 }
 
 #[derive(Debug)]
@@ -93,6 +96,31 @@ impl Stored {
 
     pub(crate) fn remove_file(&self, context: &Context, id: &str) -> Option<File> {
         (owner_of(id) == Some(context.owner)).then(|| self.files.lock().remove(id)).flatten()
+    }
+
+    /// Keeps the response object of an answer, streamed or not, unless it was not to be stored.
+    pub(crate) fn put_response(&self, plan: &Plan, stamp: &Stamp) {
+        let object = match &plan.body {
+            Body::Whole(template) => serde_json::from_slice::<Value>(&template.rendered(stamp)).ok(),
+            Body::Stream(chunks) => chunks.last().and_then(|chunk| {
+                let event = chunk.payload.rendered(stamp);
+                let (_, data) = std::str::from_utf8(&event).ok()?.split_once("data: ")?;
+                serde_json::from_str::<Value>(data).ok()?.get("response").cloned()
+            }),
+        };
+        if let Some(object) = object.filter(|object| object.get("store") == Some(&Value::Bool(true)))
+            && let Some(id) = object.get("id").and_then(Value::as_str)
+        {
+            self.responses.lock().put(id.to_owned(), object.to_string().into());
+        }
+    }
+
+    pub(crate) fn response(&self, context: &Context, id: &str) -> Option<Bytes> {
+        (owner_of(id) == Some(context.owner)).then(|| self.responses.lock().by_id.get(id).cloned()).flatten()
+    }
+
+    pub(crate) fn remove_response(&self, context: &Context, id: &str) -> Option<Bytes> {
+        (owner_of(id) == Some(context.owner)).then(|| self.responses.lock().remove(id)).flatten()
     }
 
     pub(crate) fn put_batch(&self, context: &Context, prefix: &str, batch: Batch) -> String {

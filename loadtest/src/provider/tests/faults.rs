@@ -235,3 +235,10 @@ fn control_endpoints_do_the_same_and_are_not_recorded() {
     call(&provider, "DELETE", "/__sim/faults", &[], b"");
     assert_eq!(get(&provider, "/__sim/faults", &[]).json()["faults"], json!([]));
 }
+
+#[test]
+fn a_bad_key_stays_bad_under_a_fault_of_the_wire() {
+    let provider = with(Fault::Latency { ms: 1 });
+    provider.set_bad_keys(["sk-a"]);
+    assert_eq!(chat(&provider, false).status, 401);
+}

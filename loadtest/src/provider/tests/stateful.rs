@@ -79,3 +79,19 @@ fn a_previous_response_is_known_to_its_owner_alone() {
     let refused = post(&provider, "/v1/responses", OTHER, &next);
     assert_eq!((refused.status, refused.json()["error"]["code"].as_str()), (400, Some("previous_response_not_found")));
 }
+
+#[test]
+fn a_stored_response_can_be_looked_at_and_deleted() {
+    let provider = start();
+    let mut request = json!({"model": "gpt-4o", "input": "keep me", "stream": true});
+    let streamed = post(&provider, "/v1/responses", OPENAI, &request).data().pop().unwrap()["response"].clone();
+    let path = format!("/v1/responses/{}", streamed["id"].as_str().unwrap());
+    assert_eq!(get(&provider, &path, OPENAI).json(), streamed);
+    assert_eq!(get(&provider, &path, OTHER).status, 404);
+    assert_eq!(call(&provider, "DELETE", &path, OPENAI, b"").json()["deleted"], true);
+    assert_eq!(get(&provider, &path, OPENAI).status, 404);
+    request["store"] = json!(false);
+    request["stream"] = json!(false);
+    let forgotten = post(&provider, "/v1/responses", OPENAI, &request).json();
+    assert_eq!(get(&provider, &format!("/v1/responses/{}", forgotten["id"].as_str().unwrap()), OPENAI).status, 404);
+}

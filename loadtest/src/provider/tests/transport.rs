@@ -118,7 +118,7 @@ fn chunks_keep_their_pace() {
     read(&mut socket, &mut Vec::new()).unwrap();
     let took = begin.elapsed();
     assert!(took >= Duration::from_millis(100), "{took:?}");
-    assert!(took < Duration::from_millis(1000), "gaps are measured from the start, not from each other: {took:?}");
+    assert!(took < Duration::from_secs(1), "gaps are measured from the start, not from each other: {took:?}");
 }
 
 #[test]

@@ -31,20 +31,16 @@ pub(super) fn is_interesting(payload: &[u8]) -> bool {
     !(payload.starts_with(br#"{"type":"content_block_"#) || payload.starts_with(br#"{"type": "content_block_"#))
 }
 
-pub(super) fn observe(kept: &Kept, progress: &mut Progress) {
+pub(super) fn observe(kept: &mut Kept, progress: &mut Progress) {
     progress.model(kept.get(Slot::Model));
-    let kind = kept.get(Slot::Type).and_then(string);
-    let kind = kind.as_deref().unwrap_or_default();
+    let opens = kept.get(Slot::Type) == Some(br#""message_start""#);
     if let Some(raw) = kept.get(Slot::Usage) {
         usage::read(raw, &mut progress.reported);
-        if kind == "message_start" {
-            progress.opening_raw.clear();
-            progress.opening_raw.extend_from_slice(raw);
-        } else {
-            progress.raw(raw);
-        }
+        let place = if opens { &mut progress.opening_raw } else { &mut progress.raw };
+        kept.swap(Slot::Usage, place);
     }
-    match kind {
+    let kind = kept.get(Slot::Type).and_then(string);
+    match kind.as_deref().unwrap_or_default() {
         "message_stop" => progress.complete = true,
         "content_block_delta" => progress.started = true,
         // A block that is more than an empty frame for deltas: a tool's call, a result, redacted thinking.

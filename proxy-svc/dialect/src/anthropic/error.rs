@@ -1,6 +1,6 @@
 //! Anthropic's error object, and what its errors mean for a key.
 
-use crate::classify::{Class, Headers, wait};
+use crate::classify::{Class, Headers, Quota, wait};
 use crate::error::{ErrorBody, ErrorKind, to_json};
 
 #[derive(serde::Serialize)]
@@ -65,10 +65,15 @@ const fn error_type(kind: ErrorKind) -> &'static str {
     }
 }
 
-/// Anthropic's statuses say it all, but for an account without credit, which is a 400 with words.
+/// Anthropic's statuses say nearly all: an account without credit is a 400 with words, and a spent allowance looks like
+/// a rate limit.
 pub(super) fn classify(status: u16, body: Option<&[u8]>) -> Option<Class> {
     let says = |words: &[u8]| body.is_some_and(|body| memchr::memmem::find(body, words).is_some());
-    (status == 400 && says(b"credit balance is too low")).then_some(Class::CredentialsRefused)
+    match status {
+        400 if says(b"credit balance is too low") => Some(Class::CredentialsRefused),
+        429 if says(b"spend_limit_reached\"") => Some(Class::RateLimited { retry_after_ms: None, quota: Quota::Spent }),
+        _ => None,
+    }
 }
 
 /// The reset of the dimension that has nothing left, as a date that counts from the answer's own.

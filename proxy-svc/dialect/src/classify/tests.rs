@@ -59,6 +59,8 @@ fn a_spent_quota_is_no_rate_limit() {
         class(OpenAi, 429, &[("retry-after", "7")], spent),
         Class::RateLimited { retry_after_ms: Some(7000), quota: Quota::Spent }
     );
+    let spent = r#"{"type":"error","error":{"type":"rate_limit_error","message":"m","details":{"error_code":"enforced_spend_limit_reached"}}}"#;
+    assert_eq!(class(Anthropic, 429, &[], spent), Class::RateLimited { retry_after_ms: None, quota: Quota::Spent });
     let daily = GEMINI_LIMIT.replace("PerMinute", "PerDay");
     assert_eq!(class(Gemini, 429, &[], &daily), Class::RateLimited { retry_after_ms: Some(34_400), quota: Quota::Day });
 }

@@ -37,7 +37,7 @@ pub(super) const fn is_interesting(_payload: &[u8]) -> bool {
     true
 }
 
-pub(super) fn observe(kept: &Kept, progress: &mut Progress) {
+pub(super) fn observe(kept: &mut Kept, progress: &mut Progress) {
     progress.model(kept.get(Slot::Model));
     if let Some(raw) = kept.get(Slot::Usage)
         && progress.raw != raw
@@ -45,7 +45,7 @@ pub(super) fn observe(kept: &Kept, progress: &mut Progress) {
         usage::read(raw, &mut progress.reported);
         // Some chunks say nothing in it but the kind of traffic.
         if progress.raw.is_empty() || usage::has_counts(raw) {
-            progress.raw(raw);
+            kept.swap(Slot::Usage, &mut progress.raw);
         }
     }
     if kept.get(Slot::Finish).is_some() {

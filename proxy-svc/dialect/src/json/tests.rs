@@ -85,3 +85,24 @@ fn what_serde_accepts_is_accepted_and_nothing_else() {
         assert_eq!(accepted(text), accepted_by_serde(text), "{text:?}");
     }
 }
+
+#[test]
+fn what_cannot_stand_in_a_string_is_found_wherever_it_is() {
+    for length in [0, 1, 8, 9, 33, 97, 165] {
+        for filler in [b' ', b'#', 0xff] {
+            let clean = vec![filler; length];
+            for from in 0..=length {
+                assert_eq!(find_special(&clean, from), length);
+            }
+            for at in 0..length {
+                for byte in (0..=b'#').chain([b'[', b'\\', b']', 0x7f, 0x80, 0x9f, 0xa2, 0xdc, 0xff]) {
+                    let mut text = clean.clone();
+                    text[at] = byte;
+                    let is_special = byte < 0x20 || byte == b'"' || byte == b'\\';
+                    let expected = if is_special { at } else { length };
+                    assert_eq!(find_special(&text, 0), expected, "{byte} at {at} of {length}");
+                }
+            }
+        }
+    }
+}

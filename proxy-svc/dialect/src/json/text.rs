@@ -1,26 +1,20 @@
 //! The inside of JSON strings: by far the most bytes of a request are there.
 
 use super::Malformed;
-
-/// Bytes looked at together; the compiler turns a block into a handful of vector instructions.
-const BLOCK: usize = 32;
+use super::word::{self, bytes_below, bytes_equal};
 
 const fn is_special(byte: u8) -> bool {
     byte == b'"' || byte == b'\\' || byte < 0x20
 }
 
+const fn special_bits(word: u64) -> u64 {
+    bytes_equal(word, b'"') | bytes_equal(word, b'\\') | bytes_below(word, 0x20)
+}
+
 /// The offset of the next byte, from `from` on, that cannot stand in a string as it is: a quote, a backslash or a
 /// control character. The text's length when there is none.
 pub(crate) fn find_special(text: &[u8], from: usize) -> usize {
-    let mut at = from;
-    while let Some(block) = text.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>) {
-        if block.iter().fold(false, |hit, &byte| hit | is_special(byte)) {
-            break;
-        }
-        at += BLOCK;
-    }
-    let rest = text.get(at..).unwrap_or_default();
-    rest.iter().position(|&byte| is_special(byte)).map_or(text.len(), |offset| at + offset)
+    word::find(text, from, special_bits, is_special)
 }
 
 /// Skips a string whose opening quote is at `at`; the offset after its closing quote.

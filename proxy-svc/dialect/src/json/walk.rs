@@ -5,6 +5,7 @@
 //! A document that cannot be followed is left alone until [`Walker::reset`].
 
 use super::find_special;
+use super::word::{self, bytes_equal};
 
 /// A container on the way to a value; what the numbers mean is the dialect's own, but for these two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +107,13 @@ impl Kept {
     pub(crate) fn get(&self, slot: Slot) -> Option<&[u8]> {
         let value = self.values.get(slot as usize)?;
         (!value.is_empty() && value != b"null").then_some(value.as_slice())
+    }
+
+    /// Exchanges a value's memory for another's, which saves a copy.
+    pub(crate) fn swap(&mut self, slot: Slot, other: &mut Vec<u8>) {
+        if let Some(value) = self.values.get_mut(slot as usize) {
+            std::mem::swap(value, other);
+        }
     }
 
     /// Keeps the memory for the next event.
@@ -280,7 +288,7 @@ impl Walker {
             self.state = State::Key { escaped: false };
             return 1;
         }
-        let end = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+        let end = find_special(rest, 0);
         let part = rest.get(..end).unwrap_or_default();
         match self.key.get_mut(self.key_len..self.key_len + part.len()) {
             Some(room) => {
@@ -291,9 +299,9 @@ impl Walker {
         }
         match rest.get(end) {
             Some(b'"') => self.state = State::Colon,
-            Some(_) => {
+            Some(other) => {
                 self.key_len = KEY + 1;
-                self.state = State::Key { escaped: true };
+                self.state = State::Key { escaped: *other == b'\\' };
             }
             None => return end,
         }
@@ -315,17 +323,13 @@ impl Walker {
         {
             buffer.clear();
         }
-        let inside = match byte {
-            b'{' | b'[' => Inside::Container { depth: 1, text: false, escaped: false },
-            b'"' => Inside::Text { escaped: false },
-            _ => {
-                self.state = State::Inside(Inside::Scalar);
-                return 0;
-            }
-        };
-        self.state = State::Inside(inside);
-        self.take(&[byte]);
-        1
+        self.state = State::Inside(match byte {
+            b'{' | b'[' => Inside::Container { depth: 0, text: false, escaped: false },
+            // The opening quote is passed over as an escaped byte is.
+            b'"' => Inside::Text { escaped: true },
+            _ => Inside::Scalar,
+        });
+        0
     }
 
     /// Reads on in a value that is not entered; the bytes taken.
@@ -411,27 +415,34 @@ fn container(rest: &[u8], depth: u32, text: bool, escaped: bool) -> (usize, Opti
             Text::Open { escaped } => return (rest.len(), Some(Inside::Container { depth, text, escaped })),
         }
     }
-    while let Some(&byte) = rest.get(at) {
-        match byte {
-            b'"' => match skip_text(rest, at + 1) {
-                Text::Ended(end) => {
-                    at = end;
-                    continue;
-                }
+    loop {
+        at = find_structure(rest, at);
+        match rest.get(at) {
+            Some(b'"') => match skip_text(rest, at + 1) {
+                Text::Ended(end) => at = end,
                 Text::Open { escaped } => {
                     return (rest.len(), Some(Inside::Container { depth, text: true, escaped }));
                 }
             },
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => {
-                depth -= 1;
-                if depth == 0 {
-                    return (at + 1, None);
-                }
+            Some(b'{' | b'[') => {
+                depth = depth.saturating_add(1);
+                at += 1;
             }
-            _ => {}
+            Some(_) if depth == 1 => return (at + 1, None),
+            Some(_) => {
+                depth -= 1;
+                at += 1;
+            }
+            None => return (rest.len(), Some(Inside::Container { depth, text: false, escaped: false })),
         }
-        at += 1;
     }
-    (rest.len(), Some(Inside::Container { depth, text: false, escaped: false }))
+}
+
+/// The offset of the next quote, bracket or brace. Brackets differ from braces in one bit, `0x20`.
+fn find_structure(rest: &[u8], from: usize) -> usize {
+    const fn bits(word: u64) -> u64 {
+        let folded = word | 0x2020_2020_2020_2020;
+        bytes_equal(word, b'"') | bytes_equal(folded, b'{') | bytes_equal(folded, b'}')
+    }
+    word::find(rest, from, bits, |byte| byte == b'"' || matches!(byte | 0x20, b'{' | b'}'))
 }

@@ -53,11 +53,11 @@ pub(super) fn is_interesting(payload: &[u8]) -> bool {
         })
 }
 
-pub(super) fn observe(kept: &Kept, progress: &mut Progress) {
+pub(super) fn observe(kept: &mut Kept, progress: &mut Progress) {
     progress.model(kept.get(Slot::Model));
     if let Some(raw) = kept.get(Slot::Usage) {
         usage::read(raw, &mut progress.reported);
-        progress.raw(raw);
+        kept.swap(Slot::Usage, &mut progress.raw);
     }
     let Some(kind) = kept.get(Slot::Type).and_then(string) else { return };
     match &*kind {

@@ -32,7 +32,9 @@ pub fn scan(body: &[u8]) -> Result<RequestScan<'_>, Malformed> {
 fn take<'a>(scan: &mut RequestScan<'a>, key: &[u8], value: &'a [u8], span: Range<usize>) {
     match key {
         b"model" => {
-            scan.model = string(value);
+            let model = string(value);
+            scan.has_several_models |= !scan.model_spans.is_empty() && model != scan.model;
+            scan.model = model;
             scan.mistyped = (scan.model.is_none() && value != b"null").then_some("model");
             scan.model_spans.push(span);
         }

@@ -47,6 +47,10 @@ fn of_repeated_names_the_last_counts_and_all_places_are_known() {
     assert_eq!(scan.model.as_deref(), Some("c"));
     assert_eq!(spans(body, &scan.model_spans), [r#""a""#, r#""b""#, r#""c""#]);
     assert_eq!(scan.stream, None);
+    assert!(scan.has_several_models);
+    assert!(!scanned(r#"{"model":"a","model":"\u0061"}"#).has_several_models);
+    assert!(scanned(r#"{"model":"a","model":"b","model":"b"}"#).has_several_models);
+    assert!(scanned(r#"{"model":5,"model":"a"}"#).has_several_models);
 }
 
 #[test]
@@ -73,6 +77,9 @@ fn gemini_names_its_limits_and_models_inside() {
     assert_eq!((scan.max_output_tokens, scan.choices), (Some(77), Some(3)));
     assert_eq!(spans(body, &scan.inner_model_spans), [r#""models/a""#, r#""b""#, r#""c""#, r#""models/d""#]);
     assert_eq!(scan.model, None);
+    let models: Vec<_> =
+        scan.inner_model_spans.iter().map(|span| model_at(body.as_bytes(), span.clone()).unwrap()).collect();
+    assert_eq!(models, ["models/a", "b", "c", "models/d"]);
 }
 
 #[test]
@@ -124,7 +131,7 @@ fn nesting_is_bounded_where_serde_bounds_it() {
 
 #[test]
 fn a_form_gives_its_fields_and_passes_over_its_files() {
-    let body = "--xYz\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a; name=\\model.wav\"\r\n\
+    let body = "--xYz\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a; name=model.wav\"\r\n\
         Content-Type: audio/wav\r\n\r\n--xY name=\"model\"\r\n\r\nnot-this\r\n--xYz\r\n\
         content-disposition:form-data;name=model\r\n\r\nwhisper-1\r\n--xYz  \r\n\
         Content-Disposition: form-data; name=\"stream\"\r\n\r\ntrue\r\n--xYz--\r\nepilogue";
@@ -155,6 +162,29 @@ fn a_broken_form_is_malformed() {
     {
         assert!(multipart_model(content_type, whole).is_err(), "{content_type}");
     }
+}
+
+#[test]
+fn a_form_that_others_could_read_differently_is_malformed() {
+    for disposition in [
+        r#"form-data; x="a\"; q="; name="model""#,
+        r#"form-data; name="file"; name="model""#,
+        r#"form-data; name="x"; name*=utf-8''model"#,
+        "form-data; name=\"x\"\r\ncontent-disposition: form-data; name=\"model\"",
+        "form-data;\r\n name=\"model\"",
+        "form-data;\n name=\"model\"",
+        "form-data; name=\"model",
+    ] {
+        let body = format!("--b\r\ncontent-disposition: {disposition}\r\n\r\nx\r\n--b--");
+        assert!(multipart_model("multipart/form-data; boundary=b", body.as_bytes()).is_err(), "{disposition}");
+    }
+    let part = "--b\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nx\r\n";
+    let twice = [part, part, "--b--"].concat();
+    assert!(multipart_model("multipart/form-data; boundary=b", twice.as_bytes()).is_err());
+    assert!(multipart_model("multipart/form-data; boundary=b; boundary=c", b"--b--").is_err());
+    // A name with spaces is another name.
+    let other = part.replace("\"model\"", "\" model \"") + "--b--";
+    assert_eq!(multipart_model("multipart/form-data; boundary=b", other.as_bytes()).unwrap().model, None);
 }
 
 /// JSON text of every kind, with the names that are looked for.

@@ -25,6 +25,14 @@ fn a_renamed_model_changes_nothing_else() {
 }
 
 #[test]
+fn a_model_that_stands_there_already_is_left_as_it_is_written() {
+    let body = r#"{"model":"gpt\u002d5"}"#;
+    assert_eq!(edited(body, |edits, scan| edits.rename_model(scan, "gpt-5")), body);
+    let two = r#"{"model":"cheap","model":"dear"}"#;
+    assert_eq!(edited(two, |edits, scan| edits.rename_model(scan, "dear")), r#"{"model":"dear","model":"dear"}"#);
+}
+
+#[test]
 fn usage_is_asked_for_in_every_place_where_it_may_stand() {
     for (body, expected) in [
         (r#"{"stream":true}"#, r#"{"stream_options":{"include_usage":true},"stream":true}"#),
@@ -47,10 +55,10 @@ fn usage_is_asked_for_in_every_place_where_it_may_stand() {
 
 #[test]
 fn inner_models_of_gemini_keep_their_collection() {
-    let body = r#"{"requests":[{"model":"models/old","content":{}},{"model":"models/old"}]}"#;
+    let body = r#"{"model":"models/old","requests":[{"model":"models/old","content":{}},{"model":"models/old"}]}"#;
     assert_eq!(
         edited(body, |edits, scan| edits.rename_inner_models(scan, "new")),
-        r#"{"requests":[{"model":"models/new","content":{}},{"model":"models/new"}]}"#
+        r#"{"model":"models/new","requests":[{"model":"models/new","content":{}},{"model":"models/new"}]}"#
     );
 }
 

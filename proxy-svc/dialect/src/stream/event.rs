@@ -81,27 +81,25 @@ pub(super) fn cut(event: &[u8]) -> Cut {
 fn data(event: &[u8]) -> Option<Range<usize>> {
     let mut found = None;
     let mut start = 0;
-    for line in event.split(|byte| matches!(byte, b'\n' | b'\r')) {
-        if line.starts_with(b"data:") {
+    for end in memchr::memchr2_iter(b'\n', b'\r', event).chain(std::iter::once(event.len())) {
+        if event.get(start..end).is_some_and(|line| line.starts_with(b"data:")) {
             if found.is_some() {
                 return None;
             }
-            found = Some(start + b"data:".len()..start + line.len());
+            found = Some(start + b"data:".len()..end);
         }
-        start += line.len() + 1;
+        start = end + 1;
     }
     found
 }
 
-/// Where `,"usage":null` stands as a member of the root: behind it there is only what needs no brace or bracket, and
-/// the root's end. Inside a string the quotes would be escaped, so it is a member wherever it is found.
+/// Where `,"usage":null` stands as a member of the root: behind it no brace is closed but the root's. Inside a string
+/// the quotes would be escaped, so it is a member wherever it is found.
 fn null_usage(event: &[u8], name: usize, payload: &Range<usize>) -> Option<Range<usize>> {
     let start = name.checked_sub(1).filter(|start| *start > payload.start)?;
     let found = start..start + NULL_USAGE.len();
     let behind = event.get(found.end..payload.end)?.trim_ascii_end();
-    let is_root = matches!(behind, [.., b'}'])
-        && memchr::memchr3(b'{', b'[', b']', behind).is_none()
-        && memchr::memchr(b'}', behind) == Some(behind.len() - 1)
+    let is_root = memchr::memchr(b'}', behind).is_some_and(|brace| brace + 1 == behind.len())
         && matches!(behind.first(), Some(b'}' | b','));
     (is_root && event.get(found.clone()) == Some(NULL_USAGE)).then_some(found)
 }

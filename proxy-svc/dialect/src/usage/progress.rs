@@ -95,18 +95,15 @@ impl Progress {
         }
     }
 
-    pub(crate) fn raw(&mut self, raw: &[u8]) {
-        self.raw.clear();
-        self.raw.extend_from_slice(raw);
-    }
-
-    pub(crate) fn raw_text(&self) -> Option<String> {
-        let last = std::str::from_utf8(&self.raw).ok()?;
-        let opening = std::str::from_utf8(&self.opening_raw).ok()?;
-        match (opening, last) {
-            ("", "") => None,
-            ("", only) | (only, "") => Some(only.to_owned()),
-            (opening, last) => Some(format!(r#"{{"message_start":{opening},"message_delta":{last}}}"#)),
+    /// The usage objects as text.
+    pub(crate) fn take_raw(&mut self) -> Option<String> {
+        let last = String::from_utf8(std::mem::take(&mut self.raw)).ok()?;
+        let opening = String::from_utf8(std::mem::take(&mut self.opening_raw)).ok()?;
+        match (opening.is_empty(), last.is_empty()) {
+            (true, true) => None,
+            (true, false) => Some(last),
+            (false, true) => Some(opening),
+            (false, false) => Some(format!(r#"{{"message_start":{opening},"message_delta":{last}}}"#)),
         }
     }
 }

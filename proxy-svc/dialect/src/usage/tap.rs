@@ -131,11 +131,11 @@ impl Tap {
         }
         let (complete, semantic_started) = (self.is_complete(), self.semantic_started());
         abandon(self.dialect, &mut self.walker, &mut self.progress);
-        let Self { dialect, progress, .. } = self;
-        let usage = self.is_metered && progress.reported.is_some();
+        let usage = self.usage_so_far();
+        let mut progress = self.progress;
         Observed {
-            usage: usage.then(|| dialect.settle(&progress.reported)),
-            raw: if self.is_metered { progress.raw_text() } else { None },
+            usage,
+            raw: if self.is_metered { progress.take_raw() } else { None },
             complete,
             error: progress.error,
             model: progress.model,
@@ -202,7 +202,7 @@ impl Events {
 fn abandon(dialect: &dyn Dialect, walker: &mut Walker, progress: &mut Progress) {
     if walker.is_open() {
         walker.drop_unfinished();
-        dialect.observe(&walker.kept, progress);
+        dialect.observe(&mut walker.kept, progress);
         walker.reset();
     }
 }
@@ -211,10 +211,10 @@ fn walk(dialect: &dyn Dialect, walker: &mut Walker, progress: &mut Progress, byt
     let mut rest = bytes;
     while let walk::Progress::Event(end) = walker.advance(rest) {
         progress.started |= walker.kept.evidence;
-        dialect.observe(&walker.kept, progress);
         if let Some(error) = walker.kept.get(Slot::Error) {
             progress.fail(error);
         }
+        dialect.observe(&mut walker.kept, progress);
         walker.kept.clear();
         rest = rest.get(end..).unwrap_or_default();
     }

@@ -83,6 +83,19 @@ fn a_stream_without_its_end_is_incomplete() {
 }
 
 #[test]
+fn figures_are_known_as_soon_as_they_are_told() {
+    let mut tap = Tap::for_answer(Gemini, Operation::StreamGenerateContent, EVENTS);
+    assert_eq!(tap.usage_so_far(), None);
+    for count in [5, 9] {
+        tap.feed(&events(&[&format!(
+            r#"{{"usageMetadata":{{"promptTokenCount":7,"candidatesTokenCount":{count}}}}}"#
+        )]));
+        let usage = tap.usage_so_far().unwrap();
+        assert_eq!((usage.input_uncached, usage.output), (7, count));
+    }
+}
+
+#[test]
 fn a_cut_stream_keeps_the_last_cumulative_figures() {
     let stream = named_events(&[
         (
@@ -280,6 +293,9 @@ fn reasoning_that_a_provider_counts_apart_is_added_to_the_output() {
         r#""prompt_tokens":12,"completion_tokens":400,"total_tokens":702,"completion_tokens_details":{"reasoning_tokens":290}"#,
     );
     assert_eq!((apart.output, apart.reasoning), (690, 290));
+    let apart =
+        usage(r#""prompt_tokens":12,"completion_tokens":1,"completion_tokens_details":{"reasoning_tokens":290}"#);
+    assert_eq!((apart.output, apart.reasoning), (291, 290));
     let inside = usage(
         r#""prompt_tokens":12,"completion_tokens":300,"total_tokens":312,"completion_tokens_details":{"reasoning_tokens":290}"#,
     );
@@ -327,6 +343,19 @@ fn an_event_stream_under_the_wrong_content_type_is_still_one() {
     for content_type in [None, JSON, Some("text/plain")] {
         let observed = observe(OpenAi, Operation::ChatCompletions, content_type, [stream.as_slice()]);
         assert!(observed.complete && observed.usage.is_some(), "{content_type:?}");
+    }
+}
+
+#[test]
+fn space_before_an_answer_is_passed_over() {
+    let stream = events(&[r#"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#, "[DONE]"]);
+    for answer in [stream.as_slice(), br#"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#] {
+        for space in ["\n", " ", "\r\n \n"] {
+            let together = [space.as_bytes(), answer].concat();
+            let observed = chat(&together);
+            assert!(observed.complete && observed.usage.is_some());
+            assert_eq!(observe(OpenAi, Operation::ChatCompletions, EVENTS, [space.as_bytes(), answer]), observed);
+        }
     }
 }
 

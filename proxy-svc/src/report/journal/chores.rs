@@ -1,14 +1,20 @@
 //! What is done beside the requests: making spare segments, removing spent ones, remembering what is acknowledged,
 //! and trying again what the disk refused.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    io::ErrorKind,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio_util::sync::CancellationToken;
 
 use super::{super::segment::Position, Journal, Pressure, recovery::Cursor, state::State};
 
-/// How often the disk is asked again while something is refused.
-const TRY_AGAIN_EVERY: Duration = Duration::from_secs(1);
+/// How often the disk is asked again while something is refused, and what is acknowledged is written down.
+const IN_A_WHILE: Duration = Duration::from_secs(1);
+/// A failure that goes on is logged again.
+const SAY_AGAIN_AFTER: Duration = Duration::from_mins(1);
 /// However often it is called.
 const NOT_SOONER_THAN: Duration = Duration::from_millis(20);
 /// An intent is never longer.
@@ -16,24 +22,47 @@ const LONGEST_INTENT: u64 = 4096;
 /// Open requests that are moved at a time, so that the lock is not held for long.
 const CARRIED_AT_A_TIME: usize = 16;
 
+/// When there is something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    Now,
+    InAWhile,
+    WhenCalled,
+}
+
 /// What was said last, so that it is said once.
 #[derive(Debug, Default)]
 pub(super) struct Said {
     pressure: Pressure,
     cursor: Position,
+    /// What the disk said, and when that was logged.
+    failure: Option<(ErrorKind, Instant)>,
+}
+
+impl Said {
+    /// Whether a failure is worth a line: another one than before, or the same one for long.
+    fn is_news(&mut self, kind: ErrorKind) -> bool {
+        let old = self.failure.is_some_and(|(before, at)| before == kind && at.elapsed() < SAY_AGAIN_AFTER);
+        if !old {
+            self.failure = Some((kind, Instant::now()));
+        }
+        !old
+    }
 }
 
 impl Journal {
     pub(in super::super) async fn keep_house(self: Arc<Self>, stop: CancellationToken) {
-        loop {
-            let again = self.wants_to_try_again();
+        while !stop.is_cancelled() {
+            let due = self.due();
             tokio::select! {
-                () = stop.cancelled() => break,
-                () = self.chores.notified() => {}
-                () = tokio::time::sleep(TRY_AGAIN_EVERY), if again => {}
+                () = stop.cancelled() => {}
+                () = self.chores.notified(), if due != Due::Now => {}
+                () = tokio::time::sleep(IN_A_WHILE), if due == Due::InAWhile => self.do_chores_aside().await,
+                () = std::future::ready(()), if due == Due::Now => {
+                    self.do_chores_aside().await;
+                    tokio::time::sleep(NOT_SOONER_THAN).await;
+                }
             }
-            self.do_chores_aside().await;
-            tokio::time::sleep(NOT_SOONER_THAN).await;
         }
         self.do_chores_aside().await;
     }
@@ -45,9 +74,15 @@ impl Journal {
         }
     }
 
-    fn wants_to_try_again(&self) -> bool {
+    fn due(&self) -> Due {
         let state = self.state.lock();
-        state.refusing || !state.limbo.is_empty() || !state.orphans.is_empty()
+        if state.chores_called {
+            Due::Now
+        } else if state.cursor_is_old || state.refusing || !state.limbo.is_empty() || !state.orphans.is_empty() {
+            Due::InAWhile
+        } else {
+            Due::WhenCalled
+        }
     }
 
     /// Blocking; each part takes the lock for itself and not for long.
@@ -77,7 +112,11 @@ impl Journal {
     }
 
     fn remember_acknowledged(&self) {
-        let position = self.state.lock().acknowledged;
+        let position = {
+            let mut state = self.state.lock();
+            state.cursor_is_old = false;
+            state.acknowledged
+        };
         let mut said = self.said.lock();
         if said.cursor == position {
             return;
@@ -85,7 +124,7 @@ impl Journal {
         match Cursor::write(&self.options.directory, position) {
             Ok(()) => said.cursor = position,
             // The events behind the old cursor are sent once more after a restart: no harm.
-            Err(error) => tracing::warn!(%error, "what is acknowledged of the usage journal could not be written down"),
+            Err(error) => self.state.lock().failure = Some(error),
         }
     }
 
@@ -126,7 +165,7 @@ impl Journal {
     fn carry_open_requests(&self) {
         loop {
             let slots = self.with_state(|state| {
-                let held = state.held_back(self.options.max_bytes / 8)?;
+                let held = state.held_back()?;
                 Some(state.open.in_segment(held))
             });
             let Some(slots) = slots else { return };
@@ -142,7 +181,9 @@ impl Journal {
 
     fn say(&self) {
         let failure = self.state.lock().failure.take();
-        if let Some(error) = failure {
+        if let Some(error) = failure
+            && self.said.lock().is_news(error.kind())
+        {
             tracing::error!(%error, directory = %self.options.directory.display(), "the disk refuses the usage journal");
         }
         let pressure = self.gauges.pressure();
@@ -161,14 +202,6 @@ impl Journal {
 }
 
 impl State {
-    /// A delivered segment that only open requests keep, when `many` bytes or more follow it.
-    fn held_back(&self, many: u64) -> Option<u64> {
-        let oldest = self.segments.front()?;
-        let delivered = self.acknowledged >= Position { segment: oldest.name.id, offset: oldest.end };
-        (self.segments.len() > 1 && delivered && oldest.open > 0 && self.used - oldest.end >= many)
-            .then_some(oldest.name.id)
-    }
-
     /// `false`: there is no room, or the disk refuses.
     fn carry(&mut self, slot: super::Slot) -> bool {
         // It may have finished since it was found; then there is nothing to carry.

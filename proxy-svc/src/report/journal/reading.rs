@@ -6,8 +6,7 @@ use tollgate_shared::clock::UnixMicros;
 
 use super::{
     super::{
-        event::Event,
-        record::{self, Kind},
+        record::{self, Final, Kind, Malformed},
         segment::{self, MAX_FRAME, Position, Scanner},
     },
     Journal,
@@ -19,15 +18,14 @@ const PART_BYTES: usize = 256 << 10;
 /// How much is read at most.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Limits {
-    pub(in super::super) events: usize,
+    pub(in super::super) events: u64,
     /// Of the records, not of what they become.
     pub(in super::super) bytes: usize,
 }
 
-/// Events that follow each other in the journal.
-#[derive(Debug, Default)]
+/// Where reading came to.
+#[derive(Clone, Copy, Debug, Default)]
 pub(in super::super) struct Part {
-    pub(in super::super) events: Vec<Event>,
     /// Where the next part begins.
     pub(in super::super) end: Position,
     /// Records of finals that were passed, those that could not be read included.
@@ -64,7 +62,9 @@ impl Stretch {
             }
         };
         let bytes = segment::read_past_errors(file, self.from.offset, usize::try_from(length).unwrap_or(usize::MAX))?;
-        Ok((bytes, self.from.offset + length == self.end))
+        // A file that is shorter than it was has nothing more to give either.
+        let last = self.from.offset + length == self.end || (bytes.len() as u64) < length;
+        Ok((bytes, last))
     }
 }
 
@@ -101,13 +101,18 @@ impl Journal {
         let _ = acknowledged.wait_for(|count| *count >= wanted).await;
     }
 
-    /// Blocking: reads the events behind `from`.
-    pub(in super::super) fn read(&self, from: Position, limits: Limits) -> io::Result<Part> {
+    /// Blocking: gives the events behind `from` to `take`, one after the other.
+    pub(in super::super) fn read(
+        &self,
+        from: Position,
+        limits: Limits,
+        mut take: impl FnMut(Final<'_>) -> Result<(), Malformed>,
+    ) -> io::Result<Part> {
         let mut part = Part { end: from, ..Part::default() };
         let mut bytes = 0;
         // More than the longest frame, so that every stretch with a record has a whole one.
         let at_a_time = PART_BYTES.min(MAX_FRAME + limits.bytes);
-        while part.events.len() < limits.events && bytes < limits.bytes {
+        while !limits.reached(part.finals, bytes) {
             let stretch = match self.stretch(part.end) {
                 Ok(stretch) => stretch,
                 Err(finals) => {
@@ -127,24 +132,18 @@ impl Journal {
                 read => read?,
             };
             let mut scanner = Scanner::new(&data, stretch.salt, stretch.from.offset, last);
-            let mut full = false;
-            for frame in &mut scanner {
-                if frame.kind != Kind::Final {
-                    continue;
-                }
-                part.take(frame.payload);
-                bytes += frame.payload.len();
-                full = part.events.len() >= limits.events || bytes >= limits.bytes;
-                if full {
-                    break;
+            while !limits.reached(part.finals, bytes)
+                && let Some(frame) = scanner.next()
+            {
+                if frame.kind == Kind::Final {
+                    part.take(frame.payload, &mut take);
+                    bytes += frame.payload.len();
                 }
             }
             self.gauges.count_damaged(scanner.damaged());
-            let read_to = if full || !last { scanner.resume_at() } else { stretch.end };
+            let whole = last && !limits.reached(part.finals, bytes);
+            let read_to = if whole { stretch.end } else { scanner.resume_at() };
             part.end = Position { segment: stretch.from.segment, offset: read_to };
-            if full {
-                break;
-            }
         }
         Ok(part)
     }
@@ -187,22 +186,28 @@ impl Journal {
     fn settle(&self, state: &mut super::State, total: u64, last_ended: Option<UnixMicros>) {
         self.gauges.acknowledge(total, last_ended);
         self.acknowledged.send_replace(total);
-        state.chores_called = true;
-        self.chores.notify_one();
+        if state.wants_upkeep() {
+            self.chores.notify_one();
+        }
+    }
+}
+
+impl Limits {
+    const fn reached(self, events: u64, bytes: usize) -> bool {
+        events >= self.events || bytes >= self.bytes
     }
 }
 
 impl Part {
-    fn take(&mut self, payload: &[u8]) {
+    fn take(&mut self, payload: &[u8], take: impl FnOnce(Final<'_>) -> Result<(), Malformed>) {
         self.finals += 1;
-        match record::decode_final(payload) {
-            Ok(event) => {
-                self.last_ended = i64::try_from(event.duration.as_micros()).ok().map(|took| event.started_at + took);
-                self.events.push(event);
-            }
-            Err(error) => {
-                tracing::error!(%error, "an event in the usage journal cannot be read and is not reported");
-            }
+        let taken = record::decode_final(payload).and_then(|event| {
+            self.last_ended =
+                i64::try_from(event.duration.as_micros()).ok().map(|took| event.started_at.saturating_add(took));
+            take(event)
+        });
+        if let Err(error) = taken {
+            tracing::error!(%error, "an event in the usage journal cannot be read and is not reported");
         }
     }
 }

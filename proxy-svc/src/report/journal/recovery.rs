@@ -179,6 +179,7 @@ impl Findings {
             refusing: false,
             failure: None,
             chores_called: false,
+            cursor_is_old: false,
             unsynchronised: (options.level == Level::Host).then(Unsynchronised::default),
         }
     }

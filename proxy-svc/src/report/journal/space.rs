@@ -70,6 +70,11 @@ impl Space {
             })
     }
 
+    /// So much of the bound that long requests should not keep it.
+    pub(super) const fn is_much(&self, bytes: u64) -> bool {
+        bytes >= self.options.max_bytes / 8
+    }
+
     /// Spares that should be there, so that no request waits for one.
     pub(super) fn wanted(&self, open: u64) -> u64 {
         1 + open * FINAL_RESERVE / self.options.segment_bytes

@@ -52,6 +52,8 @@ pub(super) struct State {
     /// What the disk said last; taken by who logs it.
     pub(super) failure: Option<io::Error>,
     pub(super) chores_called: bool,
+    /// More is acknowledged than is written down.
+    pub(super) cursor_is_old: bool,
     /// Level `Host` alone.
     pub(super) unsynchronised: Option<Unsynchronised>,
 }
@@ -121,7 +123,7 @@ impl State {
         let mut frame = Vec::new();
         segment::start_frame(Kind::Open, &mut frame);
         open.encode(&mut frame);
-        if !segment::seal_frame(&mut frame) || !self.has_room(frame.len() as u64, self.open.len()) {
+        if !segment::seal_frame(&mut frame) || !self.make_room(frame.len() as u64, self.open.len()) {
             return false;
         }
         self.append(Kind::Open, &mut frame).is_ok_and(|place| {
@@ -310,12 +312,35 @@ impl State {
         wanted
     }
 
+    /// Whether somebody should be called, after something was acknowledged: at once when a segment is spent, and else
+    /// once, for writing down in a while how far it went.
+    pub(super) fn wants_upkeep(&mut self) -> bool {
+        let spent = self.oldest_is_spent() || self.held_back().is_some();
+        let first = !std::mem::replace(&mut self.cursor_is_old, true);
+        self.chores_called |= spent;
+        spent || first
+    }
+
+    /// Everything in the oldest segment is acknowledged, and it is not written to.
+    fn oldest_is_delivered(&self) -> Option<&Segment> {
+        let active = self.active.is_some() && self.segments.len() == 1;
+        let oldest = self.segments.front().filter(|_| !active)?;
+        (self.acknowledged >= Position { segment: oldest.name.id, offset: oldest.end }).then_some(oldest)
+    }
+
+    fn oldest_is_spent(&self) -> bool {
+        self.oldest_is_delivered().is_some_and(|oldest| oldest.open == 0)
+    }
+
+    /// A delivered segment that only open requests keep, when much follows it.
+    pub(super) fn held_back(&self) -> Option<u64> {
+        let oldest = self.oldest_is_delivered()?;
+        (oldest.open > 0 && self.space.is_much(self.used - oldest.end)).then_some(oldest.name.id)
+    }
+
     /// The oldest segment, when nothing in it is needed any more.
     pub(super) fn take_spent(&mut self) -> Option<Segment> {
-        let oldest = self.segments.front()?;
-        let active = self.active.is_some() && self.segments.len() == 1;
-        let delivered = self.acknowledged >= Position { segment: oldest.name.id, offset: oldest.end };
-        if active || !delivered || oldest.open > 0 {
+        if !self.oldest_is_spent() {
             return None;
         }
         let spent = self.segments.pop_front()?;

@@ -36,13 +36,16 @@ fn open(directory: &TempDir) -> (Arc<Journal>, Recovered) {
 
 /// Everything that is not acknowledged, as delivery reads it.
 fn read_all(journal: &Journal) -> (Vec<Event>, Position, u64) {
-    let (mut events, mut finals) = (Vec::new(), 0);
+    let (mut events, mut finals): (Vec<Event>, u64) = (Vec::new(), 0);
     let mut position = journal.acknowledged_position();
     loop {
-        let part = journal.read(position, Limits { events: 7, bytes: 4 << 10 }).unwrap();
+        let take = |event: record::Final<'_>| {
+            events.push(event.into_event()?);
+            Ok(())
+        };
+        let part = journal.read(position, Limits { events: 7, bytes: 4 << 10 }, take).unwrap();
         position = part.end;
         finals += part.finals;
-        events.extend(part.events);
         if part.complete.is_some() {
             return (events, position, finals);
         }

@@ -1,5 +1,7 @@
 //! Numbers, ids and texts as bytes, and back.
 
+use std::time::Duration;
+
 use tollgate_shared::clock::UnixMicros;
 use uuid::Uuid;
 
@@ -30,7 +32,19 @@ pub(super) fn put_text(out: &mut Vec<u8>, text: &str, bound: usize) {
     out.extend_from_slice(text.as_bytes());
 }
 
+pub(super) fn put_duration(out: &mut Vec<u8>, duration: Duration) {
+    put_number(out, u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
+}
+
+/// What is absent takes no bytes: the flags tell.
+pub(super) fn put_if<T: ?Sized>(out: &mut Vec<u8>, value: Option<&T>, put: impl FnOnce(&mut Vec<u8>, &T)) {
+    if let Some(value) = value {
+        put(out, value);
+    }
+}
+
 /// Reads what the functions above wrote; never past the end.
+#[derive(Debug)]
 pub(super) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -70,5 +84,21 @@ impl<'a> Reader<'a> {
         let (text, rest) = self.0.split_at_checked(length).ok_or(Malformed)?;
         self.0 = rest;
         str::from_utf8(text).map_err(|_| Malformed)
+    }
+
+    pub(super) fn duration(&mut self) -> Result<Duration, Malformed> {
+        self.number().map(Duration::from_micros)
+    }
+
+    pub(super) fn status(&mut self) -> Result<u16, Malformed> {
+        u16::try_from(self.number()?).map_err(|_| Malformed)
+    }
+
+    pub(super) fn id(&mut self) -> Result<Uuid, Malformed> {
+        self.array().map(Uuid::from_bytes)
+    }
+
+    pub(super) fn micros(&mut self) -> Result<UnixMicros, Malformed> {
+        self.array().map(UnixMicros::from_le_bytes)
     }
 }

@@ -295,7 +295,13 @@ fn gemini() -> Vec<Fixture> {
     vec![
         Fixture {
             ends_before_its_last_byte: true,
-            ..fixture("chunks", Gemini, Operation::StreamGenerateContent, events(&[first, second, &third]), expected())
+            ..fixture(
+                "chunks",
+                Gemini,
+                Operation::StreamGenerateContent,
+                events(&[first, second, &third, r#"{"usageMetadata":{"trafficType":"X"}}"#]),
+                expected(),
+            )
         },
         Fixture {
             content_type: JSON,

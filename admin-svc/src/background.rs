@@ -1,0 +1,6 @@
+//! What runs beside the listeners: one file a task. Each has an owner (`serve`), stops when told, and may be stopped at
+//! any point without harm.
+
+pub mod ingest;
+pub mod proxies;
+pub mod reload;

@@ -1,0 +1,62 @@
+//! The resources that proxies hold, with the secrets that they need in clear.
+//!
+//! Kept in memory only, and given only to the proxies' streams.
+
+use std::fmt;
+
+use tollgate_shared::secret::Secret;
+use zeroize::Zeroizing;
+
+use super::{
+    access_key::AccessKey,
+    change::{ResourceKind, SETTINGS_ID},
+    key_pool::KeyPool,
+    provider::Provider,
+    service::Service,
+    upstream_key::UpstreamKey,
+};
+
+/// Which resource. Ordered by kind, so that what is referred to comes before what refers to it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceKey {
+    pub kind: ResourceKind,
+    pub id: String,
+}
+
+/// A resource as proxies need it.
+#[derive(Clone, Debug)]
+pub enum Resource {
+    Settings(Settings),
+    Provider(Provider),
+    KeyPool(KeyPool),
+    UpstreamKey { key: UpstreamKey, secret: Secret },
+    Service(Service),
+    AccessKey(AccessKey),
+}
+
+/// What all proxies share.
+#[derive(Clone)]
+pub struct Settings {
+    /// Key of the HMAC under which access keys are looked up, 32 bytes.
+    pub access_key_pepper: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Settings")
+    }
+}
+
+impl Resource {
+    pub fn key(&self) -> ResourceKey {
+        let (kind, id) = match self {
+            Self::Settings(_) => (ResourceKind::Settings, SETTINGS_ID.to_owned()),
+            Self::Provider(provider) => (ResourceKind::Provider, provider.id.to_string()),
+            Self::KeyPool(pool) => (ResourceKind::KeyPool, pool.id.to_string()),
+            Self::UpstreamKey { key, .. } => (ResourceKind::UpstreamKey, key.id.to_string()),
+            Self::Service(service) => (ResourceKind::Service, service.id.to_string()),
+            Self::AccessKey(key) => (ResourceKind::AccessKey, key.id.to_string()),
+        };
+        ResourceKey { kind, id }
+    }
+}

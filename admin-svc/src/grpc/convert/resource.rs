@@ -1,0 +1,147 @@
+//! Resources on their way to a proxy.
+
+use tollgate_proto as proto;
+use tollgate_shared::limits::{Limits, Timeouts};
+
+use crate::domain::{
+    access_key::{AccessKey, AccessKeySpec, AccessKeyStatus},
+    key_pool::{KeyPool, KeyPoolSpec},
+    provider::{Provider, ProviderKind, ProviderSpec},
+    published::{Resource, Settings},
+    service::{Retry, Route, Security, Service, ServiceSpec, Strategy, Target},
+    timestamp::Timestamp,
+    upstream_key::{UpstreamKey, UpstreamKeySpec},
+};
+
+pub(in crate::grpc) fn resource(resource: &Resource) -> proto::Resource {
+    use proto::resource::Resource as Message;
+    let message = match resource {
+        Resource::Settings(Settings { access_key_pepper }) => {
+            Message::Settings(proto::Settings { access_key_pepper: access_key_pepper.to_vec() })
+        }
+        Resource::Provider(it) => Message::Provider(provider(it)),
+        Resource::KeyPool(it) => Message::KeyPool(key_pool(it)),
+        Resource::UpstreamKey { key, secret } => Message::UpstreamKey(upstream_key(key, secret.expose())),
+        Resource::Service(it) => Message::Service(service(it)),
+        Resource::AccessKey(it) => Message::AccessKey(access_key(it)),
+    };
+    proto::Resource { resource: Some(message) }
+}
+
+fn provider(provider: &Provider) -> proto::Provider {
+    let Provider { id, spec, models: _, stamp: _ } = provider;
+    let ProviderSpec { name, kind, base_url, timeouts } = spec;
+    let kind = match kind {
+        ProviderKind::Openai => proto::ProviderKind::Openai,
+        ProviderKind::Anthropic => proto::ProviderKind::Anthropic,
+        ProviderKind::Gemini => proto::ProviderKind::Gemini,
+        ProviderKind::OpenaiCompatible => proto::ProviderKind::OpenaiCompatible,
+    };
+    proto::Provider {
+        id: id.to_string(),
+        name: name.clone(),
+        kind: kind.into(),
+        base_url: base_url.clone(),
+        timeouts: Some(self::timeouts(timeouts)),
+    }
+}
+
+fn key_pool(pool: &KeyPool) -> proto::KeyPool {
+    let KeyPool { id, spec: KeyPoolSpec { name, provider_id }, stamp: _ } = pool;
+    proto::KeyPool { id: id.to_string(), name: name.clone(), provider_id: provider_id.to_string() }
+}
+
+fn upstream_key(key: &UpstreamKey, secret: &str) -> proto::UpstreamKey {
+    let UpstreamKey { id, spec, fingerprint: _, stamp: _, sealed_secret: _, secret_digest: _ } = key;
+    let UpstreamKeySpec { pool_id, name, weight, priority, limits, status } = spec;
+    proto::UpstreamKey {
+        id: id.to_string(),
+        pool_id: pool_id.to_string(),
+        name: name.clone(),
+        secret: secret.to_owned(),
+        weight: *weight,
+        priority: *priority,
+        limits: Some(self::limits(limits)),
+        enabled: status.is_active(),
+    }
+}
+
+fn service(service: &Service) -> proto::Service {
+    let Service { id, spec, stamp: _ } = service;
+    let ServiceSpec {
+        name,
+        slug,
+        status,
+        strategy,
+        routes,
+        retry: Retry { max_attempts },
+        timeouts,
+        limits,
+        // Schema 1 of the protocol carries neither budgets nor signatures.
+        budget: _,
+        security: Security { ip_allow, ip_deny, require_signature: _ },
+        hidden_headers,
+    } = spec;
+    let strategy = match strategy {
+        Strategy::RoundRobin => proto::Strategy::RoundRobin,
+        Strategy::Weighted => proto::Strategy::Weighted,
+        Strategy::HealthBest => proto::Strategy::HealthBest,
+    };
+    proto::Service {
+        id: id.to_string(),
+        name: name.clone(),
+        slug: slug.clone(),
+        enabled: status.is_active(),
+        strategy: strategy.into(),
+        routes: routes.iter().map(route).collect(),
+        max_attempts: *max_attempts,
+        timeouts: Some(self::timeouts(timeouts)),
+        limits: Some(self::limits(limits)),
+        hidden_headers: hidden_headers.clone(),
+        ip_allow: ip_allow.clone(),
+        ip_deny: ip_deny.clone(),
+    }
+}
+
+fn route(route: &Route) -> proto::Route {
+    let Route { models, targets } = route;
+    proto::Route { models: models.clone(), targets: targets.iter().map(target).collect() }
+}
+
+fn target(target: &Target) -> proto::Target {
+    let Target { pool_id, model, weight, priority } = target;
+    proto::Target { pool_id: pool_id.to_string(), model: model.clone(), weight: *weight, priority: *priority }
+}
+
+fn access_key(key: &AccessKey) -> proto::AccessKey {
+    let AccessKey { id, service_id, user_id, spec, prefix: _, status, stamp: _, mac, previous } = key;
+    let AccessKeySpec { name, expires_at, limits, budget: _, models, ip_allow } = spec;
+    proto::AccessKey {
+        id: id.to_string(),
+        service_id: service_id.to_string(),
+        user_id: user_id.to_string(),
+        name: name.clone(),
+        mac: mac.to_vec(),
+        previous_mac: previous.map(|previous| previous.mac.to_vec()).unwrap_or_default(),
+        previous_until_unix_ms: previous.map(|previous| millis(previous.until)).unwrap_or_default(),
+        expires_at_unix_ms: expires_at.map(millis),
+        enabled: *status == AccessKeyStatus::Active,
+        limits: Some(self::limits(limits)),
+        models: models.clone(),
+        ip_allow: ip_allow.clone(),
+    }
+}
+
+fn limits(limits: &Limits) -> proto::Limits {
+    let Limits { rpm, tpm, rpd, concurrency } = limits;
+    proto::Limits { rpm: *rpm, tpm: *tpm, rpd: *rpd, concurrency: *concurrency }
+}
+
+fn timeouts(timeouts: &Timeouts) -> proto::Timeouts {
+    let Timeouts { connect_ms, first_byte_ms, idle_ms, total_ms } = timeouts;
+    proto::Timeouts { connect_ms: *connect_ms, first_byte_ms: *first_byte_ms, idle_ms: *idle_ms, total_ms: *total_ms }
+}
+
+fn millis(at: Timestamp) -> i64 {
+    at.micros() / 1_000
+}

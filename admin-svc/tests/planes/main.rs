@@ -1,0 +1,18 @@
+//! The control plane as the proxies see it: real listeners, a real database of either kind, a proxy that is simulated
+//! by the protocol's client.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod control_plane;
+#[path = "../support/database.rs"]
+mod database;
+mod events;
+#[path = "../support/postgres.rs"]
+mod postgres;
+mod proxy;
+
+mod configuration;
+mod ingest;
+mod proxies;
+mod rollups;
+mod usage_api;
