@@ -21,8 +21,9 @@ use crate::{
 /// Batches that wait for the writer, of all streams: 2 MiB each at most. When it is full the streams stop reading, and
 /// the proxies keep what they have in their journals.
 const QUEUE: usize = 32;
-/// Events in one commit: enough to make the commit's own cost small, few enough that others get their turn to write.
-const EVENTS_PER_COMMIT: usize = 4_000;
+/// Events in one commit: enough that those of one series share a row of each roll-up, few enough that others get their
+/// turn to write.
+const EVENTS_PER_COMMIT: usize = 8_000;
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
 

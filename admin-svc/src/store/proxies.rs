@@ -25,7 +25,7 @@ static UPSERT: LazyLock<BulkInsert> = LazyLock::new(|| {
 
 /// Notes what proxies said. `proxies` must be ordered by id, so that two replicas never deadlock.
 pub async fn upsert(connection: &mut AnyConnection, proxies: &[Proxy]) -> Result<(), StoreError> {
-    for (text, group) in UPSERT.statements(proxies) {
+    for (text, group) in UPSERT.statements(connection, proxies) {
         let mut query = sqlx::query(text);
         for proxy in group {
             let Proxy {

@@ -48,7 +48,7 @@ static ADD_ROLLUPS: LazyLock<BulkInsert> =
 /// `events` must be ordered by id: two writers that were sent the same events then never deadlock.
 pub async fn insert(connection: &mut AnyConnection, events: &[&UsageEvent]) -> Result<HashSet<RequestId>, StoreError> {
     let mut inserted = HashSet::with_capacity(events.len());
-    for (text, group) in INSERT_EVENTS.statements(events) {
+    for (text, group) in INSERT_EVENTS.statements(connection, events) {
         let mut query = sqlx::query(text);
         for event in group {
             query = bind_event(query, event)?;
@@ -119,7 +119,7 @@ fn bind_event<'q>(query: AnyQuery<'q>, event: &UsageEvent) -> Result<AnyQuery<'q
 /// Adds sums to those that are stored, in key order.
 pub async fn add(connection: &mut AnyConnection, rollup: &Rollup) -> Result<(), StoreError> {
     let series: Vec<(&SeriesId, &Series)> = rollup.series.iter().collect();
-    for (text, group) in INSERT_SERIES.statements(&series) {
+    for (text, group) in INSERT_SERIES.statements(connection, &series) {
         let mut query = sqlx::query(text);
         for (id, series) in group {
             query = bind_series(query, id, series);
@@ -127,7 +127,7 @@ pub async fn add(connection: &mut AnyConnection, rollup: &Rollup) -> Result<(), 
         query.execute(&mut *connection).await?;
     }
     let sums: Vec<(&RollupKey, &Sums)> = rollup.sums.iter().collect();
-    for (text, group) in ADD_ROLLUPS.statements(&sums) {
+    for (text, group) in ADD_ROLLUPS.statements(connection, &sums) {
         let mut query = sqlx::query(text);
         for (key, sums) in group {
             query = bind_sums(query, key, sums);
