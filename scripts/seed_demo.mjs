@@ -85,7 +85,7 @@ const requests = [
     path: "/v1/messages",
     headers: { "x-api-key": "$KEY", "anthropic-version": "2023-06-01" },
     body: {
-      model: "claude-sonnet-4-5",
+      model: "claude-sonnet-4-6",
       max_tokens: 256,
       stream: true,
       messages: [{ role: "user", content: question }],

@@ -4,6 +4,7 @@
 //! candidate can take over, with the whole body again. Afterwards there is no other attempt.
 
 mod attempt;
+mod conceal;
 mod failure;
 mod resolve;
 mod stream;

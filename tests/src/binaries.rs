@@ -34,18 +34,25 @@ impl Binaries {
 
     pub fn path(&self, name: &str) -> anyhow::Result<PathBuf> {
         let path = self.0.join(name);
-        ensure!(path.is_file(), "{} is not built: run `cargo build --workspace --bins`", path.display());
+        ensure!(
+            path.is_file(),
+            "{} is not built: run `cargo build --workspace --bins --examples --tests`",
+            path.display()
+        );
         Ok(path)
     }
 }
 
 fn build(directory: &Path) -> anyhow::Result<()> {
     let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--quiet", "--workspace", "--bins"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    // The selection decides the dependencies' features: another one than the scripts' would compile everything twice.
+    cargo
+        .args(["build", "--quiet", "--workspace", "--bins", "--examples", "--tests"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
     if directory.ends_with("release") {
         cargo.arg("--release");
     }
     let status = cargo.stdin(Stdio::null()).status().context("cargo")?;
-    ensure!(status.success(), "`cargo build --workspace --bins` failed");
+    ensure!(status.success(), "the build failed");
     Ok(())
 }

@@ -30,7 +30,7 @@ impl Dialect {
     pub const fn model(self) -> &'static str {
         match self {
             Self::OpenAi => "gpt-4.1",
-            Self::Anthropic => "claude-sonnet-4-5",
+            Self::Anthropic => "claude-sonnet-4-6",
             Self::Gemini => "gemini-2.5-flash",
         }
     }

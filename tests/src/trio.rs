@@ -130,11 +130,8 @@ impl Trio {
     /// Waits until the proxy has acknowledged the newest revision.
     pub async fn in_force(&self) -> anyhow::Result<()> {
         eventually("the proxy has the newest configuration", START, async || {
-            let proxies = self.rest.get("proxies").await?;
-            let head = proxies["head_revision"].as_u64();
-            let items = proxies["items"].as_array().context("proxies without `items`")?;
-            let current = items.iter().any(|proxy| proxy["connected"] == true && proxy["revision"].as_u64() == head);
-            Ok((head.is_some() && current).then_some(()))
+            let proxies = self.rest.all("proxies").await?;
+            Ok(proxies.iter().any(|proxy| proxy["converged"] == true).then_some(()))
         })
         .await
     }

@@ -91,7 +91,9 @@ async fn killed_at_random_moments_every_request_has_exactly_one_event() -> anyho
     ensure!(twice.is_empty(), "counted more than once: {twice:?}");
     let lost: Vec<_> = answered.iter().filter(|id| !by_id.contains_key(*id)).collect();
     ensure!(lost.is_empty(), "{} of {} answered requests have no event: {lost:?}", lost.len(), answered.len());
-    let unseen: Vec<_> = received.iter().map(|request| &request.model).filter(|m| !by_model.contains_key(*m)).collect();
+    // One that was cut in its header names no model; its event is among the others, or there are too few of them.
+    let named = received.iter().map(|request| &request.model).filter(|model| !model.is_empty());
+    let unseen: Vec<_> = named.filter(|model| !by_model.contains_key(*model)).collect();
     ensure!(unseen.is_empty(), "{} of {} requests at the provider have no event", unseen.len(), received.len());
 
     let interrupted = events.iter().filter(|event| event["outcome"] == "interrupted").count();

@@ -287,7 +287,7 @@ fn json_cases() -> Vec<Case> {
     add(openai, "/v1/moderations", Some("omni-moderation-latest"), &[("input", &input)]);
     add(openai, "/v1/images/generations", Some("gpt-image-1"), &[("prompt", &input)]);
     add(openai, "/v1/audio/speech", Some("tts-1"), &[("input", &input), ("voice", "\"alloy\"")]);
-    let claude = Some("claude-sonnet-4-5");
+    let claude = Some("claude-sonnet-4-6");
     let limit = ("max_tokens", "64");
     add(anthropic, "/v1/messages", claude, &[("messages", &messages), limit]);
     add(anthropic, "/v1/messages?beta=true", claude, &[("messages", &messages), limit, ("stream", "true")]);

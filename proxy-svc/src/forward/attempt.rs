@@ -21,6 +21,7 @@ use tollgate_shared::clock::UnixMicros;
 
 use super::{
     Forwarder, Limits,
+    conceal::without_key,
     failure::Failure,
     upstream::{Destination, Opened},
 };
@@ -260,6 +261,7 @@ async fn judge(context: &Context<'_>, mut upstream: HttpSession, destination: De
     let wait = |millis: Option<u64>| millis.map(Duration::from_millis);
     let failure = match class {
         Class::Ok | Class::ClientError if whole => {
+            let body = without_key(body, &context.candidate.key.credential);
             return Tried::Answer(Answer { upstream, destination, status, body: Some(body) });
         }
         // Its end is missing, so it cannot be passed on as it is.

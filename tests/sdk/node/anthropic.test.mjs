@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { PNG, collect, startTrio } from "./trio.mjs";
 
 const question = {
-  model: "claude-sonnet-4-5",
+  model: "claude-sonnet-4-6",
   max_tokens: 256,
   messages: [{ role: "user", content: "How long is the coast of Norway?" }],
 };
