@@ -95,23 +95,35 @@ async fn pump(
     meter: &mut Meter,
     recording: &mut Recording<'_>,
 ) -> End {
-    let mut checkpoint = Instant::now();
+    // One timer for the whole answer, moved on only when it fires: a timer a piece would cost more than the piece.
+    upstream.set_read_timeout(None);
+    let patience = tokio::time::sleep(context.at_most(context.limits.idle));
+    tokio::pin!(patience);
+    let mut last = Instant::now();
+    let mut checkpoint = last;
     loop {
         if upstream.response_done() {
             break;
         }
-        upstream.set_read_timeout(Some(context.at_most(context.limits.idle)));
         let read = tokio::select! {
             biased;
             read = upstream.read_response_body() => read,
             () = client_left(session) => return End::ClientLeft,
+            () = &mut patience => {
+                let end = (last + context.limits.idle).min(context.deadline);
+                if end <= Instant::now() {
+                    return End::TimedOut;
+                }
+                patience.as_mut().reset(end.into());
+                continue;
+            }
         };
         let chunk = match read {
             Ok(Some(chunk)) => chunk,
             Ok(None) => break,
-            Err(error) if *error.etype() == pingora::ErrorType::ReadTimedout => return End::TimedOut,
             Err(_) => return End::Cut,
         };
+        last = Instant::now();
         if chunk.is_empty() {
             continue;
         }
@@ -120,8 +132,8 @@ async fn pump(
         if session.write_response_body(kept, false).await.is_err() {
             return End::ClientLeft;
         }
-        if checkpoint.elapsed() > CHECKPOINT {
-            checkpoint = Instant::now();
+        if last.duration_since(checkpoint) > CHECKPOINT {
+            checkpoint = last;
             if let Some(tokens) = meter.so_far() {
                 recording.checkpoint(&tokens);
             }
