@@ -19,16 +19,27 @@ generated_is_unchanged() {
     scripts/gen.sh && git diff --exit-code -- proto/src/generated.rs docs/api/openapi.json
 }
 
-documentation() { RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps; }
+# With private items: the reader of this documentation is who works on the code.
+documentation() {
+    RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" \
+        cargo doc --quiet --workspace --no-deps --document-private-items
+}
 
-# cargo-deny takes minutes to compile and is no Debian package; the licences, bans and sources that deny.toml states are
-# checked in either case, known vulnerabilities only by cargo-deny itself (it fetches its database from GitHub).
+# cargo-deny takes minutes to compile and is no Debian package. Licences, bans and sources are checked by deny.toml in
+# either case; known vulnerabilities only by cargo-deny, which fetches their list from GitHub.
 dependencies() {
-    if command -v cargo-deny >/dev/null; then
+    if has_cargo_deny; then
         cargo deny --workspace check
     else
         python3 scripts/check_dependencies.py
     fi
+}
+
+# Versions before 0.16 do not understand deny.toml.
+has_cargo_deny() {
+    local version
+    version=$(cargo deny --version 2>/dev/null) || return 1
+    printf '%s\n' 0.16.0 "${version##* }" | sort --check=quiet --version-sort
 }
 
 shell_scripts() { shellcheck -x scripts/*.sh .ci/run; }

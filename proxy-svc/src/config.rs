@@ -1,6 +1,6 @@
 //! The configuration of the process: what is read at start, checked before anything is bound.
 //!
-//! [`raw`](self::raw) is the text form with its defaults, [`Config`] the checked one that the rest of the proxy sees.
+//! [`raw`] is the text form with its defaults, [`Config`] the checked one that the rest of the proxy sees.
 //! What the control plane sends is not here but in `snapshot`.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
