@@ -84,7 +84,7 @@ impl Connections {
     }
 
     /// One connection that speaks HTTP/1 as far as is known.
-    async fn keep(self: Arc<Self>, stream: Stream, shutdown: ShutdownWatch) {
+    async fn keep(self: Arc<Self>, stream: Stream, mut shutdown: ShutdownWatch) {
         let Some(_open) = self.admit() else { return };
         let client = client_address(&stream);
         let mut stream = MessageStream::new(stream);
@@ -94,12 +94,23 @@ impl Connections {
         loop {
             if begun.is_empty() {
                 stream.rest();
-                match timeout(wait, some_bytes(&mut stream)).await {
+                let waited = tokio::select! {
+                    biased;
+                    waited = timeout(wait, some_bytes(&mut stream)) => waited,
+                    _ = shutdown.wait_for(|stopping| *stopping) => return,
+                };
+                match waited {
                     Ok(Ok(bytes)) if !bytes.is_empty() => begun = bytes,
                     _ => return,
                 }
             }
-            if std::mem::take(&mut first) && begun.starts_with(&HTTP2_PREFACE[..begun.len().min(HTTP2_TELLING)]) {
+            while first && begun.len() < HTTP2_TELLING && HTTP2_PREFACE.starts_with(&begun) {
+                match timeout(self.settings.header, some_bytes(&mut stream)).await {
+                    Ok(Ok(bytes)) if !bytes.is_empty() => begun.unsplit(bytes),
+                    _ => return,
+                }
+            }
+            if std::mem::take(&mut first) && begun.starts_with(&HTTP2_PREFACE[..HTTP2_TELLING]) {
                 return Box::pin(self.http2(stream, begun, shutdown)).await;
             }
             // Boxed, so that its state is gone while the connection waits again.

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use pingora::protocols::http::ServerSession;
+use pingora::{prelude::timeout, protocols::http::ServerSession};
 use tokio_util::task::TaskTracker;
 use tollgate_dialect::{Protocol, endpoint};
 use tollgate_shared::{address::AddressPolicy, clock::Clock};
@@ -24,7 +24,7 @@ use tollgate_shared::{address::AddressPolicy, clock::Clock};
 use self::{body::BodyError, inquiry::Head};
 pub(crate) use self::{inquiry::Inquiry, recording::Recording};
 use crate::{
-    admit::{self, InFlight, Permit},
+    admit::{self, InFlight},
     authenticate,
     forward::{self, Forwarder},
     report::{Outcome, Reporter},
@@ -107,9 +107,10 @@ impl Gateway {
     pub(crate) async fn serve(&self, session: &mut ServerSession, client: Option<IpAddr>) -> pingora::Result<()> {
         let mut recording = Recording::begin(&self.reporter, &self.metrics, &self.clock);
         let mut protocol = Protocol::OpenAi;
-        let result = match self.in_flight.enter() {
-            Ok(permit) => self.stages(session, client, &mut recording, &mut protocol, permit).await,
-            Err(refusal) => Err(Stop::Refused(refusal)),
+        // Held to the end of a refusal too: a stop waits for what is in flight.
+        let (_permit, result) = match self.in_flight.enter() {
+            Ok(permit) => (Some(permit), self.stages(session, client, &mut recording, &mut protocol).await),
+            Err(refusal) => (None, Err(Stop::Refused(refusal))),
         };
         match result {
             Ok(()) => Ok(()),
@@ -131,7 +132,6 @@ impl Gateway {
         client: Option<IpAddr>,
         recording: &mut Recording<'_>,
         protocol: &mut Protocol,
-        _permit: Permit,
     ) -> Result<(), Stop> {
         let header = session.req_header();
         let path = header.uri.path().to_owned();
@@ -149,7 +149,8 @@ impl Gateway {
         admit::by_address(&principal, client)?;
         let head = Head::new(header, &path, endpoint)?;
 
-        let body = body::read(session, self.settings.max_body_bytes, self.settings.client_body_idle).await;
+        let reading = body::read(session, self.settings.max_body_bytes, self.settings.client_body_idle);
+        let body = timeout(self.settings.total, reading).await.unwrap_or(Err(BodyError::TimedOut));
         let body = body.map_err(|error| self.body_failed(&error))?;
         let inquiry = Inquiry::new(head, &body)?;
         recording.asked(&inquiry);

@@ -55,11 +55,11 @@ fn ask(ops: SocketAddr, method: &str, path: &str) -> io::Result<Answer> {
 }
 
 /// A listener on every address is reached on loopback.
-fn reachable(ops: SocketAddr) -> SocketAddr {
-    let host = match ops.ip() {
+pub(crate) fn reachable(listener: SocketAddr) -> SocketAddr {
+    let host = match listener.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
         host => host,
     };
-    SocketAddr::new(host, ops.port())
+    SocketAddr::new(host, listener.port())
 }

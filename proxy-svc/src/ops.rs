@@ -1,7 +1,10 @@
 //! What operators and their machines ask: `/livez`, `/readyz`, `/metrics`, and `POST /drain`. On a port of its own, so
 //! that no client reaches it and no flood of clients hides it.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -22,6 +25,8 @@ pub(crate) struct Ops {
     pub(crate) snapshots: Arc<Snapshots>,
     pub(crate) reporter: Reporter,
     pub(crate) metrics: Arc<Metrics>,
+    /// The clients' port is bound.
+    pub(crate) listening: Arc<AtomicBool>,
 }
 
 struct Answer {
@@ -59,6 +64,8 @@ impl Ops {
     fn readiness(&self) -> Answer {
         if self.gateway.is_draining() {
             Answer::text(503, "draining\n")
+        } else if !self.listening.load(Ordering::Relaxed) {
+            Answer::text(503, "starting\n")
         } else if self.snapshots.is_ready() {
             Answer::text(200, "ready\n")
         } else {

@@ -11,7 +11,10 @@
 mod signals;
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -31,6 +34,7 @@ use crate::{
     config::{Config, JournalLevel},
     connection::{ConnectionSettings, Connections, Listener},
     gateway::{Gateway, Settings},
+    operate::reachable,
     ops::Ops,
     report::{DeliveryOptions, JournalError, JournalOptions, Level, Reporter},
     snapshot::{
@@ -46,6 +50,8 @@ const CONTROL_THREADS: usize = 1;
 /// How long the end waits for the control plane to take what is left of the journal.
 const DELIVERY_GRACE: Duration = Duration::from_secs(3);
 const STALE_UPSTREAMS_EVERY: Duration = Duration::from_secs(10);
+/// After that the port is taken for bound though it cannot be reached from here.
+const BOUND_WITHIN: Duration = Duration::from_secs(5);
 const IN_WORK_EVERY: Duration = Duration::from_millis(20);
 
 /// Why the proxy could not start.
@@ -93,6 +99,8 @@ struct Proxy {
     snapshots: Arc<Snapshots>,
     reporter: Reporter,
     metrics: Arc<Metrics>,
+    /// The clients' port is bound.
+    listening: Arc<AtomicBool>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -144,7 +152,7 @@ impl Proxy {
         ));
         let connections =
             Arc::new(Connections::new(Arc::clone(&gateway), ConnectionSettings::from(config), TaskTracker::new()));
-        Ok(Self { gateway, connections, snapshots, reporter, metrics, tasks, stop })
+        Ok(Self { gateway, connections, snapshots, reporter, metrics, listening: Arc::default(), tasks, stop })
     }
 
     /// Starts Pingora in a thread of its own; it is not waited for, because its stop sleeps.
@@ -163,12 +171,12 @@ impl Proxy {
             snapshots: Arc::clone(&self.snapshots),
             reporter: self.reporter.clone(),
             metrics: Arc::clone(&self.metrics),
+            listening: Arc::clone(&self.listening),
         };
         server.add_service(service("clients", config.listen, Listener(Arc::clone(&self.connections))));
         let mut ops = service("ops", config.ops_listen, ops);
         ops.threads = Some(1);
         server.add_service(ops);
-        tracing::info!(listen = %config.listen, ops_listen = %config.ops_listen, "listening");
         std::thread::spawn(move || server.run(RunArgs { shutdown_signal: Box::new(CloseListeners(close)) }));
     }
 
@@ -180,6 +188,7 @@ impl Proxy {
                 return;
             }
         };
+        self.await_listener(config).await;
         let mut stale = tokio::time::interval(STALE_UPSTREAMS_EVERY);
         let patient = loop {
             tokio::select! {
@@ -191,6 +200,16 @@ impl Proxy {
             () = self.wind_down(config, listeners_close, patient) => {}
             _ = signals.stop() => tracing::warn!(in_flight = self.gateway.in_flight(), "second signal: ending at once"),
         }
+    }
+
+    /// Pingora binds in a thread of its own and does not say when; being reachable is what counts.
+    async fn await_listener(&self, config: &Config) {
+        let deadline = Instant::now() + BOUND_WITHIN;
+        while tokio::net::TcpStream::connect(reachable(config.listen)).await.is_err() && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        self.listening.store(true, Ordering::Relaxed);
+        tracing::info!(listen = %config.listen, ops_listen = %config.ops_listen, "listening");
     }
 
     async fn wind_down(&self, config: &Config, listeners_close: &tokio::sync::watch::Sender<bool>, patient: bool) {

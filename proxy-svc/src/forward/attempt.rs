@@ -33,6 +33,8 @@ use crate::{
 
 /// An upstream's error is read this far, to find out whose fault it is and to pass it on.
 const ERROR_BODY_BYTES: usize = 256 * 1024;
+/// For the last bytes to an upstream that is given up.
+const CLOSE: Duration = Duration::from_millis(100);
 /// What the upstream sees of who calls: the gateway, never the caller.
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION")));
 
@@ -144,6 +146,7 @@ async fn try_once(context: &Context<'_>, session: &mut ServerSession, fresh: boo
         address,
         server_name: provider.base.https.then(|| Arc::from(&*provider.base.host)),
         connect_timeout: context.at_most(context.limits.connect),
+        group: if fresh { fastrand::u64(1..) } else { 0 },
     };
     let opened = match context.forwarder.upstreams.open(&destination, fresh).await {
         Ok(opened) => opened,
@@ -157,18 +160,32 @@ async fn try_once(context: &Context<'_>, session: &mut ServerSession, fresh: boo
     match exchanged {
         Ok(Exchanged::Header) => judge(context, upstream, destination).await,
         Ok(Exchanged::ClientLeft) => {
-            upstream.shutdown().await;
+            close(&mut upstream).await;
             Tried::ClientLeft
         }
         Err(error) => {
-            upstream.shutdown().await;
+            let untouched = reused && was_never_looked_at(&upstream, &error);
+            close(&mut upstream).await;
             match error.etype() {
                 ErrorType::ReadTimedout | ErrorType::WriteTimedout => Tried::Failed(Failure::TimedOut, None),
-                _ if reused && !fresh => Tried::Stale,
+                _ if untouched && !fresh => Tried::Stale,
                 _ => Tried::Failed(Failure::ConnectionLost, None),
             }
         }
     }
+}
+
+/// Whether a kept connection turned out to be closed already. An HTTP/2 connection that serves others says so by
+/// itself: what goes wrong on one of its streams is about that request.
+fn was_never_looked_at(upstream: &HttpSession, error: &pingora::Error) -> bool {
+    matches!(upstream, HttpSession::H1(_))
+        && upstream.response_header().is_none()
+        && matches!(error.etype(), ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError)
+}
+
+/// Ends the connection, or the stream on it; an upstream that takes nothing any more is not waited for.
+pub(super) async fn close(upstream: &mut HttpSession) {
+    let _ = tokio::time::timeout(CLOSE, upstream.shutdown()).await;
 }
 
 enum Exchanged {
@@ -190,12 +207,16 @@ async fn exchange(
         upstream.write_request_body(body, true).await?;
     }
     upstream.finish_request_body().await?;
-    upstream.set_read_timeout(Some(context.at_most(context.limits.first_byte)));
+    // For the whole header, however it drips; the session's own time-out would begin anew at every read.
+    upstream.set_read_timeout(None);
+    let patience = tokio::time::sleep(context.at_most(context.limits.first_byte));
+    tokio::pin!(patience);
     loop {
         tokio::select! {
             biased;
             read = upstream.read_response_header() => read?,
             () = client_left(session) => return Ok(Exchanged::ClientLeft),
+            () = &mut patience => return Err(pingora::Error::new(ErrorType::ReadTimedout)),
         }
         let informational = upstream.response_header().is_some_and(|header| header.status.is_informational());
         if !informational {
@@ -235,6 +256,8 @@ fn request_header(
     }
     header.insert_header(candidate.key.credential_header.clone(), candidate.key.credential.clone())?;
     header.insert_header(header::USER_AGENT, USER_AGENT)?;
+    // Usage is read from the answer as it passes.
+    header.insert_header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
     if body_bytes > 0 || *inquiry.method() == http::Method::POST {
         header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body_bytes))?;
     }
@@ -244,13 +267,13 @@ fn request_header(
 /// Decides whether an answer is passed on. An error's body is read for that, up to a bound.
 async fn judge(context: &Context<'_>, mut upstream: HttpSession, destination: Destination) -> Tried {
     let status = upstream.response_header().map_or(0, |header| header.status.as_u16());
-    if status < 400 {
+    if (200..300).contains(&status) {
         return Tried::Answer(Answer { upstream, destination, status, body: None });
     }
-    upstream.set_read_timeout(Some(context.at_most(context.limits.idle)));
-    let (body, whole) = match error_body(&mut upstream).await {
-        Ok(read) => read,
-        Err(_) => (Bytes::new(), false),
+    let read = tokio::time::timeout(context.at_most(context.limits.idle), error_body(&mut upstream)).await;
+    let (body, whole) = match read {
+        Ok(Ok(read)) => read,
+        Ok(Err(_)) | Err(_) => (Bytes::new(), false),
     };
     let class = {
         let header = upstream.response_header();
@@ -274,7 +297,7 @@ async fn judge(context: &Context<'_>, mut upstream: HttpSession, destination: De
     if whole {
         context.forwarder.upstreams.release(upstream, &destination).await;
     } else {
-        upstream.shutdown().await;
+        close(&mut upstream).await;
     }
     Tried::Failed(failure, Some(status))
 }

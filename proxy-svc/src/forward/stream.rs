@@ -11,7 +11,7 @@ use pingora::{
 };
 use tollgate_dialect::{Protocol, error, headers};
 
-use super::attempt::{Answer, Context, client_left};
+use super::attempt::{Answer, Context, client_left, close};
 use crate::{
     gateway::{Recording, Stop},
     meter::{Meter, Observation},
@@ -63,16 +63,20 @@ pub(super) async fn pass_on(
             // On record, and the upstream's connection free, before the client has the last byte.
             finish(recording, meter, outcome).await;
             context.forwarder.upstreams.release(upstream, &destination).await;
-            session.write_response_body(last, true).await.map_err(Stop::ClientLeft)
+            let written = session.write_response_body(last, true);
+            match tokio::time::timeout(context.limits.client_write, written).await {
+                Ok(written) => written.map_err(Stop::ClientLeft),
+                Err(_) => Err(Stop::client_left()),
+            }
         }
         End::ClientLeft => {
-            upstream.shutdown().await;
+            close(&mut upstream).await;
             last_attempt(recording, AttemptOutcome::ClientClosed);
             finish(recording, meter, Outcome::ClientClosed).await;
             Err(Stop::client_left())
         }
         End::Cut | End::TimedOut => {
-            upstream.shutdown().await;
+            close(&mut upstream).await;
             let cut = if matches!(end, End::Cut) { AttemptOutcome::ConnectionLost } else { AttemptOutcome::TimedOut };
             last_attempt(recording, cut);
             tell_of_the_cut(context, session, &meter, recording.request_id()).await;
@@ -174,7 +178,9 @@ async fn tell_of_the_cut(context: &Context<'_>, session: &mut ServerSession, met
     let body = error::ErrorBody { kind, message, param: None, request_id, retry_after_ms: None };
     let framing = error::Framing::of(context.inquiry.protocol(), context.inquiry.operation(), true);
     let event = error::stream_event(framing, &body, meter.is_after_whole_event());
-    let _ = session.write_response_body(Bytes::from(event), false).await;
+    // On HTTP/1 the missing end says that the answer is not whole; on HTTP/2 an abrupt end would take the event along.
+    let ends = session.as_http1().is_none();
+    let _ = session.write_response_body(Bytes::from(event), ends).await;
 }
 
 fn answer_header(
@@ -208,12 +214,15 @@ fn answer_header(
     if shown("x-tollgate-attempts") {
         header.insert_header("x-tollgate-attempts", HeaderValue::from(recording.attempt_count()))?;
     }
-    if shown("x-tollgate-provider") {
-        header.insert_header("x-tollgate-provider", &*context.candidate.pool.provider.name)?;
+    // People name providers in their own language: such bytes pass as they are.
+    if shown("x-tollgate-provider")
+        && let Ok(name) = HeaderValue::from_bytes(context.candidate.pool.provider.name.as_bytes())
+    {
+        header.insert_header("x-tollgate-provider", name)?;
     }
     if let Some(model) = context.candidate.model.or(context.inquiry.model())
         && shown("x-tollgate-model")
-        && let Ok(model) = HeaderValue::from_str(model)
+        && let Ok(model) = HeaderValue::from_bytes(model.as_bytes())
     {
         header.insert_header("x-tollgate-model", model)?;
     }

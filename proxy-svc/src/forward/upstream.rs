@@ -36,6 +36,8 @@ pub(crate) struct Destination {
     /// The name that the certificate must prove; absent for plain `http`.
     pub(crate) server_name: Option<Arc<str>>,
     pub(crate) connect_timeout: Duration,
+    /// Connections of one group are shared; one of its own is a new one.
+    pub(crate) group: u64,
 }
 
 /// A session, and whether its connection has served a request before: a failure may then only mean that the upstream
@@ -159,6 +161,7 @@ fn plain_peer(destination: &Destination) -> HttpPeer {
 fn tls_peer(destination: &Destination, server_name: &str) -> HttpPeer {
     let mut peer = HttpPeer::new(destination.address, true, server_name.to_owned());
     set_timeouts(&mut peer.options, destination);
+    peer.group_key = destination.group;
     peer.options.alpn = ALPN::H2H1;
     peer.options.max_h2_streams = HTTP2_STREAMS_PER_CONNECTION;
     peer
