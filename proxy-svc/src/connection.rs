@@ -4,8 +4,6 @@
 //! session and all it owns exist only from the first byte of a request to the last of its answer. HTTP/2 connections,
 //! by ALPN or by prior knowledge, go Pingora's own way with the same [`Gateway`].
 
-mod client_stream;
-
 use std::{
     cell::RefCell,
     future::poll_fn,
@@ -34,9 +32,9 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::task::TaskTracker;
 use tollgate_dialect::Protocol;
 
-use self::client_stream::ClientStream;
 use crate::{
     gateway::Gateway,
+    message_stream::MessageStream,
     respond::{self, Refusal},
 };
 
@@ -89,7 +87,7 @@ impl Connections {
     async fn keep(self: Arc<Self>, stream: Stream, shutdown: ShutdownWatch) {
         let Some(_open) = self.admit() else { return };
         let client = client_address(&stream);
-        let mut stream = ClientStream::new(stream);
+        let mut stream = MessageStream::new(stream);
         let mut wait = self.settings.header;
         let mut begun = BytesMut::new();
         let mut first = true;
@@ -120,11 +118,11 @@ impl Connections {
     /// Serves one request of which the first bytes are here. `None`: the connection is over.
     async fn request(
         &self,
-        mut stream: Box<ClientStream>,
+        mut stream: Box<MessageStream>,
         begun: BytesMut,
         client: Option<IpAddr>,
-    ) -> Option<(Box<ClientStream>, BytesMut)> {
-        stream.begin_answer();
+    ) -> Option<(Box<MessageStream>, BytesMut)> {
+        stream.begin_message();
         let mut session = ServerSession::new_http1(stream);
         session.set_pipelining_enabled(true);
         session.set_pipelined_prefix(begun);
@@ -145,7 +143,7 @@ impl Connections {
         }
         let finished = timeout(self.gateway.client_write_timeout(), session.finish()).await;
         let (stream, next) = finished.ok()?.ok()??.into_parts();
-        Some((ClientStream::recover(stream)?, next.unwrap_or_default()))
+        Some((MessageStream::recover(stream)?, next.unwrap_or_default()))
     }
 
     /// `Err(None)`: there is nobody to tell.
@@ -164,7 +162,7 @@ impl Connections {
     }
 
     /// A connection on which HTTP/2 begins. Pingora has no time-out for the preface, so it is read here first.
-    async fn http2(self: Arc<Self>, mut stream: Box<ClientStream>, mut begun: BytesMut, shutdown: ShutdownWatch) {
+    async fn http2(self: Arc<Self>, mut stream: Box<MessageStream>, mut begun: BytesMut, shutdown: ShutdownWatch) {
         let whole_preface = timeout(self.settings.header, async {
             while begun.len() < HTTP2_PREFACE.len() {
                 match some_bytes(&mut stream).await {
@@ -233,7 +231,7 @@ impl ServerApp for Listener {
         let shutdown = shutdown.clone();
         // A task of its own: the listener's holds the state of the TLS handshake for as long as this one runs.
         if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
-            let stream = ClientStream::new(stream);
+            let stream = MessageStream::new(stream);
             self.0.tasks.spawn(connections.http2(stream, BytesMut::new(), shutdown));
         } else {
             self.0.tasks.spawn(connections.keep(stream, shutdown));
@@ -247,11 +245,11 @@ fn client_address(stream: &Stream) -> Option<IpAddr> {
 }
 
 /// The first bytes of what comes next; none when the client closed.
-async fn some_bytes(stream: &mut ClientStream) -> std::io::Result<BytesMut> {
+async fn some_bytes(stream: &mut MessageStream) -> std::io::Result<BytesMut> {
     poll_fn(|cx| poll_some_bytes(stream, cx)).await
 }
 
-fn poll_some_bytes(stream: &mut ClientStream, cx: &mut Context<'_>) -> Poll<std::io::Result<BytesMut>> {
+fn poll_some_bytes(stream: &mut MessageStream, cx: &mut Context<'_>) -> Poll<std::io::Result<BytesMut>> {
     SCRATCH.with_borrow_mut(|scratch| {
         let mut buffer = ReadBuf::new(scratch);
         Pin::new(stream).poll_read(cx, &mut buffer).map_ok(|()| BytesMut::from(buffer.filled()))
@@ -287,7 +285,7 @@ async fn linger(session: ServerSession) {
     {
         return;
     }
-    let Some(mut stream) = ClientStream::recover(stream) else { return };
+    let Some(mut stream) = MessageStream::recover(stream) else { return };
     let _ = timeout(LINGER, async {
         let mut read = 0;
         while let Ok(bytes) = some_bytes(&mut stream).await {

@@ -9,7 +9,6 @@ mod failure;
 mod resolve;
 mod stream;
 mod upstream;
-mod upstream_stream;
 
 use std::time::{Duration, Instant};
 

@@ -6,6 +6,7 @@ pub mod config;
 pub mod connection;
 mod forward;
 pub mod gateway;
+mod message_stream;
 mod meter;
 pub mod operate;
 mod ops;

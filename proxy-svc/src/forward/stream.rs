@@ -23,9 +23,10 @@ use crate::{
 const CHECKPOINT: Duration = Duration::from_secs(5);
 
 /// How the upstream's part of an answer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum End {
-    Complete,
+    /// All of it came; its last piece has not been sent on yet.
+    Complete(Bytes),
     ClientLeft,
     /// The upstream broke off.
     Cut,
@@ -47,44 +48,39 @@ pub(super) async fn pass_on(
         Ok(header) => session.write_response_header(header).await,
         Err(error) => Err(error),
     };
-    let result = match (written, body) {
+    let end = match (written, body) {
         (Err(_), _) => End::ClientLeft,
-        (Ok(()), Some(body)) => whole_body(session, body, &mut meter, recording).await,
+        (Ok(()), Some(body)) => {
+            meter.observe(&body);
+            End::Complete(body)
+        }
         (Ok(()), None) => pump(context, session, &mut upstream, &mut meter, recording).await,
     };
-    match result {
-        End::Complete => {
+    match end {
+        End::Complete(last) => {
             let outcome = if status < 400 { Outcome::Ok } else { Outcome::ClientError };
-            finish(recording, meter, outcome);
-            // The upstream's connection is free before the client's last byte is on its way.
+            recording.first_byte_sent();
+            // On record, and the upstream's connection free, before the client has the last byte.
+            finish(recording, meter, outcome).await;
             context.forwarder.upstreams.release(upstream, &destination).await;
-            Ok(())
+            session.write_response_body(last, true).await.map_err(Stop::ClientLeft)
         }
         End::ClientLeft => {
             upstream.shutdown().await;
             last_attempt(recording, AttemptOutcome::ClientClosed);
-            finish(recording, meter, Outcome::ClientClosed);
+            finish(recording, meter, Outcome::ClientClosed).await;
             Err(Stop::client_left())
         }
         End::Cut | End::TimedOut => {
             upstream.shutdown().await;
-            let cut = if result == End::Cut { AttemptOutcome::ConnectionLost } else { AttemptOutcome::TimedOut };
+            let cut = if matches!(end, End::Cut) { AttemptOutcome::ConnectionLost } else { AttemptOutcome::TimedOut };
             last_attempt(recording, cut);
             tell_of_the_cut(context, session, &meter, recording.request_id()).await;
             recording.error_code("upstream_stream_interrupted");
-            finish(recording, meter, Outcome::UpstreamError);
+            finish(recording, meter, Outcome::UpstreamError).await;
             // Without its proper end, the client notices that this answer is not whole.
             Err(Stop::client_left())
         }
-    }
-}
-
-async fn whole_body(session: &mut ServerSession, body: Bytes, meter: &mut Meter, recording: &mut Recording<'_>) -> End {
-    meter.observe(&body);
-    recording.first_byte_sent();
-    match session.write_response_body(body, true).await {
-        Ok(()) => End::Complete,
-        Err(_) => End::ClientLeft,
     }
 }
 
@@ -95,45 +91,57 @@ async fn pump(
     meter: &mut Meter,
     recording: &mut Recording<'_>,
 ) -> End {
-    let mut checkpoint = Instant::now();
+    // One timer for the whole answer, moved on only when it fires: a timer a piece would cost more than the piece.
+    upstream.set_read_timeout(None);
+    let patience = tokio::time::sleep(context.at_most(context.limits.idle));
+    tokio::pin!(patience);
+    let mut last = Instant::now();
+    let mut checkpoint = last;
     loop {
         if upstream.response_done() {
             break;
         }
-        upstream.set_read_timeout(Some(context.at_most(context.limits.idle)));
         let read = tokio::select! {
             biased;
             read = upstream.read_response_body() => read,
             () = client_left(session) => return End::ClientLeft,
+            () = &mut patience => {
+                let end = (last + context.limits.idle).min(context.deadline);
+                if end <= Instant::now() {
+                    return End::TimedOut;
+                }
+                patience.as_mut().reset(end.into());
+                continue;
+            }
         };
         let chunk = match read {
             Ok(Some(chunk)) => chunk,
             Ok(None) => break,
-            Err(error) if *error.etype() == pingora::ErrorType::ReadTimedout => return End::TimedOut,
             Err(_) => return End::Cut,
         };
+        last = Instant::now();
         if chunk.is_empty() {
             continue;
         }
         let kept = meter.pass(chunk);
+        if upstream.response_done() && !meter.may_shorten() {
+            return End::Complete(kept);
+        }
         recording.first_byte_sent();
         if session.write_response_body(kept, false).await.is_err() {
             return End::ClientLeft;
         }
-        if checkpoint.elapsed() > CHECKPOINT {
-            checkpoint = Instant::now();
+        if last.duration_since(checkpoint) > CHECKPOINT {
+            checkpoint = last;
             if let Some(tokens) = meter.so_far() {
                 recording.checkpoint(&tokens);
             }
         }
     }
-    if session.write_response_body(meter.rest(), false).await.is_err() {
-        return End::ClientLeft;
-    }
-    if session.write_response_body(Bytes::new(), true).await.is_err() { End::ClientLeft } else { End::Complete }
+    End::Complete(meter.rest())
 }
 
-fn finish(recording: &mut Recording<'_>, meter: Meter, outcome: Outcome) {
+async fn finish(recording: &mut Recording<'_>, meter: Meter, outcome: Outcome) {
     let observed = meter.finish();
     match observed.usage {
         Observation::Free => {}
@@ -144,9 +152,9 @@ fn finish(recording: &mut Recording<'_>, meter: Meter, outcome: Outcome) {
         Some(code) => {
             recording.error_code(code);
             last_attempt(recording, AttemptOutcome::ServerError);
-            recording.end(Outcome::UpstreamError);
+            recording.end_durably(Outcome::UpstreamError).await;
         }
-        None => recording.end(outcome),
+        None => recording.end_durably(outcome).await,
     }
 }
 

@@ -21,7 +21,7 @@ use pingora::{
     upstreams::peer::{HttpPeer, PeerOptions},
 };
 
-use super::upstream_stream::UpstreamStream;
+use crate::message_stream::MessageStream;
 
 /// Idle connections kept for one upstream address.
 const IDLE_PER_ADDRESS: usize = 256;
@@ -56,7 +56,7 @@ pub(crate) struct Upstreams {
 struct IdleConnections(Mutex<Vec<Idle>>);
 
 struct Idle {
-    stream: Box<UpstreamStream>,
+    stream: Box<MessageStream>,
     since: Instant,
 }
 
@@ -80,7 +80,9 @@ impl Upstreams {
             return Ok(Opened { session: HttpSession::H1(Http1Session::new(stream)), reused: true });
         }
         let stream = self.plain.new_stream(&plain_peer(destination)).await?;
-        let session = HttpSession::H1(Http1Session::new(UpstreamStream::new(stream)));
+        let mut stream = MessageStream::new(stream);
+        stream.begin_message();
+        let session = HttpSession::H1(Http1Session::new(stream));
         Ok(Opened { session, reused: false })
     }
 
@@ -93,8 +95,9 @@ impl Upstreams {
         let HttpSession::H1(mut session) = session else { return };
         session.respect_keepalive();
         if let Some(stream) = session.reuse().await
-            && let Some(stream) = UpstreamStream::recover(stream)
+            && let Some(mut stream) = MessageStream::recover(stream)
         {
+            stream.rest();
             let idle = self.idle_connections(destination.address);
             let mut idle = idle.0.lock();
             if idle.len() < IDLE_PER_ADDRESS {
@@ -109,6 +112,7 @@ impl Upstreams {
         loop {
             let Idle { mut stream, since } = idle.0.lock().pop()?;
             if since.elapsed() < IDLE_LIMIT && stream.is_quiet() {
+                stream.begin_message();
                 return Some(stream);
             }
         }

@@ -186,8 +186,30 @@ impl<'a> Recording<'a> {
 
     /// The request is over; only the first call counts.
     pub(crate) fn end(&mut self, outcome: Outcome) {
-        if std::mem::replace(&mut self.ended, true) {
+        if !self.conclude(outcome) {
             return;
+        }
+        match self.intent.take() {
+            Some(intent) => intent.finish(&self.event),
+            None if self.reportable => self.reporter.record(&self.event),
+            None => {}
+        }
+    }
+
+    /// As [`Recording::end`], and where the journal is to survive the machine's death, it waits for the disk.
+    pub(crate) async fn end_durably(&mut self, outcome: Outcome) {
+        let Some(intent) = self.intent.take() else { return self.end(outcome) };
+        if self.conclude(outcome)
+            && let Err(error) = intent.finish_durable(&self.event).await
+        {
+            tracing::error!(request.id = self.request_id(), %error, "the end of a request may not survive this machine");
+        }
+    }
+
+    /// Whether this is the first time.
+    fn conclude(&mut self, outcome: Outcome) -> bool {
+        if std::mem::replace(&mut self.ended, true) {
+            return false;
         }
         self.event.outcome = outcome;
         self.event.duration = self.begun.elapsed();
@@ -202,11 +224,7 @@ impl<'a> Recording<'a> {
             let input = usage.input_uncached + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h;
             self.metrics.tokens_used(input, usage.output);
         }
-        match self.intent.take() {
-            Some(intent) => intent.finish(&self.event),
-            None if self.reportable => self.reporter.record(&self.event),
-            None => {}
-        }
+        true
     }
 }
 

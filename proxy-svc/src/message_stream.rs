@@ -1,14 +1,14 @@
-//! The client's side of a connection, as the HTTP sessions see it.
+//! A connection as Pingora's HTTP sessions see it, the client's and a plain upstream's alike.
 //!
-//! It owns the bytes of an answer that wait to be sent, so that header and body leave in one write, and the bytes
-//! that were read before a session existed. It knows nothing of HTTP but the order of writes and flushes.
+//! It owns the bytes of a message that wait to be sent, so that header and body leave in one write, and the bytes that
+//! were read before a session existed. It knows nothing of HTTP but the order of writes and flushes.
 
 use std::{
     any::Any,
     io::{self, IoSlice},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use async_trait::async_trait;
@@ -21,17 +21,17 @@ use pingora::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// More than this is not held back: one TLS record, and the usual size of an answer.
+/// More than this is not held back: one TLS record, and the usual size of a message.
 const HOLD_BYTES: usize = 16 * 1024;
 
-/// A client's stream with a small write buffer that exists only while an answer is under way.
+/// A stream with a small write buffer that exists only while a message is under way.
 #[derive(Debug)]
-pub(crate) struct ClientStream {
+pub(crate) struct MessageStream {
     inner: Stream,
     /// Read before the session was made; comes first.
     prefix: BytesMut,
     held: BytesMut,
-    /// Writes since the answer began: the first one is the header.
+    /// Writes since the message began: the first one is the header.
     writes: u32,
     /// The flush that follows the header alone is skipped, once: the body's first bytes take the header along.
     skip_flush: bool,
@@ -39,7 +39,7 @@ pub(crate) struct ClientStream {
     http2: bool,
 }
 
-impl ClientStream {
+impl MessageStream {
     #[expect(clippy::unnecessary_box_returns, reason = "sessions own their stream boxed, and give the box back")]
     pub(crate) fn new(inner: Stream) -> Box<Self> {
         let (prefix, held) = (BytesMut::new(), BytesMut::new());
@@ -51,8 +51,8 @@ impl ClientStream {
         stream.into_any().downcast::<Self>().ok()
     }
 
-    /// The next write is an answer's header.
-    pub(crate) fn begin_answer(&mut self) {
+    /// The next write is a message's header.
+    pub(crate) fn begin_message(&mut self) {
         self.writes = 0;
         self.skip_flush = true;
     }
@@ -71,6 +71,13 @@ impl ClientStream {
         self.http2 = true;
     }
 
+    /// Nothing to read and not closed: what an idle connection must be.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        let mut probe = [0; 1];
+        let mut cx = Context::from_waker(Waker::noop());
+        Pin::new(&mut self.inner).poll_read(&mut cx, &mut ReadBuf::new(&mut probe)).is_pending()
+    }
+
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.held.is_empty() {
             let written = ready!(Pin::new(&mut self.inner).poll_write(cx, &self.held))?;
@@ -82,13 +89,13 @@ impl ClientStream {
         Poll::Ready(Ok(()))
     }
 
-    /// A `1xx` header must reach the client at once: it waits for it.
+    /// A `1xx` header must reach its client at once: it waits for it.
     fn holds_final_header_only(&self) -> bool {
         self.writes == 1 && !self.held.starts_with(b"HTTP/1.1 1")
     }
 }
 
-impl AsyncRead for ClientStream {
+impl AsyncRead for MessageStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.prefix.is_empty() {
             return Pin::new(&mut self.inner).poll_read(cx, buf);
@@ -100,7 +107,7 @@ impl AsyncRead for ClientStream {
     }
 }
 
-impl AsyncWrite for ClientStream {
+impl AsyncWrite for MessageStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         if this.held.len() + data.len() <= HOLD_BYTES {
@@ -145,20 +152,20 @@ impl AsyncWrite for ClientStream {
 }
 
 #[async_trait]
-impl Shutdown for ClientStream {
+impl Shutdown for MessageStream {
     async fn shutdown(&mut self) {
         let _ = std::future::poll_fn(|cx| self.poll_drain(cx)).await;
         self.inner.shutdown().await;
     }
 }
 
-impl UniqueID for ClientStream {
+impl UniqueID for MessageStream {
     fn id(&self) -> UniqueIDType {
         self.inner.id()
     }
 }
 
-impl Ssl for ClientStream {
+impl Ssl for MessageStream {
     fn get_ssl(&self) -> Option<&TlsRef> {
         self.inner.get_ssl()
     }
@@ -172,26 +179,26 @@ impl Ssl for ClientStream {
     }
 }
 
-impl GetTimingDigest for ClientStream {
+impl GetTimingDigest for MessageStream {
     /// Nobody asks for it; the session would copy the real one for each request.
     fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
         Vec::new()
     }
 }
 
-impl GetProxyDigest for ClientStream {
+impl GetProxyDigest for MessageStream {
     fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
         self.inner.get_proxy_digest()
     }
 }
 
-impl GetSocketDigest for ClientStream {
+impl GetSocketDigest for MessageStream {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
         self.inner.get_socket_digest()
     }
 }
 
-impl Peek for ClientStream {}
+impl Peek for MessageStream {}
 
-/// Keeps the type honest about what [`ClientStream::recover`] relies on.
-const _: fn(Box<ClientStream>) -> Box<dyn Any> = |stream| IO::into_any(stream);
+/// Keeps the type honest about what [`MessageStream::recover`] relies on.
+const _: fn(Box<MessageStream>) -> Box<dyn Any> = |stream| IO::into_any(stream);
