@@ -254,6 +254,27 @@ async fn malformed_http_is_refused_or_the_connection_closed() -> anyhow::Result<
 }
 
 #[tokio::test]
+async fn a_flood_of_headers_over_http2_is_refused() -> anyhow::Result<()> {
+    let (mut trio, application) = Trio::with_application().await?;
+    let call = application.chat(Dialect::OpenAi, false);
+    for (count, bytes) in [(5_000, 10), (20, 60_000)] {
+        let mut request = Request::builder().method("POST").uri(format!("http://gateway.test{}", call.path));
+        for (name, value) in &call.headers {
+            request = request.header(name, value);
+        }
+        for number in 0..count {
+            request = request.header(format!("x-flood-{number}"), "f".repeat(bytes));
+        }
+        // A reset stream or a closed connection is as good as an answer.
+        if let Ok(answer) = h2_client::exchange(trio.addresses.proxy, request.body(call.body.clone())?).await {
+            ensure!(answer.status().is_client_error(), "{count} headers of {bytes} bytes: {}", answer.status());
+        }
+    }
+    ensure!(trio.simulator.requests(0).await?.is_empty(), "it went upstream");
+    still_serves(&mut trio, &application).await
+}
+
+#[tokio::test]
 async fn a_body_that_breaks_off_reaches_no_provider() -> anyhow::Result<()> {
     let (mut trio, application) = Trio::with_application().await?;
     for dialect in Dialect::ALL {
