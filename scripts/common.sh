@@ -48,7 +48,7 @@ need_node() {
 build_release() {
     local package arguments=() start=$SECONDS
     for package in "$@"; do arguments+=(--package "$package"); done
-    say "Building $* (release). The first time takes about five minutes on two cores; later it is quick."
+    say "Building $* (release). The first time takes five to ten minutes on two cores; later it is quick."
     cargo build --release "${arguments[@]}"
     say "Built in $((SECONDS - start)) s."
 }

@@ -32,7 +32,7 @@ struct Load {
 }
 
 impl Load {
-    /// Sends until it is over; the request ids that were seen.
+    /// Sends until it is over; the request ids of the answers that came whole.
     async fn run(self: Arc<Self>) -> anyhow::Result<Vec<String>> {
         let client = client()?;
         let mut ids = Vec::new();
@@ -95,6 +95,13 @@ async fn killed_at_random_moments_every_request_has_exactly_one_event() -> anyho
     let named = received.iter().map(|request| &request.model).filter(|model| !model.is_empty());
     let unseen: Vec<_> = named.filter(|model| !by_model.contains_key(*model)).collect();
     ensure!(unseen.is_empty(), "{} of {} requests at the provider have no event", unseen.len(), received.len());
+
+    let unsettled: Vec<_> = events
+        .iter()
+        .filter(|event| answered.iter().any(|id| event["request_id"] == **id))
+        .filter(|event| event["outcome"] != "ok" || event["usage"]["source"] != "provider")
+        .collect();
+    ensure!(unsettled.is_empty(), "answered whole, and not counted by the provider's figures: {unsettled:?}");
 
     let interrupted = events.iter().filter(|event| event["outcome"] == "interrupted").count();
     eprintln!("{} answered, {} events, {interrupted} of them interrupted", answered.len(), events.len());

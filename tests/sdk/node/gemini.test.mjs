@@ -95,9 +95,9 @@ test("cut stream is noticed", async () => {
   await assert.rejects(async () => collect(await client.models.generateContentStream({ model: "gemini-cut", contents })));
 });
 
-test("wrong key is refused as Google refuses", async () => {
+test("wrong key is unauthenticated", async () => {
   const stranger = new GoogleGenAI({ apiKey: "tg_unknown", httpOptions: { baseUrl: trio.proxy } });
-  await assert.rejects(stranger.models.generateContent({ model, contents }), hasStatus(400, 401));
+  await assert.rejects(stranger.models.generateContent({ model, contents }), hasStatus(401));
 });
 
 test("unknown model is not found", async () => {
