@@ -223,7 +223,8 @@ impl HttpServerApp for Connections {
         let client = session.client_addr().and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip);
         session.set_write_timeout(Some(self.gateway.client_write_timeout()));
         if self.gateway.serve(&mut session, client).await.is_ok() {
-            // Its stream ends with the last frame that was written.
+            // What a refused client still sends is taken in for a while: an abrupt end would take the answer along.
+            let _ = timeout(LINGER, async { while let Ok(Some(_)) = session.read_request_body().await {} }).await;
             let _ = session.finish().await;
         } else {
             session.shutdown().await;

@@ -106,7 +106,7 @@ pub(crate) async fn forward(
                 failures.add(failure);
             }
             Sent::ClientLeft => {
-                recording.usage(None);
+                recording.estimated_usage(0);
                 recording.end(Outcome::ClientClosed);
                 return Err(Stop::client_left());
             }

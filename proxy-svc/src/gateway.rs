@@ -163,6 +163,7 @@ impl Gateway {
         match error {
             BodyError::TooLarge => Refusal::body_too_large(self.settings.max_body_bytes).into(),
             BodyError::TimedOut => Refusal::body_too_slow().into(),
+            BodyError::Malformed => Refusal::malformed_framing().into(),
             BodyError::Closed => Stop::client_left(),
         }
     }

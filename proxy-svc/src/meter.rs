@@ -2,6 +2,7 @@
 //! for.
 
 use bytes::Bytes;
+use memchr::memmem;
 use pingora::http::ResponseHeader;
 use tollgate_dialect::{
     stream::{Forward, UsageChunkFilter},
@@ -19,6 +20,8 @@ pub(crate) struct Meter {
     filter: Option<UsageChunkFilter>,
     event_stream: bool,
     metered: bool,
+    /// Of a stream: each is at least a token, which is what is counted when the provider's own figures never came.
+    events: u64,
 }
 
 /// What an answer told.
@@ -33,8 +36,10 @@ pub(crate) enum Observation {
     /// This kind of request costs nothing.
     Free,
     Told(Tokens),
-    /// It costs something, and the provider told no figures.
-    Untold,
+    /// It costs something, and the provider told no figures; so many tokens of output went by at least.
+    Untold {
+        output: u64,
+    },
 }
 
 impl Meter {
@@ -47,6 +52,7 @@ impl Meter {
             tap: Tap::for_answer(inquiry.protocol(), inquiry.operation(), content_type),
             filter: (event_stream && inquiry.adds_usage()).then(UsageChunkFilter::new),
             event_stream,
+            events: 0,
             metered: answered && inquiry.operation().is_metered(),
         }
     }
@@ -63,6 +69,9 @@ impl Meter {
     /// Reads a piece, and says what of it goes on; it may be nothing.
     pub(crate) fn pass(&mut self, chunk: Bytes) -> Bytes {
         self.tap.feed(&chunk);
+        if self.event_stream {
+            self.events += memmem::find_iter(&chunk, b"data:").count() as u64;
+        }
         match &mut self.filter {
             None => chunk,
             Some(filter) => match filter.filter(&chunk) {
@@ -98,11 +107,16 @@ impl Meter {
     pub(crate) fn finish(self) -> Observed {
         let observed = self.tap.finish();
         let source = if observed.complete { UsageSource::Provider } else { UsageSource::Partial };
-        let usage = match observed.usage {
+        let mut usage = match observed.usage {
             Some(usage) => Observation::Told(tokens(&usage, source, observed.raw)),
-            None if self.metered => Observation::Untold,
+            None if self.metered => Observation::Untold { output: self.events },
             None => Observation::Free,
         };
+        if let Observation::Told(told) = &mut usage
+            && !observed.complete
+        {
+            told.output = told.output.max(self.events);
+        }
         let defect = if observed.error.is_some() {
             Some("upstream_error_in_answer")
         } else if self.event_stream && self.metered && !observed.complete {

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, header};
+use http::{HeaderValue, Method, header};
 use pingora::{http::ResponseHeader, protocols::http::ServerSession};
 use tollgate_dialect::{
     Protocol,
@@ -116,6 +116,10 @@ impl Refusal {
         Self::new(ErrorKind::MalformedBody, format!("The request body is not valid: {what}."))
     }
 
+    pub(crate) fn malformed_framing() -> Self {
+        Self::new(ErrorKind::MalformedBody, "The request body's chunks are not valid.")
+    }
+
     pub(crate) fn mistyped(field: &'static str) -> Self {
         Self::new(ErrorKind::InvalidRequest, format!("`{field}` has the wrong type.")).about(field)
     }
@@ -177,6 +181,8 @@ pub(crate) async fn refuse(
         header.insert_header("x-should-retry", HeaderValue::from_static("false"))?;
     }
     session.write_response_header(Box::new(header)).await?;
-    session.write_response_body(Bytes::from(body), true).await?;
+    // On HTTP/1 Pingora leaves the body out by itself; a head that could not be read has no method.
+    let bodiless = session.as_http2().is_some_and(|session| session.req_header().method == Method::HEAD);
+    session.write_response_body(if bodiless { Bytes::new() } else { body.into() }, true).await?;
     Ok(status)
 }

@@ -59,8 +59,30 @@ async fn a_kept_connection_that_the_upstream_closed_is_not_noticed_by_the_client
     let close = Fault::CloseBeforeHeaders;
     ground.provider.add_fault(FaultRule { matches: FaultMatch::default(), times: Some(1), fault: close });
     assert_eq!(chat(&ground, "gpt-test", false).await.status(), 200);
-    let event = ground.event(|event| event.attempts.len() == 1).await;
+    let event = ground.event(|event| event.attempts.len() == 2).await;
     assert_eq!(event.outcome(), Outcome::Ok);
+    assert_eq!(event.attempts[0].outcome(), AttemptOutcome::ConnectionLost);
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_before_anything_of_it_went_out_gives_way_to_another() {
+    let ground = Setup::default().start().await;
+    let cut = Fault::CutMidStream { after_chunks: 2 };
+    ground.provider.add_fault(FaultRule { matches: FaultMatch::default(), times: Some(1), fault: cut });
+    let answer = chat(&ground, "gpt-test", false).await;
+    assert_eq!((answer.status().as_u16(), &answer.headers()["x-tollgate-attempts"]), (200, &"2".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_a_stream_is_billed_for_what_went_by() {
+    let ground = Setup::default().start().await;
+    let mut answer = chat(&ground, "sim-chunks-40-gap-20", true).await;
+    for _ in 0..10 {
+        answer.chunk().await.unwrap();
+    }
+    drop(answer);
+    let event = ground.event(|event| event.outcome() == Outcome::ClientClosed).await;
+    assert!(event.usage.unwrap().output >= 9);
 }
 
 #[tokio::test]

@@ -44,7 +44,8 @@ pub fn check_filter(filter: &str) -> Result<(), TelemetryError> {
 pub fn install(filter: &str, format: Option<LogFormat>) -> Result<LogLevel, TelemetryError> {
     let (filter, handle) = reload::Layer::new(filter.parse::<EnvFilter>()?);
     let default = if std::io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json };
-    let lines = tracing_subscriber::fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr);
+    let lines =
+        tracing_subscriber::fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter);
     let installed = match format.unwrap_or(default) {
         LogFormat::Text => registry.with(lines).try_init(),

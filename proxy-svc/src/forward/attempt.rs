@@ -11,6 +11,7 @@ use http::{HeaderValue, Version, header};
 use pingora::{
     ErrorType,
     http::RequestHeader,
+    prelude::timeout,
     protocols::http::{ServerSession, client::HttpSession},
 };
 use tollgate_dialect::{
@@ -33,6 +34,8 @@ use crate::{
 
 /// An upstream's error is read this far, to find out whose fault it is and to pass it on.
 const ERROR_BODY_BYTES: usize = 256 * 1024;
+/// An answer up to this length is whole before anything of it goes on.
+const SMALL_BODY_BYTES: usize = 64 * 1024;
 /// For the last bytes to an upstream that is given up.
 const CLOSE: Duration = Duration::from_millis(100);
 /// What the upstream sees of who calls: the gateway, never the caller.
@@ -78,7 +81,9 @@ pub(super) async fn send(context: &Context<'_>, session: &mut ServerSession, rec
     let (begun, started_at) = (Instant::now(), context.forwarder.clock.now());
     let mut tried = try_once(context, session, false).await;
     if matches!(tried, Tried::Stale) {
-        // The upstream closed the connection while it was idle: nothing of the request was looked at.
+        // The upstream closed the connection while it was idle: as far as can be known, nobody looked at the request.
+        let lost = record(context, begun, started_at, None, AttemptOutcome::ConnectionLost);
+        recording.attempt(lost, true);
         tried = try_once(context, session, true).await;
     }
     match tried {
@@ -185,7 +190,7 @@ fn was_never_looked_at(upstream: &HttpSession, error: &pingora::Error) -> bool {
 
 /// Ends the connection, or the stream on it; an upstream that takes nothing any more is not waited for.
 pub(super) async fn close(upstream: &mut HttpSession) {
-    let _ = tokio::time::timeout(CLOSE, upstream.shutdown()).await;
+    let _ = timeout(CLOSE, upstream.shutdown()).await;
 }
 
 enum Exchanged {
@@ -268,9 +273,20 @@ fn request_header(
 async fn judge(context: &Context<'_>, mut upstream: HttpSession, destination: Destination) -> Tried {
     let status = upstream.response_header().map_or(0, |header| header.status.as_u16());
     if (200..300).contains(&status) {
-        return Tried::Answer(Answer { upstream, destination, status, body: None });
+        let body = match small_length(&upstream) {
+            // Until it is whole nothing of it has gone out, so another candidate can still take over.
+            Some(length) => {
+                match timeout(context.at_most(context.limits.idle), small_body(&mut upstream, length)).await {
+                    Ok(Ok(body)) => Some(body),
+                    Ok(Err(_)) => return give_up(upstream, Failure::ConnectionLost, status).await,
+                    Err(_) => return give_up(upstream, Failure::TimedOut, status).await,
+                }
+            }
+            None => None,
+        };
+        return Tried::Answer(Answer { upstream, destination, status, body });
     }
-    let read = tokio::time::timeout(context.at_most(context.limits.idle), error_body(&mut upstream)).await;
+    let read = timeout(context.at_most(context.limits.idle), error_body(&mut upstream)).await;
     let (body, whole) = match read {
         Ok(Ok(read)) => read,
         Ok(Err(_)) | Err(_) => (Bytes::new(), false),
@@ -300,6 +316,30 @@ async fn judge(context: &Context<'_>, mut upstream: HttpSession, destination: De
         close(&mut upstream).await;
     }
     Tried::Failed(failure, Some(status))
+}
+
+async fn give_up(mut upstream: HttpSession, failure: Failure, status: u16) -> Tried {
+    close(&mut upstream).await;
+    Tried::Failed(failure, Some(status))
+}
+
+/// The announced length of an answer that is short enough to be waited for.
+fn small_length(upstream: &HttpSession) -> Option<usize> {
+    let length = upstream.response_header()?.headers.get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok().filter(|length| *length <= SMALL_BODY_BYTES)
+}
+
+async fn small_body(upstream: &mut HttpSession, length: usize) -> pingora::Result<Bytes> {
+    let Some(first) = upstream.read_response_body().await? else { return Ok(Bytes::new()) };
+    if first.len() == length {
+        return Ok(first);
+    }
+    let mut body = BytesMut::with_capacity(length);
+    body.extend_from_slice(&first);
+    while let Some(chunk) = upstream.read_response_body().await? {
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
 }
 
 /// The body, and whether it is all of it.

@@ -149,8 +149,8 @@ async fn finish(recording: &mut Recording<'_>, meter: Meter, outcome: Outcome) {
     let observed = meter.finish();
     match observed.usage {
         Observation::Free => {}
-        Observation::Told(tokens) => recording.usage(Some(tokens)),
-        Observation::Untold => recording.usage(None),
+        Observation::Told(tokens) => recording.usage(tokens),
+        Observation::Untold { output } => recording.estimated_usage(output),
     }
     match observed.defect.filter(|_| outcome == Outcome::Ok) {
         Some(code) => {

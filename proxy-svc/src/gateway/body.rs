@@ -14,6 +14,8 @@ pub(super) enum BodyError {
     TimedOut,
     /// The client left, or broke off.
     Closed,
+    /// Its chunks make no sense.
+    Malformed,
 }
 
 /// `idle`: the longest wait for the next bytes.
@@ -48,6 +50,9 @@ pub(super) async fn read(session: &mut ServerSession, limit: usize, idle: Durati
 async fn next(session: &mut ServerSession, idle: Duration) -> Result<Option<Bytes>, BodyError> {
     match timeout(idle, session.read_request_body()).await {
         Ok(Ok(chunk)) => Ok(chunk),
+        Ok(Err(error)) if matches!(error.etype().as_str(), "InvalidChunk" | "InvalidTrailerEnd") => {
+            Err(BodyError::Malformed)
+        }
         Ok(Err(_)) => Err(BodyError::Closed),
         Err(_) => Err(BodyError::TimedOut),
     }

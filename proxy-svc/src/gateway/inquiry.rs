@@ -12,6 +12,8 @@ use tollgate_dialect::{
     rewrite::{self, Edits},
 };
 
+use tollgate_shared::access_key;
+
 use crate::{respond::Refusal, snapshot::BaseUrl};
 
 /// A request's head, understood as far as this is needed.
@@ -43,7 +45,7 @@ impl<'p> Head<'p> {
     pub(crate) fn new(header: &RequestHeader, path: &'p str, endpoint: Endpoint<'p>) -> Result<Self, Refusal> {
         let content_type = header.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         check_content_type(endpoint.body, content_type)?;
-        let query = header.uri.query().map(query::without_access_key);
+        let query = header.uri.query().map(without_access_keys);
         Ok(Self {
             method: header.method.clone(),
             path,
@@ -173,6 +175,16 @@ impl<'a> Inquiry<'a> {
         }
         target
     }
+}
+
+/// Neither the parameter in which a key may be presented, nor a key that somebody put elsewhere.
+fn without_access_keys(query_text: &str) -> Cow<'_, str> {
+    let kept = query::without_access_key(query_text);
+    let is_key = |pair: &str| pair.split_once('=').is_some_and(|(_, value)| access_key::is_well_formed(value));
+    if !kept.split('&').any(is_key) {
+        return kept;
+    }
+    Cow::Owned(kept.split('&').filter(|pair| !is_key(pair)).collect::<Vec<_>>().join("&"))
 }
 
 fn check_content_type(body: BodyKind, content_type: Option<&str>) -> Result<(), Refusal> {

@@ -170,11 +170,14 @@ impl<'a> Recording<'a> {
         }
     }
 
-    /// `None`: the provider told nothing.
-    pub(crate) fn usage(&mut self, usage: Option<Tokens>) {
-        let estimate =
-            || Tokens { input_uncached: self.estimated_input, source: UsageSource::Estimated, ..Tokens::default() };
-        self.event.usage = Some(usage.unwrap_or_else(estimate));
+    pub(crate) fn usage(&mut self, usage: Tokens) {
+        self.event.usage = Some(usage);
+    }
+
+    /// The provider told nothing; `output` tokens were seen.
+    pub(crate) fn estimated_usage(&mut self, output: u64) {
+        let (input_uncached, source) = (self.estimated_input, UsageSource::Estimated);
+        self.event.usage = Some(Tokens { input_uncached, output, source, ..Tokens::default() });
     }
 
     pub(crate) fn refused(&mut self, refusal: &Refusal, status: Option<u16>) {
