@@ -81,9 +81,8 @@ pub(super) async fn send(context: &Context<'_>, session: &mut ServerSession, rec
     let (begun, started_at) = (Instant::now(), context.forwarder.clock.now());
     let mut tried = try_once(context, session, false).await;
     if matches!(tried, Tried::Stale) {
-        // The upstream closed the connection while it was idle: as far as can be known, nobody looked at the request.
-        let lost = record(context, begun, started_at, None, AttemptOutcome::ConnectionLost);
-        recording.attempt(lost, true);
+        // The upstream closed the connection while it was idle: as far as can be known, nobody looked at the request,
+        // so this is still the same attempt.
         tried = try_once(context, session, true).await;
     }
     match tried {
