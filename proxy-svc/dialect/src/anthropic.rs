@@ -8,6 +8,8 @@ use crate::headers::Side;
 use crate::json::walk::{Kept, Select};
 use crate::usage::{Progress, Reported, Usage};
 
+pub(crate) mod messages;
+
 mod answer;
 mod endpoint;
 mod error;

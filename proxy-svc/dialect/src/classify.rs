@@ -61,6 +61,46 @@ pub fn response(protocol: Protocol, status: u16, headers: Headers<'_, '_>, body:
     }
 }
 
+/// What a request's own fault is, where another model or provider may see it in another way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It does not fit the model's context.
+    ContextWindow,
+    /// The provider refuses what was asked for.
+    ContentPolicy,
+    Other,
+}
+
+/// Looks into an error of class [`Class::ClientError`]. Only OpenAI has codes for this; the others say it in words.
+pub fn fault(protocol: Protocol, status: u16, body: &[u8]) -> Fault {
+    if !matches!(status, 400 | 413 | 422) {
+        return Fault::Other;
+    }
+    let error = ProviderError::in_answer(body);
+    let message = error.message.to_ascii_lowercase();
+    let code = |names: &[&str]| error.names().any(|name| names.contains(&name));
+    let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
+    let (too_long, refused) = match protocol {
+        Protocol::OpenAi => (
+            code(&["context_length_exceeded", "string_above_max_length"]) || says(&["maximum context length"]),
+            code(&["content_policy_violation", "content_filter", "invalid_prompt"]),
+        ),
+        Protocol::Anthropic => (
+            says(&["prompt is too long", "exceed context limit", "exceeds the context window"]),
+            says(&["content filtering policy", "usage policy"]),
+        ),
+        Protocol::Gemini => (
+            says(&["exceeds the maximum number of tokens"]),
+            says(&["prohibited content", "safety settings", "blocked by safety"]),
+        ),
+    };
+    match (too_long, refused) {
+        (true, _) => Fault::ContextWindow,
+        (_, true) => Fault::ContentPolicy,
+        _ => Fault::Other,
+    }
+}
+
 /// Classifies an error that came inside a 200, before or in a stream.
 pub fn in_stream(protocol: Protocol, error: &ProviderError) -> Class {
     let status = error.status.unwrap_or_else(|| error.names().find_map(status_of).unwrap_or(500));

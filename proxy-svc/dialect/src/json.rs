@@ -1,24 +1,30 @@
 //! Reading JSON in place: no tree, no copies.
 //!
-//! Three readers share the grammar in here: [`skip_value`] checks a value and finds its end, [`Members`] goes over
-//! one object that is whole in memory, and [`walk`] goes over a document that arrives in pieces. What they accept is
-//! what `serde_json` accepts; the tests hold them to it.
+//! Four readers share the grammar in here: [`skip_value`] checks a value and finds its end, [`Members`] goes over
+//! one object that is whole in memory, [`Value`] is a checked value that can be looked into, and [`walk`] goes over a
+//! document that arrives in pieces. What they accept is what `serde_json` accepts; the tests hold them to it.
+//! [`write`] is the other way; a [`Text`] goes from one document into another as it is written.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 pub(crate) mod walk;
+pub(crate) mod write;
 
 mod members;
 mod scalar;
 mod skip;
+mod string;
 mod text;
+mod value;
 mod word;
 
 pub(crate) use members::{Elements, Members};
 pub(crate) use scalar::{count, string};
 pub(crate) use skip::{skip_value, skip_whitespace};
+pub use string::Text;
 pub(crate) use text::find_special;
+pub use value::{Kind, Value};
 
 /// Containers inside containers, the outermost included; `serde_json` stops at the same depth.
 pub(crate) const DEPTH_LIMIT: usize = 127;

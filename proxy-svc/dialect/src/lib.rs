@@ -13,6 +13,7 @@
 //! A protocol is one folder (`openai`, `anthropic`, `gemini`), one implementation of `dialect::Dialect` and one
 //! line in [`Protocol`].
 
+pub mod canonical;
 pub mod classify;
 pub mod endpoint;
 pub mod error;
@@ -20,6 +21,7 @@ pub mod headers;
 pub mod request;
 pub mod rewrite;
 pub mod stream;
+pub mod translate;
 pub mod usage;
 
 mod anthropic;

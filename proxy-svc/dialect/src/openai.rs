@@ -8,6 +8,9 @@ use crate::headers::Side;
 use crate::json::walk::{Kept, Select};
 use crate::usage::{Progress, Reported, Usage};
 
+pub(crate) mod chat;
+pub(crate) mod responses;
+
 mod answer;
 mod endpoint;
 mod error;

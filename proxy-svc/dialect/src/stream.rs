@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-mod event;
+pub(crate) mod event;
 
 use event::{Cut, Search};
 

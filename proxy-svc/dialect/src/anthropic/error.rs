@@ -59,6 +59,8 @@ const fn error_type(kind: ErrorKind) -> &'static str {
         ErrorKind::UpstreamUnavailable | ErrorKind::UpstreamCredentialsExhausted | ErrorKind::Internal => "api_error",
         ErrorKind::InvalidRequest
         | ErrorKind::MalformedBody
+        | ErrorKind::ContextWindowExceeded
+        | ErrorKind::ContentPolicy
         | ErrorKind::MethodNotAllowed
         | ErrorKind::UnsupportedMediaType
         | ErrorKind::HeaderFieldsTooLarge => "invalid_request_error",

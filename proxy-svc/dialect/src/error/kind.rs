@@ -13,6 +13,10 @@ pub enum ErrorKind {
     PermissionDenied,
     NotFound,
     ModelNotFound,
+    /// The request does not fit the model's context.
+    ContextWindowExceeded,
+    /// The provider refuses what was asked for.
+    ContentPolicy,
     MethodNotAllowed,
     /// The client was too slow to send its request.
     RequestTimeout,
@@ -31,7 +35,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::InvalidRequest,
         Self::MalformedBody,
         Self::MissingCredential,
@@ -41,6 +45,8 @@ impl ErrorKind {
         Self::PermissionDenied,
         Self::NotFound,
         Self::ModelNotFound,
+        Self::ContextWindowExceeded,
+        Self::ContentPolicy,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
         Self::RequestTooLarge,
@@ -67,6 +73,8 @@ impl ErrorKind {
             Self::PermissionDenied => "permission_denied",
             Self::NotFound => "not_found",
             Self::ModelNotFound => "model_not_found",
+            Self::ContextWindowExceeded => "context_length_exceeded",
+            Self::ContentPolicy => "content_policy_violation",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::RequestTimeout => "request_timeout",
             Self::RequestTooLarge => "request_too_large",
@@ -85,7 +93,7 @@ impl ErrorKind {
     /// The status where a protocol has none of its own for it.
     pub(crate) const fn general_status(self) -> u16 {
         match self {
-            Self::InvalidRequest | Self::MalformedBody => 400,
+            Self::InvalidRequest | Self::MalformedBody | Self::ContextWindowExceeded | Self::ContentPolicy => 400,
             Self::MissingCredential | Self::InvalidCredential | Self::ExpiredCredential | Self::RevokedCredential => {
                 401
             }

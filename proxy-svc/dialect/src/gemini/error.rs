@@ -79,6 +79,8 @@ const fn rpc_status(kind: ErrorKind) -> &'static str {
         ErrorKind::Internal => "INTERNAL",
         ErrorKind::InvalidRequest
         | ErrorKind::MalformedBody
+        | ErrorKind::ContextWindowExceeded
+        | ErrorKind::ContentPolicy
         | ErrorKind::MethodNotAllowed
         | ErrorKind::RequestTooLarge
         | ErrorKind::UnsupportedMediaType

@@ -13,7 +13,7 @@ const NULL_USAGE: &[u8] = b",\"usage\":null";
 
 /// The search for a blank line, which goes on where it stopped when more bytes have come.
 #[derive(Debug, Default)]
-pub(super) struct Search {
+pub(crate) struct Search {
     /// Where the line starts that has not ended.
     line_start: usize,
     /// Up to here there is no line end in it.
@@ -23,7 +23,7 @@ pub(super) struct Search {
 impl Search {
     /// Behind the blank line that ends the event at the beginning of `bytes`; `None` when it has not come. After a
     /// `None` the same bytes and more are expected, after an end what is behind it.
-    pub(super) fn event_end(&mut self, bytes: &[u8]) -> Option<usize> {
+    pub(crate) fn event_end(&mut self, bytes: &[u8]) -> Option<usize> {
         loop {
             let from = self.line_start.max(self.seen);
             let Some(offset) = memchr::memchr2(b'\n', b'\r', bytes.get(from..).unwrap_or_default()) else {

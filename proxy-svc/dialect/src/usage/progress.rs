@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Reported, Usage};
-use crate::json::{Members, count, string};
+use crate::json::{Members, Value, count, string};
 
 /// An error that came with a 200, as the whole answer or in a stream.
 ///
@@ -22,6 +22,24 @@ impl ProviderError {
     /// The machine-readable names that it has.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.code.iter().chain(&self.kind).map(String::as_str)
+    }
+
+    /// An answer that is not of the provider's protocol.
+    pub(crate) fn malformed(message: &str) -> Self {
+        Self { kind: Some("malformed_answer".to_owned()), message: message.to_owned(), ..Self::default() }
+    }
+
+    /// From the body of an answer that is an error; one of another shape has nothing to say.
+    pub(crate) fn in_answer(body: &[u8]) -> Self {
+        let Ok(mut value) = Value::parse(body) else { return Self::default() };
+        // Gemini puts it into an array where a stream was asked for.
+        if let Some(first) = value.elements().next() {
+            value = first;
+        }
+        match value.get("error") {
+            Some(error) => Self::read(error.raw().as_bytes()),
+            None => Self::default(),
+        }
     }
 
     /// From an error object, or from a string in its place.

@@ -1,0 +1,112 @@
+//! A caller's request → canonical → a target's.
+
+use super::{Format, Names, Note, Notes, Seal};
+use crate::canonical::Request;
+use crate::json::{Kind, Value};
+
+/// Why a request cannot be translated, as the caller is told with a 400.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Rejected {
+    /// The way to the field at fault: `messages[2].content[0].image_url.url`.
+    pub param: String,
+    /// A sentence without its end.
+    pub message: String,
+}
+
+impl Rejected {
+    pub fn new(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { param: param.into(), message: message.into() }
+    }
+
+    pub(crate) fn wrong_type(param: &str, expected: Kind) -> Self {
+        Self::new(param, format!("`{param}` must be {}", expected.as_str()))
+    }
+
+    pub(crate) fn missing(param: &str) -> Self {
+        Self::new(param, format!("`{param}` is required"))
+    }
+
+    /// Puts the name of the member around what is at fault in front.
+    #[must_use]
+    pub(crate) fn inside(self, name: &str) -> Self {
+        self.prefixed(name)
+    }
+
+    /// Puts the name and the index of the element around what is at fault in front.
+    #[must_use]
+    pub(crate) fn inside_element(self, name: &str, index: usize) -> Self {
+        self.prefixed(&format!("{name}[{index}]"))
+    }
+
+    fn prefixed(self, outer: &str) -> Self {
+        let Self { param, message } = self;
+        if param.is_empty() {
+            return Self { param: outer.to_owned(), message };
+        }
+        let joined = format!("{outer}.{param}");
+        let message = message.replacen(&format!("`{param}`"), &format!("`{joined}`"), 1);
+        Self { param: joined, message }
+    }
+}
+
+/// What is known of a caller's request besides its body.
+#[derive(Clone, Copy)]
+pub struct Caller<'a> {
+    /// Gemini's path says whether the answer is to be a stream, the others' bodies do.
+    pub stream_in_path: bool,
+    pub seal: &'a dyn Seal,
+}
+
+/// Where a request goes.
+#[derive(Clone, Copy)]
+pub struct Target<'a> {
+    pub format: Format,
+    /// The upstream's name of the model.
+    pub model: &'a str,
+    /// A provider that speaks OpenAI's protocol without being OpenAI: only what all of them know is written.
+    pub is_compatible: bool,
+    /// For protocols that demand a limit on output tokens, where the caller set none.
+    pub default_max_tokens: Option<u64>,
+}
+
+/// A request in a target's words.
+#[derive(Debug, Clone)]
+pub struct Written {
+    pub body: Vec<u8>,
+    /// Below the version prefix, with its query.
+    pub path: String,
+    pub notes: Vec<Note>,
+    pub names: Names,
+}
+
+/// Reads a caller's request; `body` was checked by [`crate::request::scan`].
+pub fn read_request<'a>(format: Format, body: &'a [u8], caller: &Caller<'_>) -> Result<Request<'a>, Rejected> {
+    let body = Value::parse(body).map_err(|malformed| Rejected::new("", malformed.to_string()))?;
+    if body.kind() != Kind::Object {
+        return Err(Rejected::new("", "the body must be an object"));
+    }
+    format.codec().read_request(body, caller)
+}
+
+/// Writes a request for a target.
+pub fn write_request(request: &Request<'_>, target: &Target<'_>) -> Result<Written, Rejected> {
+    let mut notes = Notes::new(target.format, &request.notes);
+    let codec = target.format.codec();
+    let mut body = Vec::with_capacity(1024);
+    codec.write_request(request, target, &mut notes, &mut body)?;
+    let (notes, names) = notes.into_parts();
+    Ok(Written { body, path: codec.path(target.model, request.stream), notes, names })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_to_a_fault_grows_outwards() {
+        let rejected = Rejected::missing("url").inside("image_url").inside_element("content", 1);
+        assert_eq!(rejected.param, "content[1].image_url.url");
+        assert_eq!(rejected.message, "`content[1].image_url.url` is required");
+    }
+}
