@@ -1,8 +1,9 @@
 //! Enumerations that are stored and sent as one lower-case word.
 
-/// Declares an enumeration with its words, for the database (`as_str`, `FromStr`) and for JSON alike.
+/// Declares an enumeration with its words, for the database (`as_str`, `FromStr`), for JSON and for its description
+/// alike. A word is matched as `tt` because utoipa does not see through a `literal` and would list the variants' names.
 macro_rules! text_enum {
-    ($(#[$doc:meta])* pub enum $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
+    ($(#[$doc:meta])* pub enum $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:tt,)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
         pub enum $name {

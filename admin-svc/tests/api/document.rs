@@ -35,6 +35,19 @@ async fn document_is_served_and_complete() {
     references_resolve(&document, &document);
 }
 
+#[test]
+fn enumerations_list_the_words_that_are_sent() {
+    let document: serde_json::Value = serde_json::from_str(&admin_svc::http::openapi_document()).unwrap();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    assert_eq!(schemas["Strategy"]["enum"], serde_json::json!(["round_robin", "weighted", "health_best"]));
+    for (name, schema) in schemas {
+        for word in schema["enum"].as_array().into_iter().flatten() {
+            let word = word.as_str().unwrap();
+            assert!(word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}: {word}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn page_needs_nothing_from_elsewhere() {
     let server = Server::start(Database::sqlite()).await;
