@@ -277,6 +277,16 @@ pub struct Route {
     pub models: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(message, repeated, tag = "2")]
     pub targets: ::prost::alloc::vec::Vec<Target>,
+    /// Absent = the default policy.
+    #[prost(message, optional, tag = "3")]
+    pub fallback: ::core::option::Option<FallbackPolicy>,
+}
+/// When another target of the route may take over; says nothing about other keys of the same target.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FallbackPolicy {
+    /// Each at most once; empty = never.
+    #[prost(enumeration = "FallbackCondition", repeated, tag = "1")]
+    pub on: ::prost::alloc::vec::Vec<i32>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Target {
@@ -289,6 +299,10 @@ pub struct Target {
     pub weight: u32,
     #[prost(uint32, tag = "4")]
     pub priority: u32,
+    /// The limit on output tokens where the caller set none and the target's protocol demands one, at least 1;
+    /// absent = the built-in default.
+    #[prost(uint32, optional, tag = "5")]
+    pub default_max_tokens: ::core::option::Option<u32>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AccessKey {
@@ -424,6 +438,53 @@ impl Strategy {
             "STRATEGY_ROUND_ROBIN" => Some(Self::RoundRobin),
             "STRATEGY_WEIGHTED" => Some(Self::Weighted),
             "STRATEGY_HEALTH_BEST" => Some(Self::HealthBest),
+            _ => None,
+        }
+    }
+}
+/// How a target failed. The default policy has all but the last two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum FallbackCondition {
+    Unspecified = 0,
+    RateLimited = 1,
+    Overloaded = 2,
+    ServerError = 3,
+    Timeout = 4,
+    CredentialsRefused = 5,
+    /// The request does not fit the model's context.
+    ContextWindow = 6,
+    /// The provider refused the request for its content policy.
+    ContentPolicy = 7,
+}
+impl FallbackCondition {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "FALLBACK_CONDITION_UNSPECIFIED",
+            Self::RateLimited => "FALLBACK_CONDITION_RATE_LIMITED",
+            Self::Overloaded => "FALLBACK_CONDITION_OVERLOADED",
+            Self::ServerError => "FALLBACK_CONDITION_SERVER_ERROR",
+            Self::Timeout => "FALLBACK_CONDITION_TIMEOUT",
+            Self::CredentialsRefused => "FALLBACK_CONDITION_CREDENTIALS_REFUSED",
+            Self::ContextWindow => "FALLBACK_CONDITION_CONTEXT_WINDOW",
+            Self::ContentPolicy => "FALLBACK_CONDITION_CONTENT_POLICY",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "FALLBACK_CONDITION_UNSPECIFIED" => Some(Self::Unspecified),
+            "FALLBACK_CONDITION_RATE_LIMITED" => Some(Self::RateLimited),
+            "FALLBACK_CONDITION_OVERLOADED" => Some(Self::Overloaded),
+            "FALLBACK_CONDITION_SERVER_ERROR" => Some(Self::ServerError),
+            "FALLBACK_CONDITION_TIMEOUT" => Some(Self::Timeout),
+            "FALLBACK_CONDITION_CREDENTIALS_REFUSED" => Some(Self::CredentialsRefused),
+            "FALLBACK_CONDITION_CONTEXT_WINDOW" => Some(Self::ContextWindow),
+            "FALLBACK_CONDITION_CONTENT_POLICY" => Some(Self::ContentPolicy),
             _ => None,
         }
     }

@@ -28,6 +28,7 @@ use crate::route::{Rosters, pattern::Pattern};
 
 mod apply;
 mod convert;
+mod fallback;
 #[cfg(test)]
 mod fixture;
 mod frame;
@@ -35,6 +36,8 @@ mod holdings;
 pub mod identity;
 pub mod store;
 pub mod watch;
+
+pub use fallback::{FallbackCondition, FallbackOn};
 
 /// By the MAC of an access key's secret.
 type MacMap<T> = HashMap<AccessKeyMac, T, BuildHasherDefault<MacHasher>>;
@@ -152,14 +155,22 @@ pub struct Route {
     pub models: Vec<Pattern>,
     /// May be empty: what it pointed at is gone.
     pub targets: Vec<Target>,
+    /// When another target may take over.
+    pub fallback_on: FallbackOn,
     /// The targets' keys in the order in which they are tried.
     pub rosters: Arc<Rosters>,
 }
 
 impl Route {
+    /// With the default conditions for another target.
     pub fn new(models: Vec<Pattern>, targets: Vec<Target>) -> Self {
         let rosters = Arc::new(Rosters::new(&targets));
-        Self { models, targets, rosters }
+        Self { models, targets, fallback_on: FallbackOn::default(), rosters }
+    }
+
+    #[must_use]
+    pub fn with_fallback(self, fallback_on: FallbackOn) -> Self {
+        Self { fallback_on, ..self }
     }
 }
 
@@ -172,6 +183,9 @@ pub struct Target {
     pub weight: u32,
     /// Lower is tried first.
     pub priority: u32,
+    /// The limit on output tokens where the caller set none and the target's protocol demands one, at least 1;
+    /// absent = the built-in default.
+    pub default_max_tokens: Option<u32>,
 }
 
 /// Upstream keys of one provider that are scheduled together.

@@ -19,6 +19,21 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// How a target failed, where another one of its route may take over.
+    pub enum FallbackCondition {
+        RateLimited = "rate_limited",
+        Overloaded = "overloaded",
+        ServerError = "server_error",
+        Timeout = "timeout",
+        CredentialsRefused = "credentials_refused",
+        /// The request does not fit the model's context.
+        ContextWindow = "context_window",
+        /// The provider refused the request for its content policy.
+        ContentPolicy = "content_policy",
+    }
+}
+
 /// What a caller may write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -56,6 +71,10 @@ pub struct Route {
     #[schema(example = json!(["gpt-*"]))]
     pub models: Vec<String>,
     pub targets: Vec<Target>,
+    /// When another target may take over; absent = all but `context_window` and `content_policy`, empty = never.
+    /// Other keys of the same target are tried either way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback_on: Option<Vec<FallbackCondition>>,
 }
 
 /// A key pool, and the model to ask it for.
@@ -71,6 +90,9 @@ pub struct Target {
     /// Lower is tried first.
     #[serde(default)]
     pub priority: u32,
+    /// The limit on output tokens, at least 1, where the caller set none and the target's protocol demands one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_max_tokens: Option<u32>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

@@ -9,10 +9,25 @@ use crate::{
 };
 
 const SERVICES: &str = "/api/v1/services";
+/// Every condition under which another target may take over.
+const FALLBACK: [&str; 7] = [
+    "rate_limited",
+    "overloaded",
+    "server_error",
+    "timeout",
+    "credentials_refused",
+    "context_window",
+    "content_policy",
+];
 
 on_both!(
     crate::server::Server::start;
-    service_is_made_and_changed, bad_services_are_refused, used_service_is_not_deleted);
+    service_is_made_and_changed,
+    fallback_and_default_limit_are_kept_until_they_are_changed,
+    route_mixes_providers_of_different_kinds,
+    bad_services_are_refused,
+    used_service_is_not_deleted,
+);
 
 async fn service_is_made_and_changed(server: Server) {
     let admin = server.admin().await;
@@ -44,6 +59,51 @@ async fn service_is_made_and_changed(server: Server) {
     assert_eq!(admin.get(&path).await.expect(StatusCode::OK), changed);
 }
 
+async fn fallback_and_default_limit_are_kept_until_they_are_changed(server: Server) {
+    let admin = server.admin().await;
+    let pool = admin.pool("pool").await;
+    let routes = json!([
+        {"models": ["a"], "targets": [{"pool_id": pool["id"], "default_max_tokens": 8192}], "fallback_on": FALLBACK},
+        {"models": ["b"], "targets": [{"pool_id": pool["id"]}], "fallback_on": []},
+        {"models": ["c"], "targets": [{"pool_id": pool["id"]}]},
+    ]);
+    let service = admin.create(SERVICES, &json!({"name": "s", "slug": "s", "routes": routes})).await;
+    assert_eq!(service["routes"][0]["fallback_on"], json!(FALLBACK));
+    assert_eq!(service["routes"][0]["targets"][0]["default_max_tokens"], 8192);
+    assert_eq!(service["routes"][1]["fallback_on"], json!([]));
+    assert!(service["routes"][2].get("fallback_on").is_none());
+    assert!(service["routes"][2]["targets"][0].get("default_max_tokens").is_none());
+    let path = at(SERVICES, &service);
+    let renamed = admin.patch(&path, &json!({"name": "renamed"})).await.expect(StatusCode::OK);
+    assert_eq!(renamed["routes"], service["routes"]);
+    let target = json!({"pool_id": pool["id"], "default_max_tokens": null});
+    let patch = json!({"routes": [{"models": ["a"], "targets": [target], "fallback_on": ["timeout"]}]});
+    let changed = admin.patch(&path, &patch).await.expect(StatusCode::OK);
+    assert_eq!(changed["routes"][0]["fallback_on"], json!(["timeout"]));
+    assert!(changed["routes"][0]["targets"][0].get("default_max_tokens").is_none());
+    assert_eq!(admin.get(&path).await.expect(StatusCode::OK), changed);
+}
+
+async fn route_mixes_providers_of_different_kinds(server: Server) {
+    let admin = server.admin().await;
+    let mut targets = Vec::new();
+    for (priority, kind, model) in [
+        (0, "anthropic", "claude-sonnet-4-5"),
+        (1, "openai", "gpt-4.1"),
+        (2, "gemini", "gemini-2.5-pro"),
+        (3, "openai_compatible", "qwen-max"),
+    ] {
+        let provider = json!({"name": kind, "kind": kind, "base_url": "https://api.example.com"});
+        let provider = admin.create("/api/v1/providers", &provider).await;
+        let pool = admin.create("/api/v1/key-pools", &json!({"name": kind, "provider_id": provider["id"]})).await;
+        targets.push(json!({"pool_id": pool["id"], "model": model, "weight": 1, "priority": priority}));
+    }
+    let routes = json!([{"models": ["smart"], "targets": targets}]);
+    let service = admin.create(SERVICES, &json!({"name": "s", "slug": "s", "routes": routes})).await;
+    assert_eq!(service["routes"], routes);
+    assert_eq!(admin.get(&at(SERVICES, &service)).await.expect(StatusCode::OK), service);
+}
+
 async fn bad_services_are_refused(server: Server) {
     let admin = server.admin().await;
     let pool = admin.pool("pool").await;
@@ -62,6 +122,26 @@ async fn bad_services_are_refused(server: Server) {
         (
             "routes[0].targets",
             json!({"routes": [{"models": ["*"], "targets": [{"pool_id": pool["id"], "weight": 0}]}]}),
+        ),
+        (
+            "routes[0].targets[0].default_max_tokens",
+            json!({"routes": [{"models": ["*"], "targets": [{"pool_id": pool["id"], "default_max_tokens": 0}]}]}),
+        ),
+        (
+            "routes[0].targets[0].default_max_tokens",
+            json!({"routes": [{"models": ["*"], "targets": [{"pool_id": pool["id"], "default_max_tokens": 1_u64 << 32}]}]}),
+        ),
+        (
+            "routes[0].fallback_on[1]",
+            json!({"routes": [{"models": ["*"], "targets": [target], "fallback_on": ["timeout", "timeout"]}]}),
+        ),
+        (
+            "routes[0].fallback_on[1]",
+            json!({"routes": [{"models": ["*"], "targets": [target], "fallback_on": ["timeout", "bad_weather"]}]}),
+        ),
+        (
+            "routes[0].fallback_on",
+            json!({"routes": [{"models": ["*"], "targets": [target], "fallback_on": "timeout"}]}),
         ),
         ("slug", json!({"slug": "Not A Slug"})),
         ("strategy", json!({"strategy": "random"})),

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-use tollgate_proto::{ResourceError, ResourceKind, ResourceRef, resource, watch_request};
+use tollgate_proto::{
+    FallbackCondition, FallbackPolicy, ResourceError, ResourceKind, ResourceRef, resource, watch_request,
+};
 use tonic::Code;
 
 use crate::{
@@ -22,6 +24,7 @@ on_both!(
     a_proxy_that_is_busy_gets_one_delta_for_all_that_it_missed,
     a_snapshot_is_the_same_bytes_whoever_asks_and_whenever,
     secrets_reach_proxies_in_clear,
+    a_route_reaches_proxies_with_its_fallback_and_default_limit,
     a_refused_resource_is_shown_and_does_not_stop_the_next_change,
     a_proxy_that_could_take_nothing_gets_everything_again,
     heartbeats_tell_the_head,
@@ -170,6 +173,38 @@ async fn secrets_reach_proxies_in_clear(plane: ControlPlane) {
         }
         other => panic!("an upstream key was expected, but {other:?} came"),
     }
+}
+
+async fn a_route_reaches_proxies_with_its_fallback_and_default_limit(plane: ControlPlane) {
+    let provider = plane.provider("upstream").await;
+    let pool = plane.create("/api/v1/key-pools", &json!({"name": "pool", "provider_id": provider})).await;
+    plane.published().await;
+    let (mut watch, _) = Watch::in_sync(&plane).await;
+    let every = [
+        ("rate_limited", FallbackCondition::RateLimited),
+        ("overloaded", FallbackCondition::Overloaded),
+        ("server_error", FallbackCondition::ServerError),
+        ("timeout", FallbackCondition::Timeout),
+        ("credentials_refused", FallbackCondition::CredentialsRefused),
+        ("context_window", FallbackCondition::ContextWindow),
+        ("content_policy", FallbackCondition::ContentPolicy),
+    ];
+    let routes = json!([
+        {"models": ["a"], "targets": [{"pool_id": pool["id"], "default_max_tokens": 8192}],
+            "fallback_on": every.map(|(word, _)| word)},
+        {"models": ["b"], "targets": [{"pool_id": pool["id"]}], "fallback_on": []},
+        {"models": ["c"], "targets": [{"pool_id": pool["id"]}]},
+    ]);
+    plane.create("/api/v1/services", &json!({"name": "s", "slug": "s", "routes": routes})).await;
+    let routes = match watch.delta().await.upserts.remove(0).resource {
+        Some(resource::Resource::Service(service)) => service.routes,
+        other => panic!("a service was expected, but {other:?} came"),
+    };
+    let fallbacks: Vec<_> = routes.iter().map(|route| route.fallback.clone()).collect();
+    let all = every.map(|(_, condition)| condition.into()).to_vec();
+    assert_eq!(fallbacks, [Some(FallbackPolicy { on: all }), Some(FallbackPolicy { on: vec![] }), None]);
+    let defaults = routes.iter().map(|route| route.targets[0].default_max_tokens);
+    assert_eq!(defaults.collect::<Vec<_>>(), [Some(8192), None, None]);
 }
 
 async fn a_refused_resource_is_shown_and_does_not_stop_the_next_change(plane: ControlPlane) {

@@ -8,6 +8,7 @@ mod database;
 mod postgres;
 
 mod constraints;
+mod services;
 mod transactions;
 
 use admin_svc::{

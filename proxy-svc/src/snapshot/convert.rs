@@ -17,7 +17,7 @@ use tollgate_shared::{
     secret::Secret,
 };
 
-use super::{AccessKey, BaseUrl, Provider, ProviderKind, Service, Strategy};
+use super::{AccessKey, BaseUrl, FallbackCondition, FallbackOn, Provider, ProviderKind, Service, Strategy};
 use crate::route::pattern::Pattern;
 
 mod base_url;
@@ -79,6 +79,7 @@ pub(super) struct ServiceSpec {
 pub(super) struct RouteSpec {
     pub models: Vec<Pattern>,
     pub targets: Vec<TargetSpec>,
+    pub fallback_on: FallbackOn,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +88,7 @@ pub(super) struct TargetSpec {
     pub model: Option<Box<str>>,
     pub weight: u32,
     pub priority: u32,
+    pub default_max_tokens: Option<u32>,
 }
 
 /// An access key, before its service is looked up.
@@ -241,11 +243,46 @@ impl TryFrom<proto::Route> for RouteSpec {
     type Error = FieldError;
 
     fn try_from(message: proto::Route) -> Result<Self, FieldError> {
-        let proto::Route { models, targets } = message;
+        let proto::Route { models, targets, fallback } = message;
         let targets = targets.into_iter().enumerate().map(|(index, target)| {
             TargetSpec::try_from(target).map_err(|error| error.within(&format!("targets[{index}]")))
         });
-        Ok(Self { models: each("models", &models, parse_pattern)?, targets: targets.collect::<Result<_, _>>()? })
+        let fallback_on = fallback.map(FallbackOn::try_from).transpose().map_err(|error| error.within("fallback"))?;
+        Ok(Self {
+            models: each("models", &models, parse_pattern)?,
+            targets: targets.collect::<Result<_, _>>()?,
+            fallback_on: fallback_on.unwrap_or_default(),
+        })
+    }
+}
+
+impl TryFrom<proto::FallbackPolicy> for FallbackOn {
+    type Error = FieldError;
+
+    fn try_from(message: proto::FallbackPolicy) -> Result<Self, FieldError> {
+        let proto::FallbackPolicy { on } = message;
+        let conditions = on.into_iter().enumerate().map(|(index, condition)| {
+            let condition = proto::FallbackCondition::try_from(condition).unwrap_or_default();
+            FallbackCondition::try_from(condition).map_err(|message| FieldError::new(format!("on[{index}]"), message))
+        });
+        conditions.collect()
+    }
+}
+
+impl TryFrom<proto::FallbackCondition> for FallbackCondition {
+    type Error = &'static str;
+
+    fn try_from(condition: proto::FallbackCondition) -> Result<Self, &'static str> {
+        Ok(match condition {
+            proto::FallbackCondition::RateLimited => Self::RateLimited,
+            proto::FallbackCondition::Overloaded => Self::Overloaded,
+            proto::FallbackCondition::ServerError => Self::ServerError,
+            proto::FallbackCondition::Timeout => Self::Timeout,
+            proto::FallbackCondition::CredentialsRefused => Self::CredentialsRefused,
+            proto::FallbackCondition::ContextWindow => Self::ContextWindow,
+            proto::FallbackCondition::ContentPolicy => Self::ContentPolicy,
+            proto::FallbackCondition::Unspecified => return Err("not a known condition"),
+        })
     }
 }
 
@@ -253,12 +290,16 @@ impl TryFrom<proto::Target> for TargetSpec {
     type Error = FieldError;
 
     fn try_from(message: proto::Target) -> Result<Self, FieldError> {
-        let proto::Target { pool_id, model, weight, priority } = message;
+        let proto::Target { pool_id, model, weight, priority, default_max_tokens } = message;
+        if default_max_tokens == Some(0) {
+            return Err(FieldError::new("default_max_tokens", "must be at least 1"));
+        }
         Ok(Self {
             pool_id: parse_id("pool_id", &pool_id)?,
             model: model.filter(|model| !model.is_empty()).map(Into::into),
             weight,
             priority,
+            default_max_tokens,
         })
     }
 }

@@ -64,7 +64,7 @@ pub(super) fn upstream_key(number: u8, pool: u8, change: impl FnOnce(&mut proto:
 }
 
 pub(super) fn target(pool: u8) -> proto::Target {
-    proto::Target { pool_id: uuid(pool), model: None, weight: 1, priority: 0 }
+    proto::Target { pool_id: uuid(pool), model: None, weight: 1, priority: 0, default_max_tokens: None }
 }
 
 /// With one route for every model to pool 1.
@@ -75,7 +75,7 @@ pub(super) fn service_resource(number: u8, change: impl FnOnce(&mut proto::Servi
         slug: format!("service-{number}"),
         enabled: true,
         strategy: proto::Strategy::RoundRobin.into(),
-        routes: vec![proto::Route { models: vec!["*".into()], targets: vec![target(1)] }],
+        routes: vec![proto::Route { models: vec!["*".into()], targets: vec![target(1)], fallback: None }],
         max_attempts: None,
         timeouts: None,
         limits: None,

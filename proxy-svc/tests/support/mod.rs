@@ -118,12 +118,12 @@ impl Setup {
                     enabled: true,
                 }));
             }
-            let target = Target { pool_id, model: None, weight: 1, priority: 0 };
+            let target = Target { pool_id, model: None, weight: 1, priority: 0, default_max_tokens: None };
             let renamed = Target { model: Some("gpt-renamed".into()), ..target.clone() };
             if kind == ProviderKind::Openai {
-                routes.push(Route { models: vec!["alias".into()], targets: vec![renamed] });
+                routes.push(Route { models: vec!["alias".into()], targets: vec![renamed], fallback: None });
             }
-            routes.push(Route { models: vec![models.into(), "sim-*".into()], targets: vec![target] });
+            routes.push(Route { models: vec![models.into(), "sim-*".into()], targets: vec![target], fallback: None });
         }
         let service_id = id();
         all.push(resource::Resource::Service(Service {

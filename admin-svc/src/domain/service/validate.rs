@@ -1,6 +1,6 @@
 //! What makes a service valid. Whether its pools exist is for `app` to say.
 
-use super::{Route, ServiceSpec, Target};
+use super::{FallbackCondition, Route, ServiceSpec, Target};
 use crate::domain::validation::{Invalid, Violations};
 
 const HIGHEST_WEIGHT: u32 = 10_000;
@@ -59,7 +59,7 @@ fn is_slug(slug: &str) -> bool {
 }
 
 fn check_route(violations: &mut Violations, path: &str, route: &Route) {
-    let Route { models, targets } = route;
+    let Route { models, targets, fallback_on } = route;
     let models_path = format!("{path}.models");
     violations.require(!models.is_empty(), &models_path, "must have at least one model");
     violations.models(&models_path, models);
@@ -71,16 +71,26 @@ fn check_route(violations: &mut Violations, path: &str, route: &Route) {
     for (index, target) in targets.iter().enumerate() {
         check_target(violations, &format!("{targets_path}[{index}]"), target);
     }
+    check_fallback(violations, &format!("{path}.fallback_on"), fallback_on.as_deref().unwrap_or_default());
 }
 
 fn check_target(violations: &mut Violations, path: &str, target: &Target) {
-    let Target { pool_id: _, model, weight, priority } = target;
+    let Target { pool_id: _, model, weight, priority, default_max_tokens } = target;
     if let Some(model) = model {
         violations.model(&format!("{path}.model"), model);
         violations.require(!model.contains('*'), &format!("{path}.model"), "must be a name, not a pattern");
     }
     violations.require(*weight <= HIGHEST_WEIGHT, &format!("{path}.weight"), "must not be above 10000");
     violations.require(*priority <= HIGHEST_PRIORITY, &format!("{path}.priority"), "must not be above 1000");
+    let default_fits = default_max_tokens.is_none_or(|tokens| tokens >= 1);
+    violations.require(default_fits, &format!("{path}.default_max_tokens"), "must be at least 1");
+}
+
+fn check_fallback(violations: &mut Violations, path: &str, conditions: &[FallbackCondition]) {
+    for (index, condition) in conditions.iter().enumerate() {
+        let repeated = conditions[..index].contains(condition);
+        violations.require(!repeated, &format!("{path}[{index}]"), "must not be there twice");
+    }
 }
 
 fn check_headers(violations: &mut Violations, headers: &mut [String]) {
@@ -128,6 +138,40 @@ mod tests {
         assert_eq!(refused(json!({"routes": [{"models": ["a"], "targets": [zero, zero]}]})), ["routes[0].targets"]);
         let bad = json!({"routes": [{"models": ["a", ""], "targets": [{"pool_id": pool}, {"pool_id": pool, "model": "x*"}]}]});
         assert_eq!(refused(bad), ["routes[0].models[1]", "routes[0].targets[1].model"]);
+    }
+
+    #[test]
+    fn conditions_for_another_target_stand_there_once() {
+        let with = |conditions: Value| {
+            let target = json!({"pool_id": "0190a5b8-0000-7000-8000-000000000000"});
+            refused(json!({"routes": [{"models": ["a"], "targets": [target], "fallback_on": conditions}]}))
+        };
+        assert!(with(Value::Null).is_empty());
+        assert!(with(json!([])).is_empty());
+        let all = [
+            "rate_limited",
+            "overloaded",
+            "server_error",
+            "timeout",
+            "credentials_refused",
+            "context_window",
+            "content_policy",
+        ];
+        assert!(with(json!(all)).is_empty());
+        let twice = with(json!(["timeout", "overloaded", "timeout", "timeout"]));
+        assert_eq!(twice, ["routes[0].fallback_on[2]", "routes[0].fallback_on[3]"]);
+    }
+
+    #[test]
+    fn default_limit_on_output_is_at_least_one_token() {
+        let with = |tokens: u32| {
+            let pool = "0190a5b8-0000-7000-8000-000000000000";
+            let target = json!({"pool_id": pool, "default_max_tokens": tokens});
+            refused(json!({"routes": [{"models": ["a"], "targets": [{"pool_id": pool}, target]}]}))
+        };
+        assert_eq!(with(0), ["routes[0].targets[1].default_max_tokens"]);
+        assert!(with(1).is_empty());
+        assert!(with(u32::MAX).is_empty());
     }
 
     #[test]

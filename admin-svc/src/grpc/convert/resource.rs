@@ -8,7 +8,7 @@ use crate::domain::{
     key_pool::{KeyPool, KeyPoolSpec},
     provider::{Provider, ProviderKind, ProviderSpec},
     published::{Resource, Settings},
-    service::{Retry, Route, Security, Service, ServiceSpec, Strategy, Target},
+    service::{FallbackCondition, Retry, Route, Security, Service, ServiceSpec, Strategy, Target},
     timestamp::Timestamp,
     upstream_key::{UpstreamKey, UpstreamKeySpec},
 };
@@ -104,13 +104,36 @@ fn service(service: &Service) -> proto::Service {
 }
 
 fn route(route: &Route) -> proto::Route {
-    let Route { models, targets } = route;
-    proto::Route { models: models.clone(), targets: targets.iter().map(target).collect() }
+    let Route { models, targets, fallback_on } = route;
+    proto::Route {
+        models: models.clone(),
+        targets: targets.iter().map(target).collect(),
+        fallback: fallback_on.as_deref().map(fallback),
+    }
+}
+
+fn fallback(conditions: &[FallbackCondition]) -> proto::FallbackPolicy {
+    let on = conditions.iter().map(|condition| match condition {
+        FallbackCondition::RateLimited => proto::FallbackCondition::RateLimited.into(),
+        FallbackCondition::Overloaded => proto::FallbackCondition::Overloaded.into(),
+        FallbackCondition::ServerError => proto::FallbackCondition::ServerError.into(),
+        FallbackCondition::Timeout => proto::FallbackCondition::Timeout.into(),
+        FallbackCondition::CredentialsRefused => proto::FallbackCondition::CredentialsRefused.into(),
+        FallbackCondition::ContextWindow => proto::FallbackCondition::ContextWindow.into(),
+        FallbackCondition::ContentPolicy => proto::FallbackCondition::ContentPolicy.into(),
+    });
+    proto::FallbackPolicy { on: on.collect() }
 }
 
 fn target(target: &Target) -> proto::Target {
-    let Target { pool_id, model, weight, priority } = target;
-    proto::Target { pool_id: pool_id.to_string(), model: model.clone(), weight: *weight, priority: *priority }
+    let Target { pool_id, model, weight, priority, default_max_tokens } = target;
+    proto::Target {
+        pool_id: pool_id.to_string(),
+        model: model.clone(),
+        weight: *weight,
+        priority: *priority,
+        default_max_tokens: *default_max_tokens,
+    }
 }
 
 fn access_key(key: &AccessKey) -> proto::AccessKey {

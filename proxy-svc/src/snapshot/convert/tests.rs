@@ -14,7 +14,9 @@ fn service() -> proto::Service {
                 model: Some("gpt-4o".into()),
                 weight: 2,
                 priority: 1,
+                default_max_tokens: Some(4096),
             }],
+            fallback: Some(proto::FallbackPolicy { on: vec![proto::FallbackCondition::ContextWindow.into()] }),
         }],
         max_attempts: None,
         timeouts: Some(proto::Timeouts { connect_ms: Some(7), ..Default::default() }),
@@ -67,12 +69,40 @@ fn service_keeps_every_field() {
     assert_eq!(routes[0].models[0].as_str(), "gpt-*");
     assert_eq!(routes[0].targets[0].model.as_deref(), Some("gpt-4o"));
     assert_eq!((routes[0].targets[0].weight, routes[0].targets[0].priority), (2, 1));
+    assert_eq!(routes[0].targets[0].default_max_tokens, Some(4096));
+    assert_eq!(routes[0].fallback_on, FallbackOn::from_iter([FallbackCondition::ContextWindow]));
+}
+
+#[test]
+fn an_absent_fallback_is_the_default_and_an_empty_one_is_never() {
+    let converted = |fallback| {
+        let route = proto::Route { fallback, ..service().routes.remove(0) };
+        RouteSpec::try_from(route).unwrap().fallback_on
+    };
+    assert_eq!(converted(None), FallbackOn::default());
+    assert_eq!(converted(Some(proto::FallbackPolicy { on: vec![] })), FallbackOn::from_iter([]));
+}
+
+#[test]
+fn every_condition_keeps_its_meaning() {
+    for (sent, expected) in [
+        (proto::FallbackCondition::RateLimited, FallbackCondition::RateLimited),
+        (proto::FallbackCondition::Overloaded, FallbackCondition::Overloaded),
+        (proto::FallbackCondition::ServerError, FallbackCondition::ServerError),
+        (proto::FallbackCondition::Timeout, FallbackCondition::Timeout),
+        (proto::FallbackCondition::CredentialsRefused, FallbackCondition::CredentialsRefused),
+        (proto::FallbackCondition::ContextWindow, FallbackCondition::ContextWindow),
+        (proto::FallbackCondition::ContentPolicy, FallbackCondition::ContentPolicy),
+    ] {
+        let policy = proto::FallbackPolicy { on: vec![sent.into(), sent.into()] };
+        assert_eq!(FallbackOn::try_from(policy).unwrap(), FallbackOn::from_iter([expected]));
+    }
 }
 
 #[test]
 fn wrong_fields_of_a_service_are_named_by_their_path() {
     type Change = fn(&mut proto::Service);
-    let changes: [(&str, Change); 8] = [
+    let changes: [(&str, Change); 11] = [
         ("id", |service| service.id = "7".into()),
         ("strategy", |service| service.strategy = 99),
         ("max_attempts", |service| service.max_attempts = Some(0)),
@@ -81,6 +111,11 @@ fn wrong_fields_of_a_service_are_named_by_their_path() {
         ("ip_allow[1]", |service| service.ip_allow[1] = "everyone".into()),
         ("routes[0].models[0]", |service| service.routes[0].models[0] = String::new()),
         ("routes[0].targets[0].pool_id", |service| service.routes[0].targets[0].pool_id = "x".into()),
+        ("routes[0].targets[0].default_max_tokens", |service| {
+            service.routes[0].targets[0].default_max_tokens = Some(0);
+        }),
+        ("routes[0].fallback.on[1]", |service| service.routes[0].fallback.as_mut().unwrap().on.push(99)),
+        ("routes[0].fallback.on[0]", |service| service.routes[0].fallback.as_mut().unwrap().on[0] = 0),
     ];
     for (field, change) in changes {
         let mut message = service();

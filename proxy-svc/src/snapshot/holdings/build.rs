@@ -15,7 +15,7 @@ use tollgate_shared::ids::{KeyPoolId, ServiceId};
 use super::{AccessKeyState, HeldAccessKey, HeldPool, HeldService, Holdings, Kind, Problem};
 use crate::snapshot::{
     AccessKey, AccessKeyEntry, MacMap, Pool, Route, SecretGeneration, Service, Snapshot, Target, UpstreamKey,
-    convert::{FieldError, RouteSpec, UpstreamKeySpec},
+    convert::{FieldError, RouteSpec, TargetSpec, UpstreamKeySpec},
 };
 
 type KeysByPool = HashMap<KeyPoolId, Vec<Arc<UpstreamKey>>>;
@@ -152,16 +152,17 @@ fn resolve_routes(specs: &[RouteSpec], pools: &BTreeMap<KeyPoolId, HeldPool>) ->
     let mut errors = Vec::new();
     let routes = specs.iter().enumerate().map(|(route_index, spec)| {
         let mut targets = Vec::with_capacity(spec.targets.len());
-        for (target_index, target) in spec.targets.iter().enumerate() {
-            if let Some(pool) = pools.get(&target.pool_id).and_then(|held| held.built.as_ref()) {
-                let (pool, model) = (Arc::clone(pool), target.model.clone());
-                targets.push(Target { pool, model, weight: target.weight, priority: target.priority });
+        for (target_index, target) in spec.targets.iter().cloned().enumerate() {
+            let TargetSpec { pool_id, model, weight, priority, default_max_tokens } = target;
+            if let Some(pool) = pools.get(&pool_id).and_then(|held| held.built.as_ref()) {
+                let pool = Arc::clone(pool);
+                targets.push(Target { pool, model, weight, priority, default_max_tokens });
             } else {
                 let field = format!("routes[{route_index}].targets[{target_index}].pool_id");
                 errors.push(FieldError::new(field, "no such key pool"));
             }
         }
-        Route::new(spec.models.clone(), targets)
+        Route::new(spec.models.clone(), targets).with_fallback(spec.fallback_on)
     });
     let routes = routes.collect();
     (routes, errors)

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::snapshot::{SecretGeneration, Snapshot, fixture::*};
+use crate::snapshot::{FallbackCondition, FallbackOn, ProviderKind, SecretGeneration, Snapshot, fixture::*};
 
 fn held(resources: &[proto::Resource]) -> Holdings {
     let mut holdings = Holdings::default();
@@ -174,6 +174,41 @@ fn a_vanished_pool_takes_its_targets_along_and_nothing_else() {
     let (snapshot, problems) = change(&mut holdings, vec![pool(1, 1)]);
     assert_eq!(serving(&snapshot, "gpt-4o"), ["upstream-1", "upstream-2"]);
     assert_eq!(problems, [""; 0]);
+}
+
+#[test]
+fn a_route_keeps_its_targets_at_providers_of_different_kinds_and_what_it_says_of_them() {
+    let mut resources = world();
+    for (number, kind) in [(2, proto::ProviderKind::Anthropic), (3, proto::ProviderKind::Gemini)] {
+        resources.push(provider(number, |provider| provider.kind = kind.into()));
+        resources.push(pool(number, number));
+        resources.push(upstream_key(number, number, |_| ()));
+    }
+    let claude = proto::Target { default_max_tokens: Some(8192), ..target(2) };
+    resources[4] = service_resource(1, |service| {
+        service.routes[0].targets = vec![claude, target(1), target(3)];
+        service.routes[0].fallback = Some(proto::FallbackPolicy { on: vec![proto::FallbackCondition::Timeout.into()] });
+    });
+    let (snapshot, problems) = built(&mut held(&resources));
+    assert_eq!(problems, [""; 0]);
+    let route = &snapshot.access_key(&mac(1)).unwrap().key.service.routes[0];
+    let targets = route.targets.iter().map(|target| (target.pool.provider.kind, target.default_max_tokens));
+    let expected = [(ProviderKind::Anthropic, Some(8192)), (ProviderKind::Openai, None), (ProviderKind::Gemini, None)];
+    assert_eq!(targets.collect::<Vec<_>>(), expected);
+    assert_eq!(route.fallback_on, FallbackOn::from_iter([FallbackCondition::Timeout]));
+}
+
+#[test]
+fn a_service_with_an_unknown_condition_keeps_its_last_good_version() {
+    let mut holdings = held(&world());
+    let newer = service_resource(1, |service| {
+        service.routes[0].fallback = Some(proto::FallbackPolicy { on: vec![1, 99] });
+    });
+    let (snapshot, problems) = change(&mut holdings, vec![newer, access_key(2, 1, |_| ())]);
+    assert_eq!(problems, ["service routes[0].fallback.on[1]"]);
+    assert_eq!(serving(&snapshot, "gpt-4o"), ["upstream-1"]);
+    assert_eq!(snapshot.services().next().unwrap().routes[0].fallback_on, FallbackOn::default());
+    assert!(snapshot.access_key(&mac(2)).is_some(), "the rest of the change is in force");
 }
 
 #[test]
