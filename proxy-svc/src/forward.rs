@@ -6,6 +6,7 @@
 mod attempt;
 mod conceal;
 mod failure;
+mod prelude;
 mod resolve;
 mod stream;
 mod upstream;
@@ -16,11 +17,17 @@ use pingora::protocols::http::ServerSession;
 use tokio_util::task::TaskTracker;
 use tollgate_shared::{address::AddressPolicy, clock::Clock, limits::Timeouts};
 
-use self::{attempt::Sent, failure::Failures, resolve::Resolver, upstream::Upstreams};
+use self::{
+    attempt::Sent,
+    failure::{Conclusion, Failures},
+    resolve::Resolver,
+    upstream::Upstreams,
+};
 use crate::{
-    gateway::{Inquiry, Recording, Settings, Stop},
+    gateway::{Recording, Settings, Stop},
     report::Outcome,
-    route::Plan,
+    route::{Plan, Successor},
+    translate::Translator,
 };
 
 /// What forwarding needs of the process.
@@ -77,33 +84,44 @@ impl Limits {
 }
 
 /// Serves the request from the plan's candidates. The intent is on record already.
-pub(crate) async fn forward(
+pub(crate) async fn forward<'t>(
     forwarder: &Forwarder,
     session: &mut ServerSession,
-    inquiry: &Inquiry<'_>,
+    translator: &'t Translator<'t>,
     mut plan: Plan,
     recording: &mut Recording<'_>,
 ) -> Result<(), Stop> {
     let service = std::sync::Arc::clone(plan.service());
+    let fallback_on = plan.route().fallback_on;
     let for_service = forwarder.defaults.narrowed(&service.timeouts);
     let deadline = recording.begun() + for_service.total;
     let mut failures = Failures::default();
-    for _ in 0..service.max_attempts {
-        let Some(candidate) = plan.next() else { break };
+    let mut successor = Successor::Anyone;
+    while failures.attempts() < service.max_attempts {
+        let Some(candidate) = plan.next(successor) else { break };
         let limits = forwarder.defaults.narrowed(&candidate.pool.provider.timeouts).narrowed(&service.timeouts);
         let remaining = deadline.saturating_duration_since(Instant::now());
         if remaining.is_zero() {
             break;
         }
-        let context = attempt::Context { forwarder, inquiry, candidate, limits, deadline };
-        match attempt::send(&context, session, recording).await {
+        let outgoing = match translator.outgoing(&candidate) {
+            Ok(outgoing) => outgoing,
+            Err(rejected) => {
+                failures.reject(rejected);
+                successor = Successor::OtherTarget;
+                continue;
+            }
+        };
+        let context = attempt::Context { forwarder, translator, candidate, limits, deadline, fallback_on };
+        match attempt::send(&context, outgoing, session, recording).await {
             Sent::Answer(answer) => return stream::pass_on(&context, session, &service, answer, recording).await,
-            Sent::Failed(failure) => {
+            Sent::Failed(failure, told) => {
                 tracing::debug!(
                     request.id = recording.request_id(), upstream_key.id = %candidate.key.id, ?failure,
                     "attempt failed"
                 );
-                failures.add(failure);
+                successor = failure.successor(fallback_on);
+                failures.add(failure, told);
             }
             Sent::ClientLeft => {
                 recording.estimated_usage(0);
@@ -112,5 +130,8 @@ pub(crate) async fn forward(
             }
         }
     }
-    Err(failures.into_refusal().into())
+    match failures.conclude() {
+        Conclusion::Refuse(refusal) => Err(refusal.into()),
+        Conclusion::Tell(told) => stream::tell(session, &told, recording).await,
+    }
 }

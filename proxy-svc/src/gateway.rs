@@ -1,6 +1,6 @@
 //! A request's way, stage by stage: a table of contents that decides nothing itself.
 //!
-//! `authenticate → admit → (body) → route → forward → respond`, each stage taking the proof of the one before. What
+//! `authenticate → admit → (body) → route → translate → forward → respond`, each stage taking the proof of the one before. What
 //! happens is written down in a [`Recording`] as it happens, and reported however the request ends.
 
 mod body;
@@ -32,6 +32,7 @@ use crate::{
     route,
     snapshot::Snapshots,
     telemetry::Metrics,
+    translate::Translator,
 };
 
 /// What of the configuration concerns a request.
@@ -156,7 +157,8 @@ impl Gateway {
         recording.asked(&inquiry);
         let plan = route::plan(&principal, &inquiry)?;
         recording.intend().map_err(|_| Refusal::journal_full())?;
-        forward::forward(&self.forwarder, session, &inquiry, plan, recording).await
+        let translator = Translator::new(&inquiry, &self.snapshots, principal.key.service.id);
+        forward::forward(&self.forwarder, session, &translator, plan, recording).await
     }
 
     fn body_failed(&self, error: &BodyError) -> Stop {

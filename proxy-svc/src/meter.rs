@@ -5,8 +5,10 @@ use bytes::Bytes;
 use memchr::memmem;
 use pingora::http::ResponseHeader;
 use tollgate_dialect::{
+    Protocol,
+    endpoint::Operation,
     stream::{Forward, UsageChunkFilter},
-    usage::{Tap, Usage},
+    usage::{self, ProviderError, Tap, Usage},
 };
 
 use crate::{
@@ -18,6 +20,12 @@ use crate::{
 pub(crate) struct Meter {
     tap: Tap,
     filter: Option<UsageChunkFilter>,
+    count: Count,
+}
+
+/// What is counted of an answer besides what the provider tells.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Count {
     event_stream: bool,
     metered: bool,
     /// Of a stream: each is at least a token, which is what is counted when the provider's own figures never came.
@@ -43,22 +51,45 @@ pub(crate) enum Observation {
 }
 
 impl Meter {
-    pub(crate) fn for_answer(inquiry: &Inquiry<'_>, header: Option<&ResponseHeader>) -> Self {
+    /// `protocol` and `operation` are the upstream's.
+    pub(crate) fn for_answer(
+        inquiry: &Inquiry<'_>,
+        protocol: Protocol,
+        operation: Operation,
+        header: Option<&ResponseHeader>,
+    ) -> Self {
         let content_type = header.and_then(|header| header.headers.get(http::header::CONTENT_TYPE));
         let content_type = content_type.and_then(|value| value.to_str().ok());
         let event_stream = content_type.is_some_and(|kind| kind.starts_with("text/event-stream"));
         let answered = header.is_some_and(|header| header.status.is_success());
         Self {
-            tap: Tap::for_answer(inquiry.protocol(), inquiry.operation(), content_type),
+            tap: Tap::for_answer(protocol, operation, content_type),
             filter: (event_stream && inquiry.adds_usage()).then(UsageChunkFilter::new),
-            event_stream,
-            events: 0,
-            metered: answered && inquiry.operation().is_metered(),
+            count: Count { event_stream, events: 0, metered: answered && operation.is_metered() },
         }
     }
 
     pub(crate) fn is_event_stream(&self) -> bool {
-        self.event_stream
+        self.count.event_stream
+    }
+
+    /// What it would count besides the provider's figures.
+    pub(crate) fn into_count(self) -> Count {
+        self.count
+    }
+
+    pub(crate) fn error(&self) -> Option<&ProviderError> {
+        self.tap.error()
+    }
+
+    pub(crate) fn semantic_started(&self) -> bool {
+        self.tap.semantic_started()
+    }
+
+    /// Whether all that came is no whole answer: of what is metered alone, other answers have no form that is known.
+    pub(crate) fn lacks_its_end(&self) -> bool {
+        let lacks = if self.count.event_stream { !self.tap.is_complete() } else { self.tap.lacks_its_end() };
+        self.count.metered && lacks
     }
 
     /// Whether the client may get fewer bytes than the upstream sends.
@@ -69,9 +100,7 @@ impl Meter {
     /// Reads a piece, and says what of it goes on; it may be nothing.
     pub(crate) fn pass(&mut self, chunk: Bytes) -> Bytes {
         self.tap.feed(&chunk);
-        if self.event_stream {
-            self.events += memmem::find_iter(&chunk, b"data:").count() as u64;
-        }
+        self.count.see(&chunk);
         match &mut self.filter {
             None => chunk,
             Some(filter) => match filter.filter(&chunk) {
@@ -79,10 +108,6 @@ impl Meter {
                 Forward::Copied(bytes) => Bytes::copy_from_slice(bytes),
             },
         }
-    }
-
-    pub(crate) fn observe(&mut self, body: &[u8]) {
-        self.tap.feed(body);
     }
 
     /// Whether what passed so far ends with a whole event.
@@ -101,11 +126,24 @@ impl Meter {
 
     /// A stream's usage up to now.
     pub(crate) fn so_far(&self) -> Option<Tokens> {
-        self.tap.usage_so_far().map(|usage| tokens(&usage, UsageSource::Partial, None))
+        self.tap.usage_so_far().as_ref().map(Tokens::partial)
     }
 
     pub(crate) fn finish(self) -> Observed {
-        let observed = self.tap.finish();
+        self.count.conclude(self.tap.finish())
+    }
+}
+
+impl Count {
+    /// Counts a piece of what the upstream sends.
+    pub(crate) fn see(&mut self, piece: &[u8]) {
+        if self.event_stream {
+            self.events += memmem::find_iter(piece, b"data:").count() as u64;
+        }
+    }
+
+    /// What an answer told, in the end.
+    pub(crate) fn conclude(self, observed: usage::Observed) -> Observed {
         let source = if observed.complete { UsageSource::Provider } else { UsageSource::Partial };
         let mut usage = match observed.usage {
             Some(usage) => Observation::Told(tokens(&usage, source, observed.raw)),
@@ -125,6 +163,13 @@ impl Meter {
             None
         };
         Observed { usage, defect }
+    }
+}
+
+impl Tokens {
+    /// Of an answer that goes on.
+    pub(crate) fn partial(usage: &Usage) -> Self {
+        tokens(usage, UsageSource::Partial, None)
     }
 }
 

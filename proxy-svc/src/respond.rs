@@ -9,6 +9,7 @@ use tollgate_dialect::{
     Protocol,
     endpoint::Unrecognised,
     error::{self, ErrorBody, ErrorKind},
+    translate::Rejected,
 };
 
 /// Why a request is not served, as the caller is told. The text never holds a cause from inside.
@@ -16,7 +17,7 @@ use tollgate_dialect::{
 pub(crate) struct Refusal {
     pub(crate) kind: ErrorKind,
     message: Cow<'static, str>,
-    param: Option<&'static str>,
+    param: Option<Cow<'static, str>>,
     /// Waiting helps, and how long.
     retry_after: Option<Duration>,
     /// The methods that a path takes, when the request's is not among them.
@@ -29,7 +30,7 @@ impl Refusal {
     }
 
     fn about(mut self, param: &'static str) -> Self {
-        self.param = Some(param);
+        self.param = Some(Cow::Borrowed(param));
         self
     }
 
@@ -89,7 +90,8 @@ impl Refusal {
     }
 
     pub(crate) fn model_not_found(model: &str) -> Self {
-        let message = format!("The model `{}` does not exist or is not offered to this access key.", printable(model));
+        let message =
+            format!("The model `{}` does not exist or is not offered to this access key.", printable(model, 100));
         Self::new(ErrorKind::ModelNotFound, message).about("model")
     }
 
@@ -105,6 +107,13 @@ impl Refusal {
     pub(crate) fn other_protocol(protocol: Protocol) -> Self {
         let message = format!("No target of this model speaks the {} protocol.", protocol.as_str());
         Self::new(ErrorKind::InvalidRequest, message).about("model")
+    }
+
+    /// No target's protocol can say what the request says.
+    pub(crate) fn rejected(rejected: &Rejected) -> Self {
+        let refusal = Self::new(ErrorKind::InvalidRequest, format!("{}.", printable(&rejected.message, 400)));
+        let param = (!rejected.param.is_empty()).then(|| Cow::Owned(printable(&rejected.param, 200)));
+        Self { param, ..refusal }
     }
 
     pub(crate) fn no_upstream_key() -> Self {
@@ -152,8 +161,8 @@ impl Refusal {
 }
 
 /// What a caller wrote, safe to show it again: no control characters, and not at length.
-fn printable(text: &str) -> String {
-    text.chars().filter(|character| !character.is_control()).take(100).collect()
+fn printable(text: &str, limit: usize) -> String {
+    text.chars().filter(|character| !character.is_control()).take(limit).collect()
 }
 
 /// Sends a refusal. `request_id` also goes into the body where the dialect has a place for it. Returns the status.
@@ -164,8 +173,13 @@ pub(crate) async fn refuse(
     request_id: &str,
 ) -> pingora::Result<u16> {
     let retry_after_ms = refusal.retry_after.and_then(|wait| u64::try_from(wait.as_millis()).ok());
-    let body =
-        ErrorBody { kind: refusal.kind, message: &refusal.message, param: refusal.param, request_id, retry_after_ms };
+    let body = ErrorBody {
+        kind: refusal.kind,
+        message: &refusal.message,
+        param: refusal.param.as_deref(),
+        request_id,
+        retry_after_ms,
+    };
     let (status, content_type, body) = error::render(protocol, &body);
     let mut header = ResponseHeader::build_no_case(status, Some(8))?;
     header.insert_header(header::CONTENT_TYPE, content_type)?;

@@ -23,11 +23,33 @@ use crate::{
     snapshot::{Pool, Route, Service, Target, UpstreamKey},
 };
 
-/// The candidates of a route for each protocol that a caller may speak.
+/// The candidates of a route: those that speak each protocol, and all together.
 #[derive(Default)]
-pub struct Rosters([Roster; 3]);
+pub struct Rosters {
+    speaking: [Roster; 3],
+    any: Roster,
+}
 
-/// The keys behind a route's targets that speak one protocol, the tiers that are tried first in front.
+/// Which targets can serve a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// Only those that speak the caller's protocol: nothing else can be made of the request.
+    Speaking(Protocol),
+    /// All: the request is translated where that is needed.
+    Any,
+}
+
+/// Who may take over after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Successor {
+    Anyone,
+    /// Another key of the same target.
+    SameTarget,
+    /// Another target: any key of the same would come to the same.
+    OtherTarget,
+}
+
+/// The keys behind a route's targets, the tiers that are tried first in front.
 #[derive(Debug, Default)]
 struct Roster {
     tiers: Vec<Tier>,
@@ -66,24 +88,30 @@ impl fmt::Debug for Rosters {
 
 impl Rosters {
     pub fn new(targets: &[Target]) -> Self {
-        let roster = |protocol| Roster::new(targets, protocol);
-        Self([roster(Protocol::OpenAi), roster(Protocol::Anthropic), roster(Protocol::Gemini)])
+        let speaking = |protocol| Roster::new(targets, Reach::Speaking(protocol));
+        Self {
+            speaking: [speaking(Protocol::OpenAi), speaking(Protocol::Anthropic), speaking(Protocol::Gemini)],
+            any: Roster::new(targets, Reach::Any),
+        }
     }
 
-    fn of(&self, protocol: Protocol) -> &Roster {
-        match protocol {
-            Protocol::OpenAi => &self.0[0],
-            Protocol::Anthropic => &self.0[1],
-            Protocol::Gemini => &self.0[2],
+    fn of(&self, reach: Reach) -> &Roster {
+        match reach {
+            Reach::Speaking(Protocol::OpenAi) => &self.speaking[0],
+            Reach::Speaking(Protocol::Anthropic) => &self.speaking[1],
+            Reach::Speaking(Protocol::Gemini) => &self.speaking[2],
+            Reach::Any => &self.any,
         }
     }
 }
 
 impl Roster {
-    fn new(targets: &[Target], protocol: Protocol) -> Self {
+    fn new(targets: &[Target], reach: Reach) -> Self {
         let mut tiers: Vec<Tier> = Vec::new();
         for (target_index, target) in targets.iter().enumerate() {
-            if target.pool.provider.kind.protocol() != protocol {
+            if let Reach::Speaking(protocol) = reach
+                && target.pool.provider.kind.protocol() != protocol
+            {
                 continue;
             }
             for (key_index, key) in target.pool.keys.iter().enumerate() {
@@ -127,7 +155,7 @@ impl Tier {
 pub(crate) struct Plan {
     service: Arc<Service>,
     route: usize,
-    protocol: Protocol,
+    reach: Reach,
     tried: Vec<Member>,
     /// Requests about stored things (files, batches) must meet the account that stored them: one key, no other.
     only_first: bool,
@@ -140,6 +168,8 @@ pub(crate) struct Candidate<'a> {
     pub(crate) key: &'a Arc<UpstreamKey>,
     /// The upstream's name of the model where it differs from the one that the caller asked for.
     pub(crate) model: Option<&'a str>,
+    /// For a protocol that demands a limit on output tokens.
+    pub(crate) default_max_tokens: Option<u32>,
     /// Why it is this one's turn.
     pub(crate) reason: &'static str,
 }
@@ -149,13 +179,14 @@ pub(crate) fn plan(principal: &Principal, inquiry: &Inquiry<'_>) -> Result<Plan,
     for model in inquiry.inner_models() {
         allowed(principal, &model)?;
     }
+    let reach = if inquiry.is_translatable() { Reach::Any } else { Reach::Speaking(inquiry.protocol()) };
     match inquiry.model() {
-        Some(model) => by_model(principal, inquiry.protocol(), model),
+        Some(model) => by_model(principal, reach, model),
         // What a file of requests names is at the provider already and cannot be looked into.
         None if inquiry.operation() == Operation::CreateBatch && !principal.key.models.is_empty() => {
             Err(Refusal::batch_not_allowed())
         }
-        None => without_model(principal, inquiry.protocol()),
+        None => without_model(principal, reach),
     }
 }
 
@@ -167,33 +198,37 @@ fn allowed(principal: &Principal, model: &str) -> Result<(), Refusal> {
     Err(Refusal::model_not_found(model))
 }
 
-fn by_model(principal: &Principal, protocol: Protocol, model: &str) -> Result<Plan, Refusal> {
+fn by_model(principal: &Principal, reach: Reach, model: &str) -> Result<Plan, Refusal> {
     allowed(principal, model)?;
     let service = &principal.key.service;
     let matches = |route: &Route| route.models.iter().any(|pattern| pattern.matches(model));
-    let speaks = |route: &Route| !route.rosters.of(protocol).tiers.is_empty();
+    let serves = |route: &Route| !route.rosters.of(reach).tiers.is_empty();
     let first = |wanted: &dyn Fn(&Route) -> bool| service.routes.iter().position(wanted);
-    match first(&|route| matches(route) && speaks(route)).or_else(|| first(&matches)) {
-        Some(route) => from_route(service, route, protocol, false),
+    match first(&|route| matches(route) && serves(route)).or_else(|| first(&matches)) {
+        Some(route) => from_route(service, route, reach, false),
         None => Err(Refusal::model_not_found(model)),
     }
 }
 
-/// A request that names no model goes to the first route that has a target of the caller's protocol.
-fn without_model(principal: &Principal, protocol: Protocol) -> Result<Plan, Refusal> {
+/// A request that names no model goes to the first route that has a target for it.
+fn without_model(principal: &Principal, reach: Reach) -> Result<Plan, Refusal> {
     let service = &principal.key.service;
-    let speaks = |route: &Route| !route.rosters.of(protocol).tiers.is_empty();
-    let route = service.routes.iter().position(speaks).unwrap_or(0);
-    from_route(service, route, protocol, true)
+    let serves = |route: &Route| !route.rosters.of(reach).tiers.is_empty();
+    let route = service.routes.iter().position(serves).unwrap_or(0);
+    from_route(service, route, reach, true)
 }
 
-fn from_route(service: &Arc<Service>, route: usize, protocol: Protocol, only_first: bool) -> Result<Plan, Refusal> {
+fn from_route(service: &Arc<Service>, route: usize, reach: Reach, only_first: bool) -> Result<Plan, Refusal> {
     let Some(found) = service.routes.get(route) else { return Err(Refusal::no_route()) };
-    if found.rosters.of(protocol).tiers.is_empty() {
-        let speaks_another = found.targets.iter().any(|target| target.pool.provider.kind.protocol() != protocol);
-        return Err(if speaks_another { Refusal::other_protocol(protocol) } else { Refusal::no_upstream_key() });
+    if found.rosters.of(reach).tiers.is_empty() {
+        return Err(match reach {
+            Reach::Speaking(protocol) if !found.rosters.of(Reach::Any).tiers.is_empty() => {
+                Refusal::other_protocol(protocol)
+            }
+            Reach::Speaking(_) | Reach::Any => Refusal::no_upstream_key(),
+        });
     }
-    Ok(Plan { service: Arc::clone(service), route, protocol, tried: Vec::new(), only_first })
+    Ok(Plan { service: Arc::clone(service), route, reach, tried: Vec::new(), only_first })
 }
 
 impl Plan {
@@ -201,10 +236,22 @@ impl Plan {
         &self.service
     }
 
-    /// The next candidate, never one twice; none when all were tried.
-    pub(crate) fn next(&mut self) -> Option<Candidate<'_>> {
+    /// The route that the model led to.
+    pub(crate) fn route(&self) -> &Route {
+        &self.service.routes[self.route]
+    }
+
+    /// The next candidate, never one twice; none when all were tried that may take over from the last.
+    pub(crate) fn next(&mut self, successor: Successor) -> Option<Candidate<'_>> {
         let last = self.tried.last().copied();
-        let member = if last.is_none() { self.first() } else { self.another() }?;
+        let member = match last {
+            None => self.first(),
+            Some(last) => self.another(&|member| match successor {
+                Successor::Anyone => true,
+                Successor::SameTarget => member.target == last.target,
+                Successor::OtherTarget => member.target != last.target,
+            }),
+        }?;
         self.tried.push(member);
         let reason = match last {
             None => "first",
@@ -215,7 +262,7 @@ impl Plan {
     }
 
     fn tiers(&self) -> &[Tier] {
-        &self.service.routes[self.route].rosters.of(self.protocol).tiers
+        &self.route().rosters.of(self.reach).tiers
     }
 
     fn first(&self) -> Option<Member> {
@@ -228,14 +275,14 @@ impl Plan {
         tier.members.get(picked).copied()
     }
 
-    fn another(&self) -> Option<Member> {
+    fn another(&self, may_follow: &dyn Fn(&Member) -> bool) -> Option<Member> {
         if self.only_first {
             return None;
         }
         self.tiers().iter().find_map(|tier| {
             let mut sum = 0;
             let (members, cumulative): (Vec<Member>, Vec<u64>) = (tier.members.iter().enumerate())
-                .filter(|(_, member)| !self.tried.contains(member))
+                .filter(|(_, member)| may_follow(member) && !self.tried.contains(member))
                 .map(|(index, member)| {
                     sum += tier.weight(index);
                     (*member, sum)
@@ -251,7 +298,13 @@ impl Plan {
     }
 
     fn candidate(&self, member: Member, reason: &'static str) -> Candidate<'_> {
-        let target = &self.service.routes[self.route].targets[member.target];
-        Candidate { pool: &target.pool, key: &target.pool.keys[member.key], model: target.model.as_deref(), reason }
+        let target = &self.route().targets[member.target];
+        Candidate {
+            pool: &target.pool,
+            key: &target.pool.keys[member.key],
+            model: target.model.as_deref(),
+            default_max_tokens: target.default_max_tokens,
+            reason,
+        }
     }
 }

@@ -24,7 +24,10 @@ use tollgate_shared::{
     limits::{Limits, Timeouts},
 };
 
-use crate::route::{Rosters, pattern::Pattern};
+use crate::{
+    route::{Rosters, pattern::Pattern},
+    translate::SealingKey,
+};
 
 mod apply;
 mod convert;
@@ -49,6 +52,7 @@ pub struct Snapshot {
     pub epoch: String,
     pub revision: u64,
     pepper: Option<Pepper>,
+    sealing_key: Option<SealingKey>,
     providers: BTreeMap<ProviderId, Arc<Provider>>,
     services: HashMap<ServiceId, Arc<Service>>,
     access_keys: MacMap<AccessKeyEntry>,
@@ -63,6 +67,11 @@ impl Snapshot {
     /// What access keys are hashed with; absent until the control plane sent it, and then no key can be known.
     pub fn pepper(&self) -> Option<&Pepper> {
         self.pepper.as_ref()
+    }
+
+    /// What callers of one protocol are given sealed of another; absent as [`Snapshot::pepper`].
+    pub(crate) fn sealing_key(&self) -> Option<SealingKey> {
+        self.sealing_key.clone()
     }
 
     pub fn service(&self, id: ServiceId) -> Option<&Arc<Service>> {
@@ -240,6 +249,8 @@ pub struct Provider {
     pub kind: ProviderKind,
     pub base: BaseUrl,
     pub timeouts: Timeouts,
+    /// Whether it offers OpenAI's Responses API.
+    pub responses_api: bool,
 }
 
 /// Where a provider is.

@@ -2,9 +2,20 @@
 
 use std::time::Duration;
 
-use tollgate_dialect::error::ErrorKind;
+use bytes::Bytes;
+use http::HeaderValue;
+use tollgate_dialect::{
+    classify::{Class, Fault},
+    error::ErrorKind,
+    translate::Rejected,
+};
 
-use crate::{report::AttemptOutcome, respond::Refusal};
+use crate::{
+    report::AttemptOutcome,
+    respond::Refusal,
+    route::Successor,
+    snapshot::{FallbackCondition, FallbackOn},
+};
 
 /// One failed attempt, by whose fault it was and whether another candidate may do better (all of these may).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,15 +32,57 @@ pub(super) enum Failure {
     ConnectFailed,
     TimedOut,
     ConnectionLost,
+    /// A 200 that is no answer: empty, or not of the provider's protocol.
+    Malformed,
+    /// The request's own fault, as this target's model sees it; the route says that another may see it in another way.
+    ContextWindow,
+    ContentPolicy,
 }
 
 impl Failure {
+    /// Of an error's class; `None` for what is no failure of the upstream's.
+    pub(super) fn of(class: Class) -> Option<Self> {
+        let wait = |millis: Option<u64>| millis.map(Duration::from_millis);
+        match class {
+            Class::Ok | Class::ClientError => None,
+            Class::RateLimited { retry_after_ms, .. } => Some(Self::RateLimited { retry_after: wait(retry_after_ms) }),
+            Class::Overloaded { retry_after_ms } => Some(Self::Overloaded { retry_after: wait(retry_after_ms) }),
+            Class::ServerError { .. } => Some(Self::ServerError),
+            Class::CredentialsRefused => Some(Self::CredentialsRefused),
+        }
+    }
+
+    /// Of a request's own fault, where the route lets another target try.
+    pub(super) fn of_fault(fault: Fault, fallback_on: FallbackOn) -> Option<Self> {
+        match fault {
+            Fault::ContextWindow if fallback_on.contains(FallbackCondition::ContextWindow) => Some(Self::ContextWindow),
+            Fault::ContentPolicy if fallback_on.contains(FallbackCondition::ContentPolicy) => Some(Self::ContentPolicy),
+            Fault::ContextWindow | Fault::ContentPolicy | Fault::Other => None,
+        }
+    }
+
+    /// Who may take over, as the route says.
+    pub(super) fn successor(self, fallback_on: FallbackOn) -> Successor {
+        let condition = match self {
+            Self::RateLimited { .. } => FallbackCondition::RateLimited,
+            Self::Overloaded { .. } => FallbackCondition::Overloaded,
+            Self::CredentialsRefused => FallbackCondition::CredentialsRefused,
+            Self::ServerError | Self::ConnectFailed | Self::ConnectionLost | Self::Malformed => {
+                FallbackCondition::ServerError
+            }
+            Self::TimedOut => FallbackCondition::Timeout,
+            Self::ContextWindow | Self::ContentPolicy => return Successor::OtherTarget,
+        };
+        if fallback_on.contains(condition) { Successor::Anyone } else { Successor::SameTarget }
+    }
+
     pub(super) fn outcome(self) -> AttemptOutcome {
         match self {
             Self::RateLimited { .. } => AttemptOutcome::RateLimited,
             Self::Overloaded { .. } => AttemptOutcome::Overloaded,
             Self::CredentialsRefused => AttemptOutcome::CredentialsRefused,
-            Self::ServerError => AttemptOutcome::ServerError,
+            Self::ServerError | Self::Malformed => AttemptOutcome::ServerError,
+            Self::ContextWindow | Self::ContentPolicy => AttemptOutcome::ClientError,
             Self::ConnectFailed => AttemptOutcome::ConnectFailed,
             Self::TimedOut => AttemptOutcome::TimedOut,
             Self::ConnectionLost => AttemptOutcome::ConnectionLost,
@@ -37,20 +90,61 @@ impl Failure {
     }
 }
 
+/// A target's error that is the request's own fault, in the caller's protocol.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) status: u16,
+    pub(super) content_type: Option<HeaderValue>,
+    pub(super) body: Bytes,
+}
+
 /// The failures of a request.
 #[derive(Debug, Default)]
-pub(super) struct Failures(Vec<Failure>);
+pub(super) struct Failures {
+    failures: Vec<Failure>,
+    told: Option<Told>,
+    rejected: Option<Rejected>,
+}
+
+/// What the caller gets when nobody could answer.
+#[derive(Debug)]
+pub(super) enum Conclusion {
+    Refuse(Refusal),
+    Tell(Told),
+}
 
 impl Failures {
-    pub(super) fn add(&mut self, failure: Failure) {
-        self.0.push(failure);
+    /// `told`: what the target said, where the caller can do something about it.
+    pub(super) fn add(&mut self, failure: Failure, told: Option<Told>) {
+        self.failures.push(failure);
+        self.told = told.or(self.told.take());
+    }
+
+    /// A target whose protocol cannot say what the request says: nothing was tried there.
+    pub(super) fn reject(&mut self, rejected: Rejected) {
+        self.rejected.get_or_insert(rejected);
+    }
+
+    pub(super) fn attempts(&self) -> u32 {
+        u32::try_from(self.failures.len()).unwrap_or(u32::MAX)
+    }
+
+    /// What the caller can mend itself comes before what was only the upstreams' trouble.
+    pub(super) fn conclude(self) -> Conclusion {
+        match self {
+            Self { told: Some(told), .. } => Conclusion::Tell(told),
+            Self { rejected: Some(rejected), failures, .. } if failures.is_empty() => {
+                Conclusion::Refuse(Refusal::rejected(&rejected))
+            }
+            _ => Conclusion::Refuse(self.into_refusal()),
+        }
     }
 
     /// The class of the failures decides, and what the caller can act on comes first: a rate limit (when will it be
     /// over), an overload, the keys, a time-out, and then the rest.
-    pub(super) fn into_refusal(self) -> Refusal {
+    fn into_refusal(self) -> Refusal {
         let soonest = |wait: fn(&Failure) -> Option<Option<Duration>>| -> Option<Option<Duration>> {
-            let waits: Vec<Option<Duration>> = self.0.iter().filter_map(wait).collect();
+            let waits: Vec<Option<Duration>> = self.failures.iter().filter_map(wait).collect();
             (!waits.is_empty()).then(|| waits.into_iter().flatten().min())
         };
         let rate_limited = soonest(|failure| match failure {
@@ -69,12 +163,12 @@ impl Failures {
             let refusal = Refusal::new(ErrorKind::Overloaded, "The upstream is overloaded.");
             return refusal.after(wait.unwrap_or(Duration::from_secs(1)));
         }
-        let any = |failure| self.0.contains(&failure);
-        if !self.0.is_empty() && self.0.iter().all(|failure| *failure == Failure::CredentialsRefused) {
+        let any = |failure| self.failures.contains(&failure);
+        if !self.failures.is_empty() && self.failures.iter().all(|failure| *failure == Failure::CredentialsRefused) {
             let message = "The upstream refused every key that could serve this request.";
             return Refusal::new(ErrorKind::UpstreamCredentialsExhausted, message);
         }
-        if any(Failure::TimedOut) || self.0.is_empty() {
+        if any(Failure::TimedOut) || self.failures.is_empty() {
             return Refusal::new(ErrorKind::UpstreamTimeout, "The upstream did not answer in time.");
         }
         Refusal::new(ErrorKind::UpstreamUnavailable, "No upstream could answer this request.")
@@ -86,7 +180,7 @@ mod tests {
     use super::*;
 
     fn kind(failures: &[Failure]) -> ErrorKind {
-        Failures(failures.to_vec()).into_refusal().kind
+        Failures { failures: failures.to_vec(), ..Failures::default() }.into_refusal().kind
     }
 
     #[test]

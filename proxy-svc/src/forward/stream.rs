@@ -9,14 +9,24 @@ use pingora::{
     http::ResponseHeader,
     protocols::http::{ServerSession, client::HttpSession},
 };
-use tollgate_dialect::{Protocol, error, headers};
+use tollgate_dialect::{
+    Protocol,
+    classify::{self, Class},
+    error::{self, ErrorKind},
+    headers,
+};
 
-use super::attempt::{Answer, Context, client_left, close};
+use super::{
+    attempt::{Answer, Context, client_left, close},
+    failure::Told,
+    prelude::Held,
+};
 use crate::{
     gateway::{Recording, Stop},
-    meter::{Meter, Observation},
+    meter::Observation,
     report::{AttemptOutcome, Outcome},
     snapshot::Service,
+    translate::Passage,
 };
 
 /// Between two checkpoints of a stream's usage in the journal.
@@ -30,38 +40,36 @@ enum End {
     ClientLeft,
     /// The upstream broke off.
     Cut,
+    /// The upstream said in the middle that it cannot go on, and the client is yet to be told.
+    Failed(ErrorKind),
     TimedOut,
 }
 
 pub(super) async fn pass_on(
-    context: &Context<'_>,
+    context: &Context<'_, '_>,
     session: &mut ServerSession,
     service: &Service,
-    answer: Answer,
+    mut answer: Answer<'_>,
     recording: &mut Recording<'_>,
 ) -> Result<(), Stop> {
-    let Answer { mut upstream, destination, status, body } = answer;
-    recording.served_by_last_attempt(status);
-    let mut meter = Meter::for_answer(context.inquiry, upstream.response_header());
-    let header = answer_header(context, session, service, &upstream, &meter, recording);
-    let written = match header {
+    recording.served_by_last_attempt(answer.status);
+    let written = match answer_header(context, session, service, &answer, recording) {
         Ok(header) => session.write_response_header(header).await,
         Err(error) => Err(error),
     };
-    let end = match (written, body) {
+    let held = std::mem::replace(&mut answer.held, Held::Begun(Vec::new()));
+    let end = match (written, held) {
         (Err(_), _) => End::ClientLeft,
-        (Ok(()), Some(body)) => {
-            meter.observe(&body);
-            End::Complete(body)
-        }
-        (Ok(()), None) => pump(context, session, &mut upstream, &mut meter, recording).await,
+        (Ok(()), Held::Whole(body)) => End::Complete(body),
+        (Ok(()), Held::Begun(pieces)) => pump(context, session, &mut answer, pieces, recording).await,
     };
+    let Answer { mut upstream, destination, status, passage, .. } = answer;
     match end {
         End::Complete(last) => {
             let outcome = if status < 400 { Outcome::Ok } else { Outcome::ClientError };
             recording.first_byte_sent();
             // On record, and the upstream's connection free, before the client has the last byte.
-            finish(recording, meter, outcome).await;
+            finish(recording, passage, outcome).await;
             context.forwarder.upstreams.release(upstream, &destination).await;
             let written = session.write_response_body(last, true);
             match tokio::time::timeout(context.limits.client_write, written).await {
@@ -72,16 +80,27 @@ pub(super) async fn pass_on(
         End::ClientLeft => {
             close(&mut upstream).await;
             last_attempt(recording, AttemptOutcome::ClientClosed);
-            finish(recording, meter, Outcome::ClientClosed).await;
+            finish(recording, passage, Outcome::ClientClosed).await;
             Err(Stop::client_left())
         }
-        End::Cut | End::TimedOut => {
+        End::Cut | End::TimedOut | End::Failed(_) => {
             close(&mut upstream).await;
-            let cut = if matches!(end, End::Cut) { AttemptOutcome::ConnectionLost } else { AttemptOutcome::TimedOut };
-            last_attempt(recording, cut);
-            tell_of_the_cut(context, session, &meter, recording.request_id()).await;
-            recording.error_code("upstream_stream_interrupted");
-            finish(recording, meter, Outcome::UpstreamError).await;
+            let (outcome, code, kind) = match end {
+                End::TimedOut => {
+                    (AttemptOutcome::TimedOut, "upstream_stream_interrupted", ErrorKind::UpstreamUnavailable)
+                }
+                End::Failed(kind) => (AttemptOutcome::ServerError, "upstream_error_in_answer", kind),
+                _ => (AttemptOutcome::ConnectionLost, "upstream_stream_interrupted", ErrorKind::UpstreamUnavailable),
+            };
+            last_attempt(recording, outcome);
+            if let Some(event) = last_event(context, &passage, kind, recording.request_id()) {
+                // On HTTP/1 the missing end says that the answer is not whole; on HTTP/2 an abrupt end would take the
+                // event along.
+                let ends = session.as_http1().is_none();
+                let _ = session.write_response_body(event, ends).await;
+            }
+            recording.error_code(code);
+            finish(recording, passage, Outcome::UpstreamError).await;
             // Without its proper end, the client notices that this answer is not whole.
             Err(Stop::client_left())
         }
@@ -89,12 +108,19 @@ pub(super) async fn pass_on(
 }
 
 async fn pump(
-    context: &Context<'_>,
+    context: &Context<'_, '_>,
     session: &mut ServerSession,
-    upstream: &mut HttpSession,
-    meter: &mut Meter,
+    answer: &mut Answer<'_>,
+    held: Vec<Bytes>,
     recording: &mut Recording<'_>,
 ) -> End {
+    let Answer { upstream, passage, .. } = answer;
+    for piece in held {
+        recording.first_byte_sent();
+        if session.write_response_body(piece, false).await.is_err() {
+            return End::ClientLeft;
+        }
+    }
     // One timer for the whole answer, moved on only when it fires: a timer a piece would cost more than the piece.
     upstream.set_read_timeout(None);
     let patience = tokio::time::sleep(context.at_most(context.limits.idle));
@@ -127,26 +153,72 @@ async fn pump(
         if chunk.is_empty() {
             continue;
         }
-        let kept = meter.pass(chunk);
-        if upstream.response_done() && !meter.may_shorten() {
+        let kept = passage.pass(chunk);
+        if upstream.response_done() && !passage.changes_length() {
             return End::Complete(kept);
+        }
+        if kept.is_empty() {
+            if let Some(kind) = failed(context, passage) {
+                return End::Failed(kind);
+            }
+            continue;
         }
         recording.first_byte_sent();
         if session.write_response_body(kept, false).await.is_err() {
             return End::ClientLeft;
         }
+        if let Some(kind) = failed(context, passage) {
+            return End::Failed(kind);
+        }
         if last.duration_since(checkpoint) > CHECKPOINT {
             checkpoint = last;
-            if let Some(tokens) = meter.so_far() {
+            if let Some(tokens) = passage.so_far() {
                 recording.checkpoint(&tokens);
             }
         }
     }
-    End::Complete(meter.rest())
+    match passage.end() {
+        Some(rest) => End::Complete(rest),
+        None => failed(context, passage).map_or(End::Cut, End::Failed),
+    }
 }
 
-async fn finish(recording: &mut Recording<'_>, meter: Meter, outcome: Outcome) {
-    let observed = meter.finish();
+/// What the client is told of an error in a stream that is translated; where the bytes are left alone, it has seen the
+/// provider's own.
+fn failed(context: &Context<'_, '_>, passage: &Passage<'_>) -> Option<ErrorKind> {
+    if !passage.changes_content() {
+        return None;
+    }
+    let class = classify::in_stream(context.candidate.pool.provider.kind.protocol(), passage.error()?);
+    Some(match class {
+        Class::RateLimited { .. } => ErrorKind::RateLimited,
+        Class::Overloaded { .. } => ErrorKind::Overloaded,
+        Class::CredentialsRefused => ErrorKind::UpstreamCredentialsExhausted,
+        Class::Ok | Class::ClientError | Class::ServerError { .. } => ErrorKind::UpstreamUnavailable,
+    })
+}
+
+/// Tells the client what a target said of the request, after no other could serve it either.
+pub(super) async fn tell(session: &mut ServerSession, told: &Told, recording: &mut Recording<'_>) -> Result<(), Stop> {
+    let header = || -> pingora::Result<Box<ResponseHeader>> {
+        let mut header = ResponseHeader::build_no_case(told.status, Some(5))?;
+        if let Some(content_type) = &told.content_type {
+            header.insert_header(header::CONTENT_TYPE, content_type.clone())?;
+        }
+        header.insert_header(header::CONTENT_LENGTH, told.body.len())?;
+        header.insert_header("x-request-id", recording.request_id())?;
+        header.insert_header("x-tollgate-attempts", HeaderValue::from(recording.attempt_count()))?;
+        Ok(Box::new(header))
+    };
+    let header = header().map_err(Stop::ClientLeft)?;
+    recording.served_by_last_attempt(told.status);
+    session.write_response_header(header).await.map_err(Stop::ClientLeft)?;
+    recording.end_durably(Outcome::ClientError).await;
+    session.write_response_body(told.body.clone(), true).await.map_err(Stop::ClientLeft)
+}
+
+async fn finish(recording: &mut Recording<'_>, passage: Passage<'_>, outcome: Outcome) {
+    let observed = passage.finish();
     match observed.usage {
         Observation::Free => {}
         Observation::Told(tokens) => recording.usage(tokens),
@@ -169,41 +241,51 @@ fn last_attempt(recording: &mut Recording<'_>, outcome: AttemptOutcome) {
 }
 
 /// A stream of events ends with an error in the client's protocol, which its library raises.
-async fn tell_of_the_cut(context: &Context<'_>, session: &mut ServerSession, meter: &Meter, request_id: &str) {
-    if !meter.is_event_stream() {
-        return;
+fn last_event(context: &Context<'_, '_>, passage: &Passage<'_>, kind: ErrorKind, request_id: &str) -> Option<Bytes> {
+    if !passage.is_stream() {
+        return None;
     }
-    let message = "The upstream broke off in the middle of its answer.";
-    let kind = error::ErrorKind::UpstreamUnavailable;
+    let message = match kind {
+        ErrorKind::RateLimited => "The upstream's rate limit was reached in the middle of its answer.",
+        ErrorKind::Overloaded => "The upstream was overloaded in the middle of its answer.",
+        _ => "The upstream broke off in the middle of its answer.",
+    };
     let body = error::ErrorBody { kind, message, param: None, request_id, retry_after_ms: None };
-    let framing = error::Framing::of(context.inquiry.protocol(), context.inquiry.operation(), true);
-    let event = error::stream_event(framing, &body, meter.is_after_whole_event());
-    // On HTTP/1 the missing end says that the answer is not whole; on HTTP/2 an abrupt end would take the event along.
-    let ends = session.as_http1().is_none();
-    let _ = session.write_response_body(Bytes::from(event), ends).await;
+    let inquiry = context.translator.inquiry();
+    let framing = error::Framing::of(inquiry.protocol(), inquiry.operation(), inquiry.wants_events());
+    Some(error::stream_event(framing, &body, passage.is_after_whole_event()).into())
 }
 
 fn answer_header(
-    context: &Context<'_>,
+    context: &Context<'_, '_>,
     session: &ServerSession,
     service: &Service,
-    upstream: &HttpSession,
-    meter: &Meter,
+    answer: &Answer<'_>,
     recording: &Recording<'_>,
 ) -> pingora::Result<Box<ResponseHeader>> {
-    let Some(received) = upstream.response_header() else {
+    let Some(received) = answer.upstream.response_header() else {
         return Err(pingora::Error::new(pingora::ErrorType::InvalidHTTPHeader));
     };
-    let protocol: Protocol = context.inquiry.protocol();
-    let mut header = ResponseHeader::build_no_case(received.status, Some(received.headers.len() + 4))?;
-    for (name, value) in &received.headers {
-        if headers::response_allowed(protocol, name.as_str()) && !service.hidden_headers.contains(name) {
-            header.append_header(name.clone(), value.clone())?;
+    let inquiry = context.translator.inquiry();
+    let protocol: Protocol = inquiry.protocol();
+    let mut header = ResponseHeader::build_no_case(answer.status, Some(received.headers.len() + 4))?;
+    if let Some(content_type) = answer.content_type {
+        // The other headers of a translated answer are about another protocol.
+        header.insert_header(header::CONTENT_TYPE, HeaderValue::from_static(content_type))?;
+    } else {
+        for (name, value) in &received.headers {
+            if headers::response_allowed(protocol, name.as_str()) && !service.hidden_headers.contains(name) {
+                header.append_header(name.clone(), value.clone())?;
+            }
         }
     }
-    let length = received.headers.get(header::CONTENT_LENGTH).filter(|_| !meter.may_shorten());
+    let length = match &answer.held {
+        Held::Whole(body) if has_body(received) => Some(HeaderValue::from(body.len())),
+        Held::Begun(_) if !answer.passage.changes_length() => received.headers.get(header::CONTENT_LENGTH).cloned(),
+        Held::Whole(_) | Held::Begun(_) => None,
+    };
     match length {
-        Some(length) => header.insert_header(header::CONTENT_LENGTH, length.clone())?,
+        Some(length) => header.insert_header(header::CONTENT_LENGTH, length)?,
         None if session.req_header().version == Version::HTTP_11 && has_body(received) => {
             header.insert_header(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
         }
@@ -211,6 +293,16 @@ fn answer_header(
     }
     let shown = |name: &str| !service.hidden_headers.iter().any(|hidden| hidden == name);
     header.insert_header("x-request-id", recording.request_id())?;
+    if let Some(adapted) = &answer.adapted
+        && shown("x-tollgate-adapted")
+        && let Ok(adapted) = HeaderValue::from_str(adapted)
+    {
+        header.insert_header("x-tollgate-adapted", adapted)?;
+    }
+    // Where Anthropic's libraries look for it.
+    if answer.content_type.is_some() && protocol == Protocol::Anthropic {
+        header.insert_header("request-id", recording.request_id())?;
+    }
     if shown("x-tollgate-attempts") {
         header.insert_header("x-tollgate-attempts", HeaderValue::from(recording.attempt_count()))?;
     }
@@ -220,7 +312,7 @@ fn answer_header(
     {
         header.insert_header("x-tollgate-provider", name)?;
     }
-    if let Some(model) = context.candidate.model.or(context.inquiry.model())
+    if let Some(model) = context.candidate.model.or(inquiry.model())
         && shown("x-tollgate-model")
         && let Ok(model) = HeaderValue::from_bytes(model.as_bytes())
     {

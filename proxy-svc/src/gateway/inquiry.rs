@@ -10,6 +10,7 @@ use tollgate_dialect::{
     endpoint::{BodyKind, Endpoint, Operation, query},
     request::{self, Form, RequestScan},
     rewrite::{self, Edits},
+    translate::Format,
 };
 
 use tollgate_shared::access_key;
@@ -92,6 +93,30 @@ impl<'a> Inquiry<'a> {
         self.head.endpoint.operation
     }
 
+    /// What the caller speaks, when it holds a conversation with a model.
+    pub(crate) fn format(&self) -> Option<Format> {
+        Format::of(self.operation())
+    }
+
+    /// Whether a target that speaks another protocol can serve it.
+    pub(crate) fn is_translatable(&self) -> bool {
+        self.format().is_some()
+    }
+
+    pub(crate) fn body(&self) -> &'a Bytes {
+        self.body
+    }
+
+    pub(crate) fn stream_in_path(&self) -> bool {
+        self.operation() == Operation::StreamGenerateContent
+    }
+
+    /// Whether a stream is wanted as server-sent events; Gemini's is a JSON array unless asked otherwise.
+    pub(crate) fn wants_events(&self) -> bool {
+        !self.stream_in_path()
+            || self.head.query.as_deref().is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"))
+    }
+
     pub(crate) fn model(&self) -> Option<&str> {
         match (&self.head.endpoint.model_in_path, &self.content) {
             (Some(range), _) => self.head.path.get(range.clone()),
@@ -108,7 +133,7 @@ impl<'a> Inquiry<'a> {
             Content::Form(form) => form.stream,
             Content::Opaque => None,
         };
-        self.operation() == Operation::StreamGenerateContent || said == Some(true)
+        self.stream_in_path() || said == Some(true)
     }
 
     /// Whether the upstream is asked for usage that the client did not ask for.

@@ -152,6 +152,7 @@ impl TryFrom<proto::Provider> for Provider {
             },
             base: BaseUrl::from_str(&base_url).map_err(|error| FieldError::new("base_url", error.to_string()))?,
             timeouts: convert_timeouts(timeouts)?,
+            responses_api: kind == proto::ProviderKind::Openai,
         })
     }
 }

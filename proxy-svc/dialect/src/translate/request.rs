@@ -1,7 +1,8 @@
 //! A caller's request → canonical → a target's.
 
 use super::{Format, Names, Note, Notes, Seal};
-use crate::canonical::Request;
+use crate::Protocol;
+use crate::canonical::{Block, Reasoning, Request};
 use crate::json::{Kind, Value};
 
 /// Why a request cannot be translated, as the caller is told with a 400.
@@ -87,6 +88,30 @@ pub fn read_request<'a>(format: Format, body: &'a [u8], caller: &Caller<'_>) -> 
         return Err(Rejected::new("", "the body must be an object"));
     }
     format.codec().read_request(body, caller)
+}
+
+/// What the caller's answers repeat of its request; [`Terms::echo`](super::Terms::echo).
+pub fn echo(format: Format, body: &[u8]) -> Vec<u8> {
+    Value::parse(body).map(|body| format.codec().echo(body)).unwrap_or_default()
+}
+
+/// Whether OpenAI serves a request better in its Responses API: where thoughts are wanted, or are carried on. What that
+/// API cannot say is left to chat completions.
+pub fn prefers_responses(request: &Request<'_>) -> bool {
+    let sampling = &request.sampling;
+    let blocks = || request.messages.iter().flat_map(|message| &message.content);
+    let carries_on = |block: &Block<'_>| {
+        matches!(block, Block::Reasoning(Reasoning { signature: Some(signature), .. })
+            if signature.origin == Protocol::OpenAi)
+    };
+    let wanted = request.reasoning.visible == Some(true)
+        || request.reasoning.encrypted
+        || blocks().any(|block| carries_on(block));
+    wanted
+        && request.stop.is_empty()
+        && sampling.choices.is_none_or(|choices| choices <= 1)
+        && sampling.log_probabilities.is_none()
+        && !blocks().any(|block| matches!(block, Block::Audio { .. }))
 }
 
 /// Writes a request for a target.

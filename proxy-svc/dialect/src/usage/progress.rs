@@ -25,7 +25,7 @@ impl ProviderError {
     }
 
     /// An answer that is not of the provider's protocol.
-    pub(crate) fn malformed(message: &str) -> Self {
+    pub fn malformed(message: &str) -> Self {
         Self { kind: Some("malformed_answer".to_owned()), message: message.to_owned(), ..Self::default() }
     }
 

@@ -113,6 +113,15 @@ impl Tap {
         }
     }
 
+    /// Whether all that came is no whole answer, where that can be told: nothing at all, or JSON without its end.
+    pub fn lacks_its_end(&self) -> bool {
+        match self.mode {
+            Mode::Unknown => true,
+            Mode::Json => self.walker.is_open(),
+            Mode::Events | Mode::Opaque => false,
+        }
+    }
+
     /// The figures that the provider told up to now; `None` while it told none.
     pub fn usage_so_far(&self) -> Option<super::Usage> {
         let told = self.is_metered && self.progress.reported.is_some();

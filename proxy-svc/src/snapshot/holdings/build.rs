@@ -13,9 +13,12 @@ use std::{
 use tollgate_shared::ids::{KeyPoolId, ServiceId};
 
 use super::{AccessKeyState, HeldAccessKey, HeldPool, HeldService, Holdings, Kind, Problem};
-use crate::snapshot::{
-    AccessKey, AccessKeyEntry, MacMap, Pool, Route, SecretGeneration, Service, Snapshot, Target, UpstreamKey,
-    convert::{FieldError, RouteSpec, TargetSpec, UpstreamKeySpec},
+use crate::{
+    snapshot::{
+        AccessKey, AccessKeyEntry, MacMap, Pool, Route, SecretGeneration, Service, Snapshot, Target, UpstreamKey,
+        convert::{FieldError, RouteSpec, TargetSpec, UpstreamKeySpec},
+    },
+    translate::SealingKey,
 };
 
 type KeysByPool = HashMap<KeyPoolId, Vec<Arc<UpstreamKey>>>;
@@ -40,6 +43,7 @@ impl Holdings {
             epoch: self.epoch.clone(),
             revision: self.revision,
             pepper: self.settings.as_ref().map(|(pepper, _)| pepper.clone()),
+            sealing_key: self.settings.as_ref().and_then(|(pepper, _)| SealingKey::derive(pepper)),
             providers: self.providers.iter().map(|(id, held)| (*id, Arc::clone(&held.provider))).collect(),
             services,
             access_keys,
