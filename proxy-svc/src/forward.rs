@@ -27,7 +27,7 @@ use crate::{
     gateway::{Recording, Settings, Stop},
     report::Outcome,
     route::{Plan, Successor},
-    translate::Translator,
+    translate::{Step, Translator},
 };
 
 /// What forwarding needs of the process.
@@ -104,8 +104,9 @@ pub(crate) async fn forward<'t>(
         if remaining.is_zero() {
             break;
         }
-        let outgoing = match translator.outgoing(&candidate) {
-            Ok(outgoing) => outgoing,
+        let outgoing = match translator.step(&candidate) {
+            Ok(Step::Send(outgoing)) => outgoing,
+            Ok(Step::Answer(body)) => return stream::answer_ourselves(session, body, recording).await,
             Err(rejected) => {
                 failures.reject(rejected);
                 successor = Successor::OtherTarget;
@@ -132,6 +133,6 @@ pub(crate) async fn forward<'t>(
     }
     match failures.conclude() {
         Conclusion::Refuse(refusal) => Err(refusal.into()),
-        Conclusion::Tell(told) => stream::tell(session, &told, recording).await,
+        Conclusion::Tell(told) => stream::tell(session, told, recording).await,
     }
 }

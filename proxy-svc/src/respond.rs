@@ -12,6 +12,8 @@ use tollgate_dialect::{
     translate::Rejected,
 };
 
+use crate::gateway::Recording;
+
 /// Why a request is not served, as the caller is told. The text never holds a cause from inside.
 #[derive(Debug)]
 pub(crate) struct Refusal {
@@ -163,6 +165,25 @@ impl Refusal {
 /// What a caller wrote, safe to show it again: no control characters, and not at length.
 fn printable(text: &str, limit: usize) -> String {
     text.chars().filter(|character| !character.is_control()).take(limit).collect()
+}
+
+/// Sends an answer whose body is known as a whole and is no upstream's.
+pub(crate) async fn send(
+    session: &mut ServerSession,
+    status: u16,
+    content_type: Option<HeaderValue>,
+    body: Bytes,
+    recording: &Recording<'_>,
+) -> pingora::Result<()> {
+    let mut header = ResponseHeader::build_no_case(status, Some(5))?;
+    if let Some(content_type) = content_type {
+        header.insert_header(header::CONTENT_TYPE, content_type)?;
+    }
+    header.insert_header(header::CONTENT_LENGTH, body.len())?;
+    header.insert_header("x-request-id", recording.request_id())?;
+    header.insert_header("x-tollgate-attempts", HeaderValue::from(recording.attempt_count()))?;
+    session.write_response_header(Box::new(header)).await?;
+    session.write_response_body(body, true).await
 }
 
 /// Sends a refusal. `request_id` also goes into the body where the dialect has a place for it. Returns the status.

@@ -179,7 +179,7 @@ pub(crate) fn plan(principal: &Principal, inquiry: &Inquiry<'_>) -> Result<Plan,
     for model in inquiry.inner_models() {
         allowed(principal, &model)?;
     }
-    let reach = if inquiry.is_translatable() { Reach::Any } else { Reach::Speaking(inquiry.protocol()) };
+    let reach = if inquiry.task().is_some() { Reach::Any } else { Reach::Speaking(inquiry.protocol()) };
     match inquiry.model() {
         Some(model) => by_model(principal, reach, model),
         // What a file of requests names is at the provider already and cannot be looked into.

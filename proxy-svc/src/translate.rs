@@ -13,7 +13,7 @@ use tollgate_dialect::{
     Protocol,
     canonical::Request,
     endpoint::Operation,
-    translate::{self, Caller, Format, Names, Rejected, Target, Terms},
+    translate::{self, Caller, Exchange, Format, Names, Rejected, Target, Task, Terms, Written},
 };
 use tollgate_shared::ids::ServiceId;
 
@@ -23,7 +23,7 @@ use crate::{
     gateway::Inquiry,
     meter::Meter,
     route::Candidate,
-    snapshot::{ProviderKind, Snapshots},
+    snapshot::{Provider, ProviderKind, Snapshots},
 };
 
 /// Turns one request into what its candidates are sent.
@@ -41,6 +41,13 @@ struct Understood<'a> {
     seal: ServiceSeal,
 }
 
+/// What is done about a candidate.
+pub(crate) enum Step {
+    Send(Outgoing),
+    /// It is not asked at all: the gateway knows the answer itself.
+    Answer(Bytes),
+}
+
 /// What goes to one candidate.
 pub(crate) struct Outgoing {
     pub(crate) body: Bytes,
@@ -56,8 +63,7 @@ pub(crate) struct Outgoing {
 /// What the answer is read back with.
 #[derive(Debug)]
 pub(crate) struct Translation {
-    pub(crate) from: Format,
-    pub(crate) to: Format,
+    pub(crate) exchange: Exchange,
     pub(crate) names: Names,
     /// The value of `x-tollgate-adapted`.
     pub(crate) adapted: Option<String>,
@@ -72,64 +78,101 @@ impl<'a> Translator<'a> {
         self.inquiry
     }
 
-    /// What a candidate is sent. Fails when its protocol cannot say what the request says.
-    pub(crate) fn outgoing(&self, candidate: &Candidate<'_>) -> Result<Outgoing, Rejected> {
-        let inquiry = self.inquiry;
+    /// What is done about a candidate. Fails when its protocol cannot say what the request says.
+    pub(crate) fn step(&self, candidate: &Candidate<'_>) -> Result<Step, Rejected> {
         let provider = &candidate.pool.provider;
-        let protocol = provider.kind.protocol();
-        let caller = inquiry.format().filter(|format| {
-            format.protocol() != protocol || (*format == Format::Responses && !provider.responses_api)
-        });
-        let Some(to) = caller else {
-            return Ok(Outgoing {
-                body: inquiry.body_for(candidate.model),
-                target: inquiry.target_at(&provider.base, candidate.model),
-                protocol,
-                operation: inquiry.operation(),
-                translation: None,
-            });
-        };
-        let request = self.understand(to).request.as_ref().map_err(Clone::clone)?;
-        let from = upstream_format(provider.kind, provider.responses_api, request);
-        let model = candidate.model.or(inquiry.model()).unwrap_or_default();
-        let written = translate::write_request(
-            request,
-            &Target {
-                format: from,
-                model,
-                is_compatible: provider.kind == ProviderKind::OpenaiCompatible,
-                default_max_tokens: candidate.default_max_tokens.map(u64::from),
-            },
-        )?;
-        let prefix = provider.base.path_prefix.as_deref().unwrap_or(from.version_prefix());
-        Ok(Outgoing {
-            body: written.body.into(),
-            target: [prefix, &written.path].concat(),
-            protocol,
-            operation: from.operation(request.stream),
-            translation: Some(Translation {
-                from,
-                to,
-                names: written.names,
-                adapted: translate::header_value(&written.notes),
-            }),
-        })
+        match self.inquiry.task() {
+            Some(task) if !speaks(provider, task) => self.translated(task, candidate),
+            _ => Ok(Step::Send(self.untouched(candidate))),
+        }
     }
 
-    fn understand(&self, format: Format) -> &Understood<'a> {
+    fn untouched(&self, candidate: &Candidate<'_>) -> Outgoing {
+        let (inquiry, provider) = (self.inquiry, &candidate.pool.provider);
+        Outgoing {
+            body: inquiry.body_for(candidate.model),
+            target: inquiry.target_at(&provider.base, candidate.model),
+            protocol: provider.kind.protocol(),
+            operation: inquiry.operation(),
+            translation: None,
+        }
+    }
+
+    fn translated(&self, task: Task, candidate: &Candidate<'_>) -> Result<Step, Rejected> {
+        let provider = &candidate.pool.provider;
+        let protocol = provider.kind.protocol();
+        let mut target = Target {
+            format: Format::Chat,
+            model: candidate.model.or(self.inquiry.model()).unwrap_or_default(),
+            is_compatible: provider.kind == ProviderKind::OpenaiCompatible,
+            default_max_tokens: candidate.default_max_tokens.map(u64::from),
+        };
+        let (exchange, written) = match task {
+            Task::Conversation(to) => {
+                let request = self.understand(task).request.as_ref().map_err(Clone::clone)?;
+                target.format = match protocol {
+                    Protocol::OpenAi if provider.responses_api && translate::prefers_responses(request) => {
+                        Format::Responses
+                    }
+                    Protocol::OpenAi => Format::Chat,
+                    Protocol::Anthropic => Format::Messages,
+                    Protocol::Gemini => Format::Generate,
+                };
+                (Exchange::Conversation { from: target.format, to }, translate::write_request(request, &target)?)
+            }
+            Task::TokenCount(to) => {
+                let request = self.understand(task).request.as_ref().map_err(Clone::clone)?;
+                target.format = match protocol {
+                    // Its chat completions have no such question.
+                    Protocol::OpenAi if provider.responses_api => Format::Responses,
+                    Protocol::OpenAi => Format::Chat,
+                    Protocol::Anthropic => Format::Messages,
+                    Protocol::Gemini => Format::Generate,
+                };
+                let Some(written) = translate::write_count_request(request, &target)? else {
+                    let estimate = translate::write_count(to, translate::estimate_tokens(request));
+                    return Ok(Step::Answer(estimate.into()));
+                };
+                (Exchange::TokenCount { from: target.format, to }, written)
+            }
+            Task::Embeddings(to) => {
+                let written = translate::write_embedding_request(to, self.inquiry.body(), protocol, &target)?;
+                (Exchange::Embeddings { from: protocol, to }, written)
+            }
+        };
+        let Written { body, path, notes, names } = written;
+        let prefix = provider.base.path_prefix.as_deref().unwrap_or(exchange.version_prefix());
+        Ok(Step::Send(Outgoing {
+            body: body.into(),
+            target: [prefix, &path].concat(),
+            protocol,
+            operation: exchange.operation(self.inquiry.stream()),
+            translation: Some(Translation { exchange, names, adapted: translate::header_value(&notes) }),
+        }))
+    }
+
+    fn understand(&self, task: Task) -> &Understood<'a> {
         self.understood.get_or_init(|| {
             let seal = ServiceSeal::new(self.snapshots.load().sealing_key(), self.service);
             let caller = Caller { stream_in_path: self.inquiry.stream_in_path(), seal: &seal };
-            let request = translate::read_request(format, self.inquiry.body(), &caller);
+            let body = self.inquiry.body();
+            let request = match task {
+                Task::Conversation(format) => translate::read_request(format, body, &caller),
+                Task::TokenCount(format) => translate::read_count_request(format, body, &caller),
+                // Embeddings are no conversation, and are read where they are written.
+                Task::Embeddings(_) => Ok(Request::default()),
+            };
             Box::new(Understood { request, seal })
         })
     }
 
     /// How the candidate's answer goes on to the client. `created`: seconds since 1970.
     pub(crate) fn passage(&'a self, outgoing: Outgoing, meter: Meter, request_id: &str, created: u64) -> Passage<'a> {
-        let Some(translation) = outgoing.translation else { return Passage::Untouched(meter) };
-        let Understood { request, seal } = self.understand(translation.to);
-        let echo = translate::echo(translation.to, self.inquiry.body());
+        let (Some(translation), Some(task)) = (outgoing.translation, self.inquiry.task()) else {
+            return Passage::Untouched(meter);
+        };
+        let Understood { request, seal } = self.understand(task);
+        let echo = translate::echo(task, self.inquiry.body());
         let terms = Terms {
             id: request_id,
             created,
@@ -139,18 +182,12 @@ impl<'a> Translator<'a> {
             echo: &echo,
             seal,
         };
-        Passage::translated(translation, &terms, seal, self.inquiry.stream(), meter)
+        Passage::translated(translation, &terms, seal, outgoing.operation, self.inquiry.stream(), meter)
     }
 }
 
-/// In which of its formats a provider is spoken to. OpenAI shows thoughts, and takes them back, in its Responses API
-/// only; what that API cannot say goes to chat completions.
-fn upstream_format(kind: ProviderKind, responses_api: bool, request: &Request<'_>) -> Format {
-    match kind {
-        ProviderKind::Anthropic => Format::Messages,
-        ProviderKind::Gemini => Format::Generate,
-        ProviderKind::OpenaiCompatible | ProviderKind::Openai => {
-            if responses_api && translate::prefers_responses(request) { Format::Responses } else { Format::Chat }
-        }
-    }
+/// Whether a provider can be sent a request as it came.
+fn speaks(provider: &Provider, task: Task) -> bool {
+    let needs_responses = matches!(task, Task::Conversation(Format::Responses) | Task::TokenCount(Format::Responses));
+    provider.kind.protocol() == task.protocol() && (provider.responses_api || !needs_responses)
 }

@@ -11,6 +11,7 @@ use crate::usage::{Progress, Reported, Usage};
 pub(crate) mod generate;
 
 mod answer;
+pub(crate) mod embeddings;
 mod endpoint;
 mod error;
 mod headers;

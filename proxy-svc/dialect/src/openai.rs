@@ -12,6 +12,7 @@ pub(crate) mod chat;
 pub(crate) mod responses;
 
 mod answer;
+pub(crate) mod embeddings;
 mod endpoint;
 mod error;
 mod headers;

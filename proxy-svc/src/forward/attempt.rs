@@ -14,11 +14,7 @@ use pingora::{
     prelude::timeout,
     protocols::http::{ServerSession, client::HttpSession},
 };
-use tollgate_dialect::{
-    Protocol,
-    classify::{self, Class},
-    headers, translate,
-};
+use tollgate_dialect::{Protocol, classify, headers, translate};
 use tollgate_shared::clock::UnixMicros;
 
 use super::{

@@ -10,7 +10,7 @@ use tollgate_dialect::{
     endpoint::{BodyKind, Endpoint, Operation, query},
     request::{self, Form, RequestScan},
     rewrite::{self, Edits},
-    translate::Format,
+    translate::Task,
 };
 
 use tollgate_shared::access_key;
@@ -93,14 +93,9 @@ impl<'a> Inquiry<'a> {
         self.head.endpoint.operation
     }
 
-    /// What the caller speaks, when it holds a conversation with a model.
-    pub(crate) fn format(&self) -> Option<Format> {
-        Format::of(self.operation())
-    }
-
-    /// Whether a target that speaks another protocol can serve it.
-    pub(crate) fn is_translatable(&self) -> bool {
-        self.format().is_some()
+    /// What it asks for, when a target that speaks another protocol can serve it too.
+    pub(crate) fn task(&self) -> Option<Task> {
+        Task::of(self.protocol(), self.operation())
     }
 
     pub(crate) fn body(&self) -> &'a Bytes {

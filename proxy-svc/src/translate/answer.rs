@@ -2,7 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 use tollgate_dialect::{
-    translate::{self, Format, Names, StreamTranslator, Terms},
+    endpoint::Operation,
+    translate::{Exchange, Format, Names, StreamTranslator, Terms},
     usage::{ProviderError, Tap},
 };
 
@@ -25,7 +26,8 @@ pub(crate) enum Passage<'t> {
 
 /// An answer that is written anew once all of it has come.
 pub(crate) struct Whole<'t> {
-    translation: Translation,
+    exchange: Exchange,
+    names: Names,
     terms: OwnTerms<'t>,
     tap: Tap,
     count: Count,
@@ -56,12 +58,13 @@ impl<'t> Passage<'t> {
         translation: Translation,
         terms: &Terms<'_>,
         seal: &'t ServiceSeal,
+        operation: Operation,
         stream: bool,
         meter: Meter,
     ) -> Self {
-        let Translation { from, to, names, adapted } = translation;
+        let Translation { exchange, names, adapted: _ } = translation;
         let count = meter.into_count();
-        if stream {
+        if let (Exchange::Conversation { from, to }, true) = (exchange, stream) {
             return Self::Stream(Box::new(Stream {
                 translator: StreamTranslator::new(from, to, terms, names),
                 count,
@@ -75,7 +78,8 @@ impl<'t> Passage<'t> {
             }));
         }
         Self::Whole(Box::new(Whole {
-            translation: Translation { from, to, names, adapted },
+            exchange,
+            names,
             terms: OwnTerms {
                 id: terms.id.into(),
                 created: terms.created,
@@ -83,7 +87,7 @@ impl<'t> Passage<'t> {
                 echo: terms.echo.into(),
                 seal,
             },
-            tap: Tap::for_answer(from.protocol(), from.operation(false), Some("application/json")),
+            tap: Tap::for_answer(exchange.protocol(), operation, Some("application/json")),
             count,
             body: BytesMut::new(),
             error: None,
@@ -227,7 +231,6 @@ impl Whole<'_> {
         if self.error.is_some() || self.tap.error().is_some() {
             return None;
         }
-        let Translation { from, to, names, .. } = &self.translation;
         let terms = Terms {
             id: &self.terms.id,
             created: self.terms.created,
@@ -237,8 +240,8 @@ impl Whole<'_> {
             echo: &self.terms.echo,
             seal: self.terms.seal,
         };
-        let (from, to, names): (Format, Format, &Names) = (*from, *to, names);
-        match translate::write_answer(from, to, &self.body, self.tap.usage_so_far().as_ref(), &terms, names) {
+        let usage = self.tap.usage_so_far();
+        match self.exchange.write_answer(&self.body, usage.as_ref(), &terms, &self.names) {
             Ok(answer) => Some(answer.into()),
             Err(unreadable) => {
                 self.error = Some(ProviderError::malformed(&unreadable.to_string()));

@@ -2,6 +2,7 @@
 
 use crate::canonical::{Answer, Event, Request};
 use crate::json::Value;
+use crate::json::write::Object;
 use crate::usage::Usage;
 
 use super::policy::Foreign;
@@ -43,6 +44,33 @@ pub(crate) trait Codec: Sync {
     fn echo(&self, body: Value<'_>) -> Vec<u8> {
         let _ = body;
         Vec::new()
+    }
+
+    /// The path at an upstream where it counts tokens, below its version prefix; `None` when it does not.
+    fn count_path(&self, model: &str) -> Option<String> {
+        let _ = model;
+        None
+    }
+
+    /// What of a caller's question for a count is the conversation.
+    fn counted<'a>(&self, body: Value<'a>) -> Value<'a> {
+        body
+    }
+
+    /// Writes the question from a conversation that [`Codec::write_request`] wrote.
+    fn write_count_body(&self, conversation: Value<'_>, model: &str, out: &mut Vec<u8>) {
+        let _ = model;
+        out.extend_from_slice(conversation.raw().as_bytes());
+    }
+
+    fn read_count(&self, body: Value<'_>) -> Option<u64> {
+        let _ = body;
+        None
+    }
+
+    /// Writes a count for a caller.
+    fn write_count(&self, tokens: u64, out: &mut Vec<u8>) {
+        Object::begin(out).count("input_tokens", tokens);
     }
 
     /// Members of a request that belong to this format alone, and what becomes of them elsewhere.

@@ -1,9 +1,10 @@
 //! A caller's request → canonical → a target's.
 
-use super::{Format, Names, Note, Notes, Seal};
+use super::{EmbeddingShape, Format, Names, Note, Notes, Seal, Task};
 use crate::Protocol;
 use crate::canonical::{Block, Reasoning, Request};
 use crate::json::{Kind, Value};
+use crate::openai;
 
 /// Why a request cannot be translated, as the caller is told with a 400.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -81,6 +82,13 @@ pub struct Written {
     pub names: Names,
 }
 
+/// Reads the conversation whose tokens a caller wants counted.
+pub fn read_count_request<'a>(format: Format, body: &'a [u8], caller: &Caller<'_>) -> Result<Request<'a>, Rejected> {
+    let body = Value::parse(body).map_err(|malformed| Rejected::new("", malformed.to_string()))?;
+    let codec = format.codec();
+    codec.read_request(codec.counted(body), caller)
+}
+
 /// Reads a caller's request; `body` was checked by [`crate::request::scan`].
 pub fn read_request<'a>(format: Format, body: &'a [u8], caller: &Caller<'_>) -> Result<Request<'a>, Rejected> {
     let body = Value::parse(body).map_err(|malformed| Rejected::new("", malformed.to_string()))?;
@@ -91,8 +99,13 @@ pub fn read_request<'a>(format: Format, body: &'a [u8], caller: &Caller<'_>) -> 
 }
 
 /// What the caller's answers repeat of its request; [`Terms::echo`](super::Terms::echo).
-pub fn echo(format: Format, body: &[u8]) -> Vec<u8> {
-    Value::parse(body).map(|body| format.codec().echo(body)).unwrap_or_default()
+pub fn echo(task: Task, body: &[u8]) -> Vec<u8> {
+    let Ok(body) = Value::parse(body) else { return Vec::new() };
+    match task {
+        Task::Conversation(format) => format.codec().echo(body),
+        Task::Embeddings(EmbeddingShape::OpenAi) => openai::embeddings::echo(body),
+        Task::TokenCount(_) | Task::Embeddings(_) => Vec::new(),
+    }
 }
 
 /// Whether OpenAI serves a request better in its Responses API: where thoughts are wanted, or are carried on. What that
