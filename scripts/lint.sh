@@ -16,7 +16,7 @@ check() {
 }
 
 generated_is_unchanged() {
-    scripts/gen.sh && git diff --exit-code -- proto/src/generated.rs docs/api/openapi.json
+    scripts/gen.sh && git diff --exit-code -- proto/src/generated.rs docs/api/openapi.json docs/api/translation.md
 }
 
 # With private items: the reader of this documentation is who works on the code.

@@ -132,6 +132,53 @@ pub fn models(dialect: Dialect) -> Vec<&'static str> {
     }
 }
 
+/// Providers of each kind, by the word in a model's name that leads there.
+const DIRECTIONS: [(&str, &str); 4] =
+    [("openai", "openai"), ("anthropic", "anthropic"), ("gemini", "gemini"), ("compatible", "openai_compatible")];
+
+impl Seed {
+    /// A service that reaches a provider of each kind from every protocol: `to-anthropic-sim-chunks-5` goes to the
+    /// Anthropic one under this name, `smart-anthropic` under a real model's. Returns its access key's secret.
+    pub async fn directions(&self, rest: &Rest) -> anyhow::Result<String> {
+        let mut routes = Vec::new();
+        for (word, kind) in DIRECTIONS {
+            let provider = json!({"name": format!("Direction {word}"), "kind": kind, "base_url": self.upstream});
+            let provider_id = text(&rest.create("providers", &provider).await?, "id")?.to_owned();
+            let pool = json!({"name": format!("Direction {word}"), "provider_id": provider_id});
+            let pool_id = text(&rest.create("key-pools", &pool).await?, "id")?.to_owned();
+            for number in 0..2 {
+                let secret = secret("sk", word);
+                let key = json!({"pool_id": pool_id, "name": format!("{word} {number}"), "secret": secret});
+                rest.create("upstream-keys", &key).await?;
+            }
+            for (alias, model) in aliases(word) {
+                routes.push(json!({"models": [alias], "targets": [{"pool_id": pool_id, "model": model}]}));
+            }
+            routes.push(json!({"models": [format!("to-{word}-*")], "targets": [{"pool_id": pool_id}]}));
+        }
+        let service = json!({"name": "directions", "slug": "directions", "strategy": "round_robin", "routes": routes});
+        let service_id = text(&rest.create("services", &service).await?, "id")?.to_owned();
+        let access_key = rest.create("access-keys", &json!({"service_id": service_id, "name": "directions"})).await?;
+        Ok(text(&access_key, "secret")?.to_owned())
+    }
+}
+
+/// Names that stand for real models, whose capabilities the gateway knows.
+fn aliases(word: &str) -> &'static [(&'static str, &'static str)] {
+    match word {
+        "openai" => {
+            &[("smart-openai", "gpt-4.1"), ("thinking-openai", "gpt-5.2"), ("vectors-openai", "text-embedding-3-small")]
+        }
+        "anthropic" => &[("smart-anthropic", "claude-sonnet-4-5"), ("thinking-anthropic", "claude-opus-4-6")],
+        "gemini" => &[
+            ("smart-gemini", "gemini-2.5-flash"),
+            ("thinking-gemini", "gemini-3-pro"),
+            ("vectors-gemini", "gemini-embedding-001"),
+        ],
+        _ => &[("smart-compatible", "deepseek-chat"), ("thinking-compatible", "deepseek-reasoner")],
+    }
+}
+
 /// A text that is found nowhere by chance.
 pub fn secret(prefix: &str, name: &str) -> String {
     let random: String = std::iter::repeat_with(fastrand::alphanumeric).take(32).collect();

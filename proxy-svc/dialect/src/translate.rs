@@ -29,7 +29,7 @@ pub use answer::{Unreadable, write_error};
 pub(crate) use codec::{Codec, StreamReader, StreamWriter};
 pub(crate) use count::write_only;
 pub use count::{estimate_tokens, write_count, write_count_request};
-pub use embeddings::{EmbeddingShape, write_embedding_request};
+pub use embeddings::{EmbeddingShape, FOREIGN as EMBEDDING_FOREIGN, write_embedding_request};
 pub use exchange::{Exchange, Task};
 pub use format::Format;
 pub(crate) use frames::Frame;

@@ -29,6 +29,8 @@ class Trio:
     admin: str
     provider: str
     access_key: str
+    # Of a service that reaches a provider of each kind from every protocol.
+    directions_key: str
     access_token: str
     upstream_keys: dict[str, list[str]]
 

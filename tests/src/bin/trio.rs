@@ -15,6 +15,8 @@ use tollgate_tests::{Dialect, Trio};
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let (mut trio, application) = Trio::with_application().await?;
+    let directions = trio.seed.directions(&trio.rest).await?;
+    trio.in_force().await?;
     trio.keep_quiet();
     let keys = |dialect| -> Vec<&str> { application.keys(dialect).iter().map(|key| key.secret.as_str()).collect() };
     let line = json!({
@@ -22,6 +24,7 @@ async fn main() -> anyhow::Result<()> {
         "admin": format!("http://{}", trio.addresses.admin),
         "provider": trio.simulator.origin(),
         "access_key": application.secret,
+        "directions_key": directions,
         "access_token": trio.rest.access_token(),
         "upstream_keys": {
             "openai": keys(Dialect::OpenAi),
