@@ -13,6 +13,7 @@ mod embed;
 mod generate;
 mod input;
 mod models;
+mod thought;
 
 pub(crate) fn respond(context: &Context, incoming: &Incoming) -> Arc<Plan> {
     let (method, path) = (incoming.method(), incoming.path());

@@ -35,7 +35,7 @@ pub(crate) fn respond(context: &Context, incoming: &Incoming) -> Arc<Plan> {
     if let Some(rest) = path.strip_prefix("/v1/batches") {
         return fresh(batches::plan(context, incoming, rest));
     }
-    if let Some(id) = path.strip_prefix("/v1/responses/") {
+    if let Some(id) = path.strip_prefix("/v1/responses/").filter(|rest| *rest != "input_tokens") {
         return fresh(responses::stored(context, method, id));
     }
     if let Some(rest) = path.strip_prefix("/v1/models")
@@ -53,6 +53,7 @@ fn generate(context: &Context, incoming: &Incoming, path: &str) -> Planned {
     match path {
         "/v1/chat/completions" => chat::plan(context, incoming, &object(incoming)?),
         "/v1/responses" => responses::plan(context, incoming, &object(incoming)?),
+        "/v1/responses/input_tokens" => responses::count(context, incoming, &object(incoming)?),
         "/v1/completions" => completions::plan(context, incoming, &object(incoming)?),
         "/v1/embeddings" => embeddings::plan(context, incoming, &object(incoming)?),
         "/v1/moderations" => moderations::plan(&object(incoming)?),

@@ -23,7 +23,16 @@ pub(crate) struct Profile {
     pub(crate) reasoning_content: bool,
     pub(crate) cached: bool,
     pub(crate) cache_write: bool,
+    /// Say no.
     pub(crate) refusal: bool,
+    /// A filter stops the answer in its middle.
+    pub(crate) filtered: bool,
+    /// A filter stops the prompt.
+    pub(crate) blocked: bool,
+    /// Anthropic: part of the thinking is encrypted.
+    pub(crate) redacted: bool,
+    /// Gemini: tools of its own brought text into the prompt.
+    pub(crate) tool_use: bool,
     pub(crate) length: bool,
     pub(crate) unicode: bool,
     pub(crate) unknown: bool,
@@ -45,6 +54,10 @@ impl Profile {
             cached: false,
             cache_write: false,
             refusal: false,
+            filtered: false,
+            blocked: false,
+            redacted: false,
+            tool_use: false,
             length: false,
             unicode: false,
             unknown: model.contains("no-such-model"),
@@ -82,6 +95,10 @@ impl Profile {
             "cached" => self.cached = true,
             "cachewrite" => self.cache_write = true,
             "refusal" => self.refusal = true,
+            "filtered" => self.filtered = true,
+            "blocked" => self.blocked = true,
+            "redacted" => (self.reasoning, self.redacted) = (true, true),
+            "tooluse" => self.tool_use = true,
             "length" => self.length = true,
             "unicode" => self.unicode = true,
             "unknown" => self.unknown = true,

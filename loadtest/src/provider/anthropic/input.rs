@@ -8,13 +8,21 @@ use super::super::error::ApiError;
 use super::super::exchange::Context;
 use super::super::plan::Protocol;
 use super::super::prompt::{CacheWish, Format, Prompt, ToolChoice, strings};
-use super::super::template::owner_tag;
+use super::super::signature;
 
 const MIN_THINKING_TOKENS: u64 = 1024;
 
+const THINKING: &str = "thinking-of-the-block-it-came-with";
+const REDACTED: &str = "redacted-thinking";
+
 /// The proof that a thinking block is one of ours and unchanged.
 pub(super) fn signature(thinking: &str) -> String {
-    STANDARD.encode(format!("simulated-thinking-signature-{:08x}-of-the-block-it-came-with", owner_tag(thinking)))
+    signature::sign(THINKING, thinking)
+}
+
+/// Thinking that only the provider can read.
+pub(super) fn redacted(thinking: &str) -> String {
+    signature::sign(REDACTED, thinking)
 }
 
 pub(super) fn prompt(context: &Context, body: &Value, bytes: &[u8]) -> Result<Prompt, ApiError> {
@@ -153,8 +161,11 @@ fn block(prompt: &mut Prompt, block: &Value, at: &str, tools: &mut Tools) -> Res
             tools.open.push(text("id").to_owned());
             Ok(())
         }
-        "thinking" if text("signature") != signature(text("thinking")) => {
+        "thinking" if !signature::signs(THINKING, text("thinking"), text("signature")) => {
             Err(ApiError::new(400, format!("{at}: Invalid `signature` in `thinking` block")))
+        }
+        "redacted_thinking" if !signature::is_ours(REDACTED, text("data")) => {
+            Err(ApiError::new(400, format!("{at}: Invalid `data` in `redacted_thinking` block")))
         }
         "thinking" | "redacted_thinking" | "server_tool_use" | "search_result" | "container_upload" => {
             prompt.text_bytes += block.to_string().len();

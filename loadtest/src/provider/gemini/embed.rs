@@ -7,6 +7,7 @@ use super::super::json::{Json, object};
 use super::super::openai::vector;
 use super::super::plan::{Draft, Protocol};
 use super::super::usage::Usage;
+use super::input::field;
 
 const DEFAULT_DIMENSIONS: u64 = 16;
 const MAX_DIMENSIONS: u64 = 3072;
@@ -15,9 +16,8 @@ fn values(request: &Value) -> Result<Json, ApiError> {
     let content = request.get("content").and_then(|content| content.get("parts"));
     let content =
         content.ok_or_else(|| ApiError::new(400, "* EmbedContentRequest.content: contents is not specified\n"))?;
-    let wanted = request
-        .get("outputDimensionality")
-        .or_else(|| request.pointer("/embedContentConfig/outputDimensionality"))
+    let wanted = field(request, "outputDimensionality")
+        .or_else(|| field(field(request, "embedContentConfig")?, "outputDimensionality"))
         .and_then(Value::as_u64);
     let dimensions = wanted.unwrap_or(DEFAULT_DIMENSIONS).clamp(1, MAX_DIMENSIONS);
     let numbers = vector(&content.to_string(), dimensions);

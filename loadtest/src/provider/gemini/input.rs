@@ -6,12 +6,13 @@ use serde_json::Value;
 use super::super::error::ApiError;
 use super::super::profile::Profile;
 use super::super::prompt::{Format, Prompt, ToolChoice, strings};
+use super::thought;
 
-/// What every thought signature of this provider starts with (in base64).
-pub(super) const SIGNATURE_START: &str = "c2ltdWxhdGVkLXRob3VnaHQt";
+const MAX_CANDIDATES: u64 = 8;
+const MAX_LOGPROBS: u64 = 20;
 
 /// A field under either of its names.
-fn field<'a>(value: &'a Value, camel: &str) -> Option<&'a Value> {
+pub(super) fn field<'a>(value: &'a Value, camel: &str) -> Option<&'a Value> {
     value.get(camel).or_else(|| {
         let snake = camel.chars().fold(String::new(), |mut name, letter| {
             if letter.is_ascii_uppercase() {
@@ -26,6 +27,7 @@ fn field<'a>(value: &'a Value, camel: &str) -> Option<&'a Value> {
 
 pub(super) fn prompt(model: &str, profile: Profile, body: &Value, bytes: &[u8]) -> Result<Prompt, ApiError> {
     let mut prompt = Prompt::new(profile, bytes);
+    prompt.refusal = "";
     let contents = body.get("contents").and_then(Value::as_array).filter(|contents| !contents.is_empty());
     let contents =
         contents.ok_or_else(|| ApiError::new(400, "* GenerateContentRequest.contents: contents is not specified\n"))?;
@@ -61,7 +63,8 @@ pub(super) fn prompt(model: &str, profile: Profile, body: &Value, bytes: &[u8]) 
 
 fn part(model: &str, prompt: &mut Prompt, part: &Value, role: &str, at: &str) -> Result<(), ApiError> {
     let signature = field(part, "thoughtSignature").and_then(Value::as_str);
-    if signature.is_some_and(|signature| !signature.starts_with(SIGNATURE_START)) {
+    let called = field(part, "functionCall").map(|call| call.get("name").and_then(Value::as_str).unwrap_or_default());
+    if signature.is_some_and(|signature| !thought::is_valid(signature, called)) {
         return Err(ApiError::new(400, "Thought signature is not valid."));
     }
     if let Some(text) = part.get("text").and_then(Value::as_str) {
@@ -131,6 +134,11 @@ fn settings(prompt: &mut Prompt, body: &Value) {
     let Some(config) = field(body, "generationConfig") else { return };
     prompt.max_output_tokens = field(config, "maxOutputTokens").and_then(Value::as_u64);
     prompt.stop = strings(field(config, "stopSequences"));
+    prompt.choices = field(config, "candidateCount").and_then(Value::as_u64).unwrap_or(1).clamp(1, MAX_CANDIDATES);
+    if field(config, "responseLogprobs").and_then(Value::as_bool) == Some(true) {
+        let alternatives = field(config, "logprobs").and_then(Value::as_u64).unwrap_or(0);
+        prompt.log_probabilities = Some(alternatives.min(MAX_LOGPROBS));
+    }
     if field(config, "responseMimeType").and_then(Value::as_str) == Some("application/json") {
         let schema = field(config, "responseJsonSchema").or_else(|| field(config, "responseSchema"));
         prompt.format = schema.map_or(Format::JsonObject, |schema| Format::JsonSchema(schema.clone()));

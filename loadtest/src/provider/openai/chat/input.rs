@@ -8,6 +8,9 @@ use super::super::super::profile::Profile;
 use super::super::super::prompt::{Format, Prompt, ToolChoice, strings};
 use super::super::stored;
 
+const MAX_CHOICES: u64 = 16;
+const MAX_LOGPROBS: u64 = 20;
+
 pub(super) fn prompt(context: &Context, body: &Value, profile: Profile, bytes: &[u8]) -> Result<Prompt, ApiError> {
     let messages = body.get("messages").and_then(Value::as_array).filter(|messages| !messages.is_empty());
     let messages = messages.ok_or_else(|| {
@@ -118,12 +121,14 @@ fn settings(prompt: &mut Prompt, body: &Value) {
     for tool in body.get("tools").and_then(Value::as_array).into_iter().flatten() {
         if let Some(name) = tool.pointer("/function/name").and_then(Value::as_str) {
             prompt.tool(name, tool.pointer("/function/parameters"));
+        } else if let Some(name) = tool.pointer("/custom/name").and_then(Value::as_str) {
+            prompt.custom_tool(name);
         }
     }
     prompt.tool_choice = match body.get("tool_choice") {
         Some(Value::String(word)) if word == "none" => ToolChoice::None,
         Some(Value::String(word)) if word == "required" => ToolChoice::Required,
-        Some(choice) => match choice.pointer("/function/name").and_then(Value::as_str) {
+        Some(choice) => match ["/function/name", "/custom/name"].iter().find_map(|at| choice.pointer(at)?.as_str()) {
             Some(name) => ToolChoice::Named(name.to_owned()),
             None => ToolChoice::Auto,
         },
@@ -140,6 +145,11 @@ fn settings(prompt: &mut Prompt, body: &Value) {
     let limit = body.get("max_completion_tokens").or_else(|| body.get("max_tokens"));
     prompt.max_output_tokens = limit.and_then(Value::as_u64);
     prompt.stop = strings(body.get("stop"));
+    prompt.choices = body.get("n").and_then(Value::as_u64).unwrap_or(1).clamp(1, MAX_CHOICES);
+    if body.get("logprobs").and_then(Value::as_bool) == Some(true) {
+        prompt.log_probabilities =
+            Some(body.get("top_logprobs").and_then(Value::as_u64).unwrap_or(0).min(MAX_LOGPROBS));
+    }
     if body.get("reasoning_effort").and_then(Value::as_str).is_some_and(|effort| effort != "none") {
         prompt.reasoning = true;
     }
