@@ -24,6 +24,7 @@ mod incoming;
 mod json;
 pub mod log;
 mod logprobs;
+mod members;
 mod memo;
 mod multipart;
 mod openai;

@@ -36,6 +36,8 @@ pub(crate) struct Profile {
     pub(crate) length: bool,
     pub(crate) unicode: bool,
     pub(crate) unknown: bool,
+    /// Members that the provider does not know are refused.
+    pub(crate) strict: bool,
     pub(crate) no_usage: bool,
 }
 
@@ -62,6 +64,7 @@ impl Profile {
             unicode: false,
             unknown: model.contains("no-such-model"),
             no_usage: false,
+            strict: options.strict,
         };
         let Some(at) = model.find("sim-") else { return this };
         let mut words = model[at + 4..].split('-').peekable();
@@ -102,6 +105,7 @@ impl Profile {
             "length" => self.length = true,
             "unicode" => self.unicode = true,
             "unknown" => self.unknown = true,
+            "strict" => self.strict = true,
             "nousage" => self.no_usage = true,
             _ => {}
         }

@@ -10,9 +10,10 @@ use super::super::json::{Json, object};
 use super::super::plan::{Chunk, Draft, Protocol};
 use super::super::prompt::strings;
 use super::super::usage::{Generated, Usage};
-use super::{model, unsupported, within};
+use super::{model, only_default, unsupported, within};
 
 mod input;
+mod members;
 mod shape;
 mod stream;
 
@@ -20,7 +21,14 @@ use shape::Shape;
 
 pub(crate) fn plan(context: &Context, incoming: &Incoming, body: &Value) -> Result<Draft, ApiError> {
     let (name, profile) = model(context, body)?;
+    if profile.strict {
+        members::refuse_unknown(body, profile.reasoning_content)?;
+    }
     unsupported(name, body, "max_tokens", " Use 'max_completion_tokens' instead.")?;
+    only_default(name, body, false)?;
+    if !name.starts_with("o1") {
+        unsupported(name, body, "stop", "")?;
+    }
     within(body, "temperature", 0.0, 2.0)?;
     within(body, "top_p", 0.0, 1.0)?;
     let prompt = input::prompt(context, body, profile, &incoming.body)?;

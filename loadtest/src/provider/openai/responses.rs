@@ -9,19 +9,28 @@ use super::super::incoming::Incoming;
 use super::super::json::object;
 use super::super::plan::{Draft, Protocol};
 use super::super::usage::Usage;
-use super::{model, stored, unsupported, within};
+use super::rules::at_least;
+use super::{model, only_default, stored, unknown, within};
 
 mod input;
+mod members;
 mod reasoning;
 mod shape;
 mod stream;
 
 use shape::Shape;
 
+const MIN_OUTPUT_TOKENS: u64 = 16;
+
 pub(crate) fn plan(context: &Context, incoming: &Incoming, body: &Value) -> Result<Draft, ApiError> {
     let (name, profile) = model(context, body)?;
+    if profile.strict {
+        unknown::refuse(members::REQUEST, body, false)?;
+    }
     within(body, "temperature", 0.0, 2.0)?;
-    unsupported(name, body, "temperature", "")?;
+    within(body, "top_p", 0.0, 1.0)?;
+    only_default(name, body, true)?;
+    at_least(body, "max_output_tokens", MIN_OUTPUT_TOKENS)?;
     previous(context, body)?;
     let prompt = input::prompt(context, body, profile, &incoming.body)?;
     if prompt.profile.blocked {
@@ -48,6 +57,9 @@ fn previous(context: &Context, body: &Value) -> Result<(), ApiError> {
 /// `/v1/responses/input_tokens`: what a request would have the model read.
 pub(crate) fn count(context: &Context, incoming: &Incoming, body: &Value) -> Result<Draft, ApiError> {
     let (name, profile) = model(context, body)?;
+    if profile.strict {
+        unknown::refuse(members::REQUEST, body, false)?;
+    }
     previous(context, body)?;
     let prompt = input::prompt(context, body, profile, &incoming.body)?;
     let body = object! { "object": "response.input_tokens", "input_tokens": answer(&prompt).usage.prompt() };

@@ -4,7 +4,7 @@ use super::super::super::answer::{Answer, Finish};
 use super::super::super::json::{Json, object};
 use super::super::super::prompt::Prompt;
 use super::super::super::template::ID;
-use super::super::input::{redacted, signature};
+use super::super::thinking::{redacted, signature};
 use super::{stop_details, stop_reason, stop_sequence, tool_use};
 
 /// An answer about to be written.

@@ -6,7 +6,7 @@ use super::super::super::answer::{Call, split};
 use super::super::super::json::{Json, object};
 use super::super::super::plan::{Chunk, Draft, Protocol};
 use super::super::super::usage::Generated;
-use super::super::input::signature;
+use super::super::thinking::signature;
 use super::shape::Shape;
 use super::{stop_details, stop_reason, stop_sequence, tool_use, usage_json};
 

@@ -5,15 +5,17 @@ use serde_json::Value;
 use super::super::super::error::ApiError;
 use super::super::super::exchange::Context;
 use super::super::super::profile::Profile;
-use super::super::super::prompt::{Format, Prompt, ToolChoice};
-use super::super::stored;
+use super::super::super::prompt::Prompt;
+use super::super::rules::{missing, unknown_word};
+use super::super::{picture, stored};
 use super::reasoning;
 
-const MAX_LOGPROBS: u64 = 20;
+mod settings;
+
 const BY_USER: [&str; 4] = ["input_text", "input_image", "input_file", "input_audio"];
 const BY_ASSISTANT: [&str; 2] = ["output_text", "refusal"];
 /// Besides messages, reasoning, and the calls and outputs that belong together.
-const OTHER_KINDS: [&str; 27] = [
+const OTHER_KINDS: [&str; 25] = [
     "file_search_call",
     "computer_call",
     "computer_call_output",
@@ -39,8 +41,6 @@ const OTHER_KINDS: [&str; 27] = [
     "item_reference",
     "program",
     "program_output",
-    "custom_tool_call",
-    "custom_tool_call_output",
 ];
 
 pub(super) fn prompt(context: &Context, body: &Value, profile: Profile, bytes: &[u8]) -> Result<Prompt, ApiError> {
@@ -54,52 +54,13 @@ pub(super) fn prompt(context: &Context, body: &Value, profile: Profile, bytes: &
         Some(Value::Array(items)) if !items.is_empty() => Items::read(context, &mut prompt, body, items)?,
         _ => return Err(missing("input")),
     }
-    settings(&mut prompt, body);
+    settings::read(&mut prompt, body)?;
     Ok(prompt)
-}
-
-fn settings(prompt: &mut Prompt, body: &Value) {
-    for tool in body.get("tools").and_then(Value::as_array).into_iter().flatten() {
-        let Some(name) = tool.get("name").and_then(Value::as_str) else { continue };
-        match tool.get("type").and_then(Value::as_str) {
-            Some("custom") => prompt.custom_tool(name),
-            _ => prompt.tool(name, tool.get("parameters")),
-        }
-    }
-    prompt.tool_choice = match body.get("tool_choice") {
-        Some(Value::String(word)) if word == "none" => ToolChoice::None,
-        Some(Value::String(word)) if word == "required" => ToolChoice::Required,
-        Some(choice) => match choice.get("name").and_then(Value::as_str) {
-            Some(name) => ToolChoice::Named(name.to_owned()),
-            None => ToolChoice::Auto,
-        },
-        None => ToolChoice::Auto,
-    };
-    prompt.parallel_allowed = body.get("parallel_tool_calls").and_then(Value::as_bool).unwrap_or(true);
-    prompt.format = match body.pointer("/text/format/type").and_then(Value::as_str) {
-        Some("json_object") => Format::JsonObject,
-        Some("json_schema") => Format::JsonSchema(body.pointer("/text/format/schema").cloned().unwrap_or_default()),
-        _ => Format::Text,
-    };
-    prompt.max_output_tokens = body.get("max_output_tokens").and_then(Value::as_u64);
-    match body.pointer("/reasoning/effort").and_then(Value::as_str) {
-        Some("none") => prompt.reasoning = false,
-        Some(_) => prompt.reasoning = true,
-        None => {}
-    }
-    if includes(body, "message.output_text.logprobs") {
-        let alternatives = body.get("top_logprobs").and_then(Value::as_u64).unwrap_or(0);
-        prompt.log_probabilities = Some(alternatives.min(MAX_LOGPROBS));
-    }
 }
 
 /// Whether `include` asks for this.
 pub(super) fn includes(body: &Value, what: &str) -> bool {
     body.get("include").and_then(Value::as_array).is_some_and(|list| list.iter().any(|item| item == what))
-}
-
-fn missing(at: &str) -> ApiError {
-    ApiError::invalid(at, format!("Missing required parameter: '{at}'.")).code("missing_required_parameter")
 }
 
 /// What is known while the items of the input are read in order.
@@ -175,11 +136,7 @@ impl<'a> Items<'a> {
             }
             other if OTHER_KINDS.contains(&other) => self.reasoning = None,
             other => {
-                let message = format!(
-                    "Invalid value: '{other}'. Supported values are: 'message', 'reasoning', 'function_call', 'function_call_output', '{}'.",
-                    OTHER_KINDS.join("', '")
-                );
-                return Err(ApiError::invalid(at, message).code("invalid_value"));
+                return Err(unknown_word(other, at, &OTHER_KINDS));
             }
         }
         Ok(())
@@ -208,10 +165,8 @@ fn message(context: &Context, prompt: &mut Prompt, item: &Value, at: &str) -> Re
         "user" | "system" | "developer" => &BY_USER,
         "assistant" => &BY_ASSISTANT,
         other => {
-            let message = format!(
-                "Invalid value: '{other}'. Supported values are: 'assistant', 'system', 'developer', and 'user'."
-            );
-            return Err(ApiError::invalid(format!("{at}.role"), message).code("invalid_value"));
+            let known = ["assistant", "system", "developer", "user"];
+            return Err(unknown_word(other, &format!("{at}.role"), &known));
         }
     };
     let by_user = role == "user";
@@ -226,8 +181,7 @@ fn message(context: &Context, prompt: &mut Prompt, item: &Value, at: &str) -> Re
                 let at = format!("{at}.content[{index}]");
                 let kind = part.get("type").and_then(Value::as_str).unwrap_or_default();
                 if !kinds.contains(&kind) {
-                    let message = format!("Invalid value: '{kind}'. Supported values are: '{}'.", kinds.join("', '"));
-                    return Err(ApiError::invalid(at, message).code("invalid_value"));
+                    return Err(unknown_word(kind, &at, kinds));
                 }
                 match kind {
                     "input_image" | "input_file" => {
@@ -252,6 +206,9 @@ fn message(context: &Context, prompt: &mut Prompt, item: &Value, at: &str) -> Re
 fn file(part: &Value, kind: &str, at: &str) -> Result<(), ApiError> {
     let sources: &[&str] =
         if kind == "input_image" { &["image_url", "file_id"] } else { &["file_data", "file_id", "file_url"] };
+    if let Some(url) = part.get("image_url").and_then(Value::as_str) {
+        return picture::check(url, &format!("{at}.image_url"));
+    }
     if sources.iter().any(|source| part.get(source).is_some_and(Value::is_string)) {
         return Ok(());
     }
