@@ -31,6 +31,9 @@ struct Flags {
     /// Remember no requests: for measurements.
     #[arg(long)]
     no_log: bool,
+    /// Refuse members that the provider does not know, whatever the model.
+    #[arg(long)]
+    strict: bool,
     /// A credential to refuse; may be given several times.
     #[arg(long)]
     bad_key: Vec<String>,
@@ -56,6 +59,7 @@ fn main() -> anyhow::Result<()> {
         chunk_gap: Duration::from_millis(flags.chunk_gap_ms),
         answer_bytes: flags.answer_bytes,
         log: LogOptions { enabled: !flags.no_log, ..LogOptions::default() },
+        strict: flags.strict,
         bad_keys: flags.bad_key,
         tls,
     })?;

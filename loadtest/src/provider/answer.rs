@@ -14,6 +14,8 @@ pub(crate) struct Answer {
     pub(crate) calls: Vec<Call>,
     pub(crate) finish: Finish,
     pub(crate) usage: Usage,
+    /// Part of the prompt that the provider's own tools brought in.
+    pub(crate) tool_input: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -30,7 +32,10 @@ pub(crate) enum Finish {
     StopSequence(String),
     Length,
     Calls,
+    /// The model says no.
     Refusal,
+    /// A filter cut the text.
+    Filtered,
 }
 
 /// Part of something that is streamed, and what exists after it.
@@ -69,8 +74,10 @@ pub(crate) fn answer(prompt: &Prompt) -> Answer {
         truncate(&mut text, usize::try_from(limit).unwrap_or(usize::MAX).saturating_mul(BYTES_PER_TOKEN));
         finish = Finish::Length;
     }
-    let usage = usage(prompt, &text, &calls, &reasoning);
-    Answer { reasoning, text, calls, finish, usage }
+    let tool_input = if prompt.profile.tool_use { 11 + prompt.seed % 5 } else { 0 };
+    let mut usage = usage(prompt, &text, &calls, &reasoning);
+    usage.input_uncached += tool_input;
+    Answer { reasoning, text, calls, finish, usage, tool_input }
 }
 
 fn echo(text: &str) -> String {
@@ -86,15 +93,24 @@ fn text(prompt: &Prompt, finish: &mut Finish) -> String {
     let profile = &prompt.profile;
     if profile.refusal {
         *finish = Finish::Refusal;
-        return "I'm sorry, but I can't help with that.".to_owned();
+        return prompt.refusal.to_owned();
     }
     let mut text = match &prompt.format {
-        Format::JsonSchema(schema) => {
-            return schema::instance(schema, &echo(&prompt.last_user_text)).to_string();
-        }
-        Format::JsonObject => return json!({ "echo": echo(&prompt.last_user_text) }).to_string(),
-        Format::Text => format!("Echo: {} ", echo(&prompt.last_user_text)),
+        Format::JsonSchema(schema) => schema::instance(schema, &echo(&prompt.last_user_text)).to_string(),
+        Format::JsonObject => json!({ "echo": echo(&prompt.last_user_text) }).to_string(),
+        Format::Text => prose(prompt, finish),
     };
+    if profile.filtered {
+        *finish = Finish::Filtered;
+        let half = text.len() / 2;
+        truncate(&mut text, half);
+    }
+    text
+}
+
+fn prose(prompt: &Prompt, finish: &mut Finish) -> String {
+    let profile = &prompt.profile;
+    let mut text = format!("Echo: {} ", echo(&prompt.last_user_text));
     let words = if profile.unicode { UNICODE_WORDS } else { WORDS };
     // A piece of a stream must not be empty.
     let wanted = profile.text_bytes.max(profile.chunks as usize * 4);
@@ -117,6 +133,7 @@ fn calls(prompt: &Prompt) -> Vec<Call> {
     let wanted = !prompt.tools.is_empty()
         && !prompt.profile.no_tools
         && !prompt.profile.refusal
+        && !prompt.profile.filtered
         && prompt.tool_choice != ToolChoice::None
         && (prompt.tool_choice != ToolChoice::Auto
             || !prompt.ends_with_tool_result && !prompt.last_user_text.contains("no tool"));
@@ -189,6 +206,11 @@ fn usage(prompt: &Prompt, text: &str, calls: &[Call], reasoning: &str) -> Usage 
 }
 
 impl Answer {
+    /// The same said by several choices: the prompt counts once.
+    pub(crate) fn usage_of(&self, choices: u64) -> Usage {
+        Usage { output: self.usage.output * choices, reasoning: self.usage.reasoning * choices, ..self.usage }
+    }
+
     /// Before the first word of the answer proper: all thinking is done.
     pub(crate) fn thought(&self) -> Generated {
         Generated { output: self.usage.reasoning, reasoning: self.usage.reasoning }

@@ -11,8 +11,10 @@ use super::plan::{Draft, Plan, Protocol};
 
 mod batches;
 mod input;
+mod members;
 mod messages;
 mod models;
+mod thinking;
 
 type Planned = Result<Draft, ApiError>;
 

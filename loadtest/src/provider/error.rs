@@ -6,6 +6,11 @@ use super::json::{Json, NULL, array, object};
 use super::plan::{Draft, Protocol};
 use super::template::ID;
 
+mod last_words;
+mod prompt;
+
+pub(crate) use last_words::last_words;
+
 /// What is wrong, before it takes a provider's shape.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiError {
@@ -147,31 +152,6 @@ impl ApiError {
             draft = draft.header("retry-after", delay.as_str());
         }
         draft
-    }
-
-    /// The last words of a stream that fails in the middle.
-    pub(crate) fn event(&self, protocol: Protocol, responses_api: bool) -> Vec<u8> {
-        let mut out = Vec::new();
-        match protocol {
-            Protocol::OpenAi if responses_api => {
-                out.extend_from_slice(b"event: error\ndata: ");
-                let body = object! { "type": "error", "sequence_number": 9_999, "error": self.openai() };
-                out.extend(body.to_bytes());
-            }
-            Protocol::OpenAi => {
-                out.extend_from_slice(b"data: ");
-                out.extend(self.body(protocol).to_bytes());
-            }
-            Protocol::Anthropic => {
-                out.extend_from_slice(b"event: error\ndata: ");
-                let error = object! { "type": anthropic_type(self.status), "message": &self.message };
-                out.extend(object! { "type": "error", "error": error }.to_bytes());
-            }
-            // Bare JSON, without the `data:` of the events before it.
-            Protocol::Gemini => out.extend(self.body(protocol).to_bytes()),
-        }
-        out.extend_from_slice(if protocol == Protocol::Gemini { b"\r\n\r\n" } else { b"\n\n" });
-        out
     }
 }
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::{ApiError, fault_draft};
+use serde_json::Value;
+
+use super::error::{ApiError, fault_draft, last_words};
 use super::fault::{Fault, Subject, milliseconds};
 use super::incoming::Incoming;
 use super::log::RecordedRequest;
@@ -22,6 +24,8 @@ pub(crate) struct Context {
     pub(crate) owner: u32,
     /// Set by a fault: so much text, in one chunk.
     pub(crate) oversized_bytes: Option<usize>,
+    /// Set by a fault: the provider's policy forbids the prompt.
+    pub(crate) blocked: bool,
 }
 
 impl Context {
@@ -31,6 +35,7 @@ impl Context {
             profile.text_bytes = bytes;
             profile.chunks = 1;
         }
+        profile.blocked |= self.blocked;
         profile
     }
 
@@ -42,7 +47,7 @@ impl Context {
         make: impl FnOnce() -> Result<Draft, ApiError>,
     ) -> Arc<Plan> {
         let make = || make().unwrap_or_else(|error| error.draft(protocol)).plan();
-        if self.oversized_bytes.is_some() {
+        if self.oversized_bytes.is_some() || self.blocked {
             return Arc::new(make());
         }
         self.shared.memo.plan(protocol, self.owner, incoming, make)
@@ -119,7 +124,7 @@ pub(crate) fn decide(shared: &Arc<Shared>, incoming: &Incoming) -> (Player, Tick
     }
     let credential = incoming.credential().map(|credential| credential.value);
     let owner = credential.map_or(0, owner_tag);
-    let context = Context { shared: Arc::clone(shared), owner, oversized_bytes: None };
+    let context = Context { shared: Arc::clone(shared), owner, oversized_bytes: None, blocked: false };
     let script = script(&context, incoming, credential);
     shared.counters.request();
     let stamp = shared.stamp(owner);
@@ -179,17 +184,26 @@ fn script(context: &Context, incoming: &Incoming, credential: Option<&str>) -> S
         shared.faults.meet(&Subject { key: credential, model: &model, path: incoming.path() })
     };
     let refused = credential.is_none_or(|key| shared.bad_keys.read().contains(key));
+    let responses_api = incoming.path() == "/v1/responses";
+    let failing = |error: &ApiError, body: Option<&Value>| {
+        let model = model_of(incoming, protocol);
+        Arc::new(fault_draft(protocol, error, body).costing(Usage::default(), &model).plan())
+    };
     let plan = match &fault {
         Some(Fault::Status { status, retry_after, body }) => {
-            let error = ApiError::of_status(*status, retry_after.clone());
-            let model = model_of(incoming, protocol);
-            Arc::new(fault_draft(protocol, &error, body.as_ref()).costing(Usage::default(), &model).plan())
+            failing(&ApiError::of_status(*status, retry_after.clone()), body.as_ref())
         }
         _ if refused => Arc::new(ApiError::credential(protocol, credential).draft(protocol).plan()),
         Some(Fault::Oversized { bytes }) => {
             let context = Context { oversized_bytes: Some(*bytes), ..context.clone() };
             respond(&context, incoming, protocol)
         }
+        Some(Fault::ContextWindow) => failing(&ApiError::context_window(protocol, responses_api), None),
+        Some(Fault::ContentPolicy) if protocol == Protocol::Gemini => {
+            let context = Context { blocked: true, ..context.clone() };
+            respond(&context, incoming, protocol)
+        }
+        Some(Fault::ContentPolicy) => failing(&ApiError::content_policy(protocol), None),
         _ => respond(context, incoming, protocol),
     };
     let profile = Profile::of(&plan.model, &shared.options);
@@ -200,7 +214,7 @@ fn script(context: &Context, incoming: &Incoming, credential: Option<&str>) -> S
         ..Script::plain(Arc::clone(&plan))
     };
     match fault {
-        Some(fault) => broken(script, &fault, incoming.path() == "/v1/responses"),
+        Some(fault) => broken(script, &fault, responses_api),
         None => script,
     }
 }
@@ -210,9 +224,10 @@ fn broken(script: Script, fault: &Fault, responses_api: bool) -> Script {
     let error = ApiError::of_status(if plan.protocol == Protocol::Anthropic { 529 } else { 503 }, None);
     let after = |after_chunks, how| Some(Stop { after_chunks, how });
     let replaced = |status, content_type, body| Arc::new(plan.with_body(status, content_type, body, Usage::default()));
-    let event_stream = if plan.is_stream() { "text/event-stream" } else { "application/json" };
+    let is_json = plan.headers.iter().any(|(_, value)| value.starts_with("application/json"));
+    let event_stream = if plan.is_stream() && !is_json { "text/event-stream" } else { "application/json" };
     match *fault {
-        Fault::Status { .. } | Fault::Oversized { .. } => script,
+        Fault::Status { .. } | Fault::Oversized { .. } | Fault::ContextWindow | Fault::ContentPolicy => script,
         Fault::HangBeforeHeaders => Script { instead: Some(Break::Hang), ..script },
         Fault::CloseBeforeHeaders => Script { instead: Some(Break::Close), ..script },
         Fault::Reset { after_chunks: None } => Script { instead: Some(Break::Reset), ..script },
@@ -220,8 +235,8 @@ fn broken(script: Script, fault: &Fault, responses_api: bool) -> Script {
         Fault::HangMidStream { after_chunks } => Script { stop: after(after_chunks, Break::Hang), ..script },
         Fault::CutMidStream { after_chunks } => Script { stop: after(after_chunks, Break::Close), ..script },
         Fault::ErrorMidStream { after_chunks } if plan.is_stream() => {
-            let words = error.event(plan.protocol, responses_api);
-            Script { stop: after(after_chunks, Break::LastWords(words.into())), ..script }
+            let words = last_words(&error, &plan, responses_api, after_chunks);
+            Script { stop: after(after_chunks, Break::LastWords(words)), ..script }
         }
         Fault::SlowDrip { gap_ms } => {
             let gap = milliseconds(gap_ms);
@@ -233,8 +248,8 @@ fn broken(script: Script, fault: &Fault, responses_api: bool) -> Script {
         }
         Fault::ErrorIn200 | Fault::ErrorMidStream { .. } => {
             let body = if plan.is_stream() {
-                let event = error.event(plan.protocol, responses_api);
-                Body::Stream(vec![Chunk::new(event, Generated::default(), false)])
+                let payload = last_words(&error, &plan, responses_api, 0);
+                Body::Stream(vec![Chunk { payload, generated: Generated::default(), paced: false }])
             } else {
                 Body::Whole(Template::new(error.body(plan.protocol).to_bytes()))
             };

@@ -98,6 +98,10 @@ pub enum Fault {
         after_chunks: usize,
     },
     CloseBeforeHeaders,
+    /// The provider's own refusal of a prompt that is too long.
+    ContextWindow,
+    /// The provider's own refusal of a prompt that its policy forbids.
+    ContentPolicy,
     /// The right answer, later.
     Latency {
         ms: u64,

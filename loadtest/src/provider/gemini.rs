@@ -12,7 +12,9 @@ use super::plan::{Draft, Plan, Protocol};
 mod embed;
 mod generate;
 mod input;
+mod members;
 mod models;
+mod thought;
 
 pub(crate) fn respond(context: &Context, incoming: &Incoming) -> Arc<Plan> {
     let (method, path) = (incoming.method(), incoming.path());
@@ -44,8 +46,8 @@ pub(crate) fn respond(context: &Context, incoming: &Incoming) -> Arc<Plan> {
                 let inner = body.get("generateContentRequest").unwrap_or(&body);
                 Ok(generate::count(model, &input::prompt(model, profile, inner, &incoming.body)?))
             }
-            "embedContent" => embed::one(model, &body),
-            "batchEmbedContents" => embed::many(model, &body),
+            "embedContent" => embed::one(model, profile.strict, &body),
+            "batchEmbedContents" => embed::many(model, profile.strict, &body),
             _ => Err(not_found()),
         }
     })

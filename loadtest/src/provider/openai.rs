@@ -19,8 +19,12 @@ mod files;
 mod images;
 mod models;
 mod moderations;
+mod picture;
 mod responses;
+mod rules;
 pub(crate) mod stored;
+mod strict_schema;
+mod unknown;
 
 pub(crate) use embeddings::vector;
 
@@ -35,7 +39,7 @@ pub(crate) fn respond(context: &Context, incoming: &Incoming) -> Arc<Plan> {
     if let Some(rest) = path.strip_prefix("/v1/batches") {
         return fresh(batches::plan(context, incoming, rest));
     }
-    if let Some(id) = path.strip_prefix("/v1/responses/") {
+    if let Some(id) = path.strip_prefix("/v1/responses/").filter(|rest| *rest != "input_tokens") {
         return fresh(responses::stored(context, method, id));
     }
     if let Some(rest) = path.strip_prefix("/v1/models")
@@ -53,6 +57,7 @@ fn generate(context: &Context, incoming: &Incoming, path: &str) -> Planned {
     match path {
         "/v1/chat/completions" => chat::plan(context, incoming, &object(incoming)?),
         "/v1/responses" => responses::plan(context, incoming, &object(incoming)?),
+        "/v1/responses/input_tokens" => responses::count(context, incoming, &object(incoming)?),
         "/v1/completions" => completions::plan(context, incoming, &object(incoming)?),
         "/v1/embeddings" => embeddings::plan(context, incoming, &object(incoming)?),
         "/v1/moderations" => moderations::plan(&object(incoming)?),
@@ -109,10 +114,35 @@ fn within(body: &Value, name: &str, low: f64, high: f64) -> Result<(), ApiError>
     }
 }
 
+/// Models that think sample in one way alone, unless they are told not to think.
+fn only_default(model: &str, body: &Value, responses_api: bool) -> Result<(), ApiError> {
+    let effort = if responses_api { "/reasoning/effort" } else { "/reasoning_effort" };
+    if !thinks(model) || body.pointer(effort).and_then(Value::as_str) == Some("none") {
+        return Ok(());
+    }
+    for name in ["temperature", "top_p"] {
+        let Some(value) = body.get(name).and_then(Value::as_f64) else { continue };
+        if (value - 1.0).abs() > f64::EPSILON && responses_api {
+            let message = format!("Unsupported parameter: '{name}' is not supported with this model.");
+            return Err(ApiError::invalid(name, message));
+        }
+        if (value - 1.0).abs() > f64::EPSILON {
+            let message = format!(
+                "Unsupported value: '{name}' does not support {value} with this model. Only the default (1) value is supported."
+            );
+            return Err(ApiError::invalid(name, message).code("unsupported_value"));
+        }
+    }
+    Ok(())
+}
+
+fn thinks(model: &str) -> bool {
+    ["o1", "o3", "o4", "gpt-5"].iter().any(|family| model.starts_with(family)) && !model.contains("chat-latest")
+}
+
 /// Models that think refuse the parameters of those that do not.
 fn unsupported(model: &str, body: &Value, name: &'static str, instead: &str) -> Result<(), ApiError> {
-    let thinks = ["o1", "o3", "o4", "gpt-5"].iter().any(|family| model.starts_with(family));
-    if !thinks || body.get(name).is_none_or(Value::is_null) {
+    if !thinks(model) || body.get(name).is_none_or(Value::is_null) {
         return Ok(());
     }
     let message = format!("Unsupported parameter: '{name}' is not supported with this model.{instead}");

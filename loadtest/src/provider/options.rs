@@ -20,6 +20,8 @@ pub struct Options {
     /// Length of the text that the model says, in bytes.
     pub answer_bytes: usize,
     pub log: LogOptions,
+    /// Requests with members that the provider does not know are refused, whatever the model.
+    pub strict: bool,
     /// Credentials that are refused as the provider in question refuses them.
     pub bad_keys: Vec<String>,
     pub tls: Option<TlsOptions>,
@@ -35,6 +37,7 @@ impl Default for Options {
             chunk_gap: Duration::ZERO,
             answer_bytes: 400,
             log: LogOptions::default(),
+            strict: false,
             bad_keys: Vec::new(),
             tls: None,
         }

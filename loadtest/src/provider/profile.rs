@@ -23,10 +23,21 @@ pub(crate) struct Profile {
     pub(crate) reasoning_content: bool,
     pub(crate) cached: bool,
     pub(crate) cache_write: bool,
+    /// Say no.
     pub(crate) refusal: bool,
+    /// A filter stops the answer in its middle.
+    pub(crate) filtered: bool,
+    /// A filter stops the prompt.
+    pub(crate) blocked: bool,
+    /// Anthropic: part of the thinking is encrypted.
+    pub(crate) redacted: bool,
+    /// Gemini: tools of its own brought text into the prompt.
+    pub(crate) tool_use: bool,
     pub(crate) length: bool,
     pub(crate) unicode: bool,
     pub(crate) unknown: bool,
+    /// Members that the provider does not know are refused.
+    pub(crate) strict: bool,
     pub(crate) no_usage: bool,
 }
 
@@ -45,10 +56,15 @@ impl Profile {
             cached: false,
             cache_write: false,
             refusal: false,
+            filtered: false,
+            blocked: false,
+            redacted: false,
+            tool_use: false,
             length: false,
             unicode: false,
             unknown: model.contains("no-such-model"),
             no_usage: false,
+            strict: options.strict,
         };
         let Some(at) = model.find("sim-") else { return this };
         let mut words = model[at + 4..].split('-').peekable();
@@ -82,9 +98,14 @@ impl Profile {
             "cached" => self.cached = true,
             "cachewrite" => self.cache_write = true,
             "refusal" => self.refusal = true,
+            "filtered" => self.filtered = true,
+            "blocked" => self.blocked = true,
+            "redacted" => (self.reasoning, self.redacted) = (true, true),
+            "tooluse" => self.tool_use = true,
             "length" => self.length = true,
             "unicode" => self.unicode = true,
             "unknown" => self.unknown = true,
+            "strict" => self.strict = true,
             "nousage" => self.no_usage = true,
             _ => {}
         }

@@ -25,6 +25,12 @@ pub(crate) struct Prompt {
     pub(crate) stop: Vec<String>,
     pub(crate) reasoning: bool,
     pub(crate) cache: CacheWish,
+    /// What the model says where it refuses; some providers then give no text at all.
+    pub(crate) refusal: &'static str,
+    /// How many alternatives each token's log probability comes with; `None`: no log probabilities.
+    pub(crate) log_probabilities: Option<u64>,
+    /// How many answers are wanted.
+    pub(crate) choices: u64,
     /// Of the body: the same request always gets the same numbers.
     pub(crate) seed: u64,
 }
@@ -79,6 +85,9 @@ impl Prompt {
             max_output_tokens: None,
             stop: Vec::new(),
             cache: CacheWish::default(),
+            refusal: "I'm sorry, but I can't help with that.",
+            log_probabilities: None,
+            choices: 1,
             seed: hasher.finish(),
         }
     }
@@ -87,6 +96,12 @@ impl Prompt {
         let schema = schema.cloned().unwrap_or_default();
         self.text_bytes += name.len() + schema.to_string().len();
         self.tools.push(Tool { name: name.to_owned(), schema, custom: false });
+    }
+
+    /// A tool whose input is one free text.
+    pub(crate) fn custom_tool(&mut self, name: &str) {
+        self.text_bytes += name.len();
+        self.tools.push(Tool { name: name.to_owned(), schema: Value::Null, custom: true });
     }
 
     pub(crate) fn text(&mut self, text: &str) {

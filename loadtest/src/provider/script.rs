@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::plan::{Body, Plan};
-use super::template::Stamp;
+use super::template::{Stamp, Template};
 use super::usage::Usage;
 
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ pub(crate) enum Break {
     /// RST.
     Reset,
     /// A last event, then an orderly end of the answer.
-    LastWords(Bytes),
+    LastWords(Template),
 }
 
 impl Script {
@@ -142,7 +142,7 @@ impl Player {
         }
         if let Break::LastWords(words) = &stop.how {
             self.spoken_last = true;
-            return Some(Action::Send { due: self.due, payload: words.clone() });
+            return Some(Action::Send { due: self.due, payload: words.rendered(&self.stamp) });
         }
         Some(Action::Break(stop.how.clone()))
     }

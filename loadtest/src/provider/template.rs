@@ -49,6 +49,11 @@ impl Template {
         self.bytes.len()
     }
 
+    /// As planned, with its holes.
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.bytes).unwrap_or_default()
+    }
+
     pub(crate) fn render(&self, out: &mut Vec<u8>, stamp: &Stamp) {
         let start = out.len();
         out.extend_from_slice(&self.bytes);

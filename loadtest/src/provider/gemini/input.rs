@@ -1,50 +1,58 @@
-//! Reading a `GenerateContentRequest`. Field names may be in camel or snake case, as protobuf's
-//! JSON allows.
+//! Reading a `GenerateContentRequest`, with the rules that the real endpoint enforces. Field names may be in camel or
+//! snake case, as protobuf's JSON allows.
 
 use serde_json::Value;
 
 use super::super::error::ApiError;
+use super::super::members::snake;
 use super::super::profile::Profile;
-use super::super::prompt::{Format, Prompt, ToolChoice, strings};
+use super::super::prompt::Prompt;
+use super::members;
 
-/// What every thought signature of this provider starts with (in base64).
-pub(super) const SIGNATURE_START: &str = "c2ltdWxhdGVkLXRob3VnaHQt";
+mod part;
+mod schema;
+mod settings;
+mod tools;
+mod turns;
+
+use turns::Turns;
 
 /// A field under either of its names.
-fn field<'a>(value: &'a Value, camel: &str) -> Option<&'a Value> {
-    value.get(camel).or_else(|| {
-        let snake = camel.chars().fold(String::new(), |mut name, letter| {
-            if letter.is_ascii_uppercase() {
-                name.push('_');
-            }
-            name.push(letter.to_ascii_lowercase());
-            name
-        });
-        value.get(snake)
-    })
+pub(super) fn field<'a>(value: &'a Value, camel: &str) -> Option<&'a Value> {
+    value.get(camel).or_else(|| value.get(snake(camel)))
+}
+
+fn invalid(message: impl Into<String>) -> ApiError {
+    ApiError::new(400, message)
+}
+
+/// The items of a field that may be there or not.
+fn list<'a>(value: &'a Value, camel: &str) -> impl Iterator<Item = &'a Value> {
+    field(value, camel).and_then(Value::as_array).into_iter().flatten()
 }
 
 pub(super) fn prompt(model: &str, profile: Profile, body: &Value, bytes: &[u8]) -> Result<Prompt, ApiError> {
+    if profile.strict {
+        members::refuse_unknown(body)?;
+    }
     let mut prompt = Prompt::new(profile, bytes);
+    prompt.refusal = "";
     let contents = body.get("contents").and_then(Value::as_array).filter(|contents| !contents.is_empty());
-    let contents =
-        contents.ok_or_else(|| ApiError::new(400, "* GenerateContentRequest.contents: contents is not specified\n"))?;
+    let contents = contents.ok_or_else(|| invalid("* GenerateContentRequest.contents: contents is not specified\n"))?;
     if let Some(system) = field(body, "systemInstruction") {
-        for part in system.get("parts").and_then(Value::as_array).into_iter().flatten() {
+        for part in list(system, "parts") {
             prompt.text(part.get("text").and_then(Value::as_str).unwrap_or_default());
         }
     }
+    let mut turns = Turns::default();
     for (index, content) in contents.iter().enumerate() {
         let role = content.get("role").and_then(Value::as_str).unwrap_or("user");
-        if !matches!(role, "user" | "model" | "function") {
-            return Err(ApiError::new(400, "Please use a valid role: user, model."));
+        if !matches!(role, "user" | "model") {
+            return Err(invalid("Please use a valid role: user, model."));
         }
         let parts = content.get("parts").and_then(Value::as_array).filter(|parts| !parts.is_empty());
         let parts = parts.ok_or_else(|| {
-            ApiError::new(
-                400,
-                format!("* GenerateContentRequest.contents[{index}].parts: contents.parts must not be empty.\n"),
-            )
+            invalid(format!("* GenerateContentRequest.contents[{index}].parts: contents.parts must not be empty.\n"))
         })?;
         if role == "user" {
             prompt.last_user_text.clear();
@@ -52,94 +60,17 @@ pub(super) fn prompt(model: &str, profile: Profile, body: &Value, bytes: &[u8]) 
         prompt.messages += 1;
         prompt.ends_with_tool_result = false;
         for (number, one) in parts.iter().enumerate() {
-            part(model, &mut prompt, one, role, &format!("contents[{index}].parts[{number}]"))?;
+            part::read(&mut prompt, one, role, &format!("contents[{index}].parts[{number}]"))?;
         }
+        turns.content(role, parts)?;
     }
-    settings(&mut prompt, body);
+    turns.end()?;
+    if model.starts_with("gemini-3") {
+        turns::calls_are_signed(contents)?;
+    }
+    tools::read(&mut prompt, body)?;
+    if let Some(config) = field(body, "generationConfig") {
+        settings::read(model, &mut prompt, config)?;
+    }
     Ok(prompt)
-}
-
-fn part(model: &str, prompt: &mut Prompt, part: &Value, role: &str, at: &str) -> Result<(), ApiError> {
-    let signature = field(part, "thoughtSignature").and_then(Value::as_str);
-    if signature.is_some_and(|signature| !signature.starts_with(SIGNATURE_START)) {
-        return Err(ApiError::new(400, "Thought signature is not valid."));
-    }
-    if let Some(text) = part.get("text").and_then(Value::as_str) {
-        if role == "user" { prompt.user_text(text) } else { prompt.text(text) }
-    } else if let Some(data) = field(part, "inlineData").or_else(|| field(part, "fileData")) {
-        let media = field(data, "mimeType").and_then(Value::as_str).unwrap_or_default();
-        if media.is_empty() {
-            return Err(ApiError::new(
-                400,
-                format!("* GenerateContentRequest.{at}.inline_data.mime_type: must be set.\n"),
-            ));
-        }
-        if media.starts_with("audio/") { prompt.audios += 1 } else { prompt.images += 1 }
-    } else if let Some(call) = field(part, "functionCall") {
-        let name = call.get("name").and_then(Value::as_str).unwrap_or_default();
-        if model.starts_with("gemini-3") && signature.is_none() && !at.ends_with("parts[1]") {
-            return Err(ApiError::new(
-                400,
-                format!(
-                    "Function call is missing a thought_signature in functionCall parts. This is required for tools to work correctly, and missing thought_signature may lead to degraded model performance. Additional data, function call `default_api:{name}`."
-                ),
-            ));
-        }
-        prompt.text_bytes += call.to_string().len();
-    } else if let Some(response) = field(part, "functionResponse") {
-        if response.get("name").and_then(Value::as_str).is_none_or(str::is_empty) {
-            return Err(ApiError::new(
-                400,
-                format!("* GenerateContentRequest.{at}.function_response.name: Name cannot be empty.\n"),
-            ));
-        }
-        if !response.get("response").is_some_and(Value::is_object) {
-            return Err(ApiError::new(
-                400,
-                format!(
-                    "Invalid value at '{at}.function_response.response' (type.googleapis.com/google.protobuf.Struct)"
-                ),
-            ));
-        }
-        prompt.ends_with_tool_result = true;
-        prompt.text_bytes += response.to_string().len();
-    } else if signature.is_none() {
-        return Err(ApiError::new(
-            400,
-            format!(
-                "* GenerateContentRequest.{at}.data: required oneof field 'data' must have one initialized field\n"
-            ),
-        ));
-    }
-    Ok(())
-}
-
-fn settings(prompt: &mut Prompt, body: &Value) {
-    for tool in body.get("tools").and_then(Value::as_array).into_iter().flatten() {
-        for function in field(tool, "functionDeclarations").and_then(Value::as_array).into_iter().flatten() {
-            let schema = field(function, "parametersJsonSchema").or_else(|| function.get("parameters"));
-            prompt.tool(function.get("name").and_then(Value::as_str).unwrap_or_default(), schema);
-        }
-    }
-    let calling = field(body, "toolConfig").and_then(|config| field(config, "functionCallingConfig"));
-    let allowed = calling.map(|calling| strings(field(calling, "allowedFunctionNames"))).unwrap_or_default();
-    prompt.tool_choice = match calling.and_then(|calling| calling.get("mode")).and_then(Value::as_str) {
-        Some("NONE") => ToolChoice::None,
-        Some("ANY") => allowed.into_iter().next().map_or(ToolChoice::Required, ToolChoice::Named),
-        _ => ToolChoice::Auto,
-    };
-    let Some(config) = field(body, "generationConfig") else { return };
-    prompt.max_output_tokens = field(config, "maxOutputTokens").and_then(Value::as_u64);
-    prompt.stop = strings(field(config, "stopSequences"));
-    if field(config, "responseMimeType").and_then(Value::as_str) == Some("application/json") {
-        let schema = field(config, "responseJsonSchema").or_else(|| field(config, "responseSchema"));
-        prompt.format = schema.map_or(Format::JsonObject, |schema| Format::JsonSchema(schema.clone()));
-    }
-    if let Some(thinking) = field(config, "thinkingConfig") {
-        prompt.profile.reasoning_content = field(thinking, "includeThoughts").and_then(Value::as_bool) == Some(true);
-        prompt.reasoning = match field(thinking, "thinkingBudget").and_then(Value::as_i64) {
-            Some(budget) => budget != 0,
-            None => prompt.reasoning || field(thinking, "thinkingLevel").is_some() || prompt.profile.reasoning_content,
-        };
-    }
 }

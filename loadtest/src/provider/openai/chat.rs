@@ -2,38 +2,46 @@
 
 use serde_json::Value;
 
-use super::super::answer::{Answer, Finish, answer, split};
+use super::super::answer::{Finish, answer};
 use super::super::error::ApiError;
 use super::super::exchange::Context;
 use super::super::incoming::Incoming;
-use super::super::json::{Json, NULL, array, object};
+use super::super::json::{Json, object};
 use super::super::plan::{Chunk, Draft, Protocol};
-use super::super::profile::Profile;
 use super::super::prompt::strings;
-use super::super::template::{CREATED, ID};
 use super::super::usage::{Generated, Usage};
-use super::{model, unsupported, within};
+use super::{model, only_default, unsupported, within};
 
 mod input;
+mod members;
+mod shape;
+mod stream;
 
-const MAX_CHOICES: u64 = 16;
+use shape::Shape;
 
 pub(crate) fn plan(context: &Context, incoming: &Incoming, body: &Value) -> Result<Draft, ApiError> {
     let (name, profile) = model(context, body)?;
+    if profile.strict {
+        members::refuse_unknown(body, profile.reasoning_content)?;
+    }
     unsupported(name, body, "max_tokens", " Use 'max_completion_tokens' instead.")?;
+    only_default(name, body, false)?;
+    if !name.starts_with("o1") {
+        unsupported(name, body, "stop", "")?;
+    }
     within(body, "temperature", 0.0, 2.0)?;
     within(body, "top_p", 0.0, 1.0)?;
     let prompt = input::prompt(context, body, profile, &incoming.body)?;
-    let choices = body.get("n").and_then(Value::as_u64).unwrap_or(1).clamp(1, MAX_CHOICES);
+    if prompt.profile.blocked {
+        return Err(ApiError::content_policy(Protocol::OpenAi));
+    }
     let answer = answer(&prompt);
-    let mut usage = answer.usage;
-    usage.output *= choices;
-    usage.reasoning *= choices;
+    let mut usage = answer.usage_of(prompt.choices);
     let speech = body.get("audio").filter(|_| strings(body.get("modalities")).iter().any(|kind| kind == "audio"));
     if speech.is_some() {
         usage.audio_output = usage.output - usage.reasoning;
     }
-    let shape = Shape { model: name, profile: &prompt.profile, answer: &answer, choices, usage };
+    let shape = Shape { model: name, prompt: &prompt, answer: &answer, usage };
     let draft = if body.get("stream").and_then(Value::as_bool) == Some(true) {
         let include_usage = body.pointer("/stream_options/include_usage").and_then(Value::as_bool) == Some(true);
         shape.stream(include_usage)
@@ -48,6 +56,7 @@ fn finish_reason(finish: &Finish) -> &'static str {
         Finish::Stop | Finish::StopSequence(_) | Finish::Refusal => "stop",
         Finish::Length => "length",
         Finish::Calls => "tool_calls",
+        Finish::Filtered => "content_filter",
     }
 }
 
@@ -68,151 +77,6 @@ pub(super) fn usage_json(usage: &Usage) -> Json {
             "accepted_prediction_tokens": 0,
             "rejected_prediction_tokens": 0,
         },
-    }
-}
-
-struct Shape<'a> {
-    model: &'a str,
-    profile: &'a Profile,
-    answer: &'a Answer,
-    choices: u64,
-    usage: Usage,
-}
-
-impl Shape<'_> {
-    fn calls(&self, choice: u64) -> Vec<Json> {
-        let call = |(index, call): (usize, &super::super::answer::Call)| {
-            object! {
-                "id": format!("call_{ID}{choice}{index}"),
-                "type": "function",
-                "function": object! { "name": &call.name, "arguments": call.arguments.to_string() },
-            }
-        };
-        self.answer.calls.iter().enumerate().map(call).collect()
-    }
-
-    fn whole(&self, speech: bool) -> Draft {
-        let answer = self.answer;
-        let refused = answer.finish == Finish::Refusal;
-        let choice = |index: u64| {
-            let said = if answer.text.is_empty() || refused || speech { NULL } else { Json::from(&answer.text) };
-            let message = object! { "role": "assistant", "content": said }
-                .with_if(self.profile.reasoning_content, "reasoning_content", || Json::from(&answer.reasoning))
-                .with_if(!answer.calls.is_empty(), "tool_calls", || self.calls(index).into())
-                .with("refusal", refused.then_some(&answer.text))
-                .with_if(speech, "audio", || {
-                    object! {
-                        "id": format!("audio_{ID}"), "data": "UklGRiQAAABXQVZFZm10IA==", "expires_at": CREATED,
-                        "transcript": &answer.text,
-                    }
-                })
-                .with("annotations", array![]);
-            object! {
-                "index": index, "message": message, "logprobs": NULL, "finish_reason": finish_reason(&answer.finish),
-            }
-        };
-        let body = object! {
-            "id": format!("chatcmpl-{ID}"),
-            "object": "chat.completion",
-            "created": CREATED,
-            "model": self.model,
-            "choices": (0..self.choices).map(choice).collect::<Vec<_>>(),
-        }
-        .with_if(!self.profile.no_usage, "usage", || usage_json(&self.usage))
-        .with("service_tier", "default")
-        .with("system_fingerprint", "fp_51mu1a7ed0");
-        Draft::json(Protocol::OpenAi, &body)
-    }
-
-    fn chunk(&self, choices: Vec<Json>, usage: Option<Json>, obfuscation: &str) -> Json {
-        let body = object! {
-            "id": format!("chatcmpl-{ID}"),
-            "object": "chat.completion.chunk",
-            "created": CREATED,
-            "model": self.model,
-            "service_tier": "default",
-            "system_fingerprint": "fp_51mu1a7ed0",
-            "choices": choices,
-        };
-        let body = match usage {
-            Some(usage) => body.with("usage", usage),
-            None => body,
-        };
-        body.with("obfuscation", obfuscation)
-    }
-
-    fn stream(&self, include_usage: bool) -> Draft {
-        let mut chunks = Vec::new();
-        let mut push = |choice: Json, generated: Generated, paced: bool| {
-            let padding = &"qZ7Kx0LmN4pRt"[chunks.len() % 12..];
-            let body = self.chunk(vec![choice], include_usage.then_some(NULL), padding);
-            chunks.push(event(&body, generated, paced));
-        };
-        let choices = 0..self.choices;
-        // The choices are generated side by side.
-        let all_choices = |part: Generated| Generated {
-            output: part.output * self.choices,
-            reasoning: part.reasoning * self.choices,
-        };
-        let delta = |index: u64, delta: Json, finish: Json| {
-            object! { "index": index, "delta": delta, "logprobs": NULL, "finish_reason": finish }
-        };
-        let answer = self.answer;
-        let thought = if self.profile.reasoning_content { Generated::default() } else { answer.thought() };
-        for choice in choices.clone() {
-            let first = if answer.calls.is_empty() { Json::from("") } else { NULL };
-            let role = object! { "role": "assistant", "content": first, "refusal": NULL };
-            push(delta(choice, role, NULL), all_choices(thought), false);
-        }
-        if self.profile.reasoning_content {
-            for piece in answer.reasoning_pieces(4) {
-                for choice in choices.clone() {
-                    let part = object! { "content": NULL, "reasoning_content": &piece.text };
-                    push(delta(choice, part, NULL), all_choices(piece.generated), true);
-                }
-            }
-        }
-        if answer.calls.is_empty() {
-            let field = if answer.finish == Finish::Refusal { "refusal" } else { "content" };
-            for piece in answer.text_pieces(self.profile.chunks) {
-                for choice in choices.clone() {
-                    push(delta(choice, object! {}.with(field, &piece.text), NULL), all_choices(piece.generated), true);
-                }
-            }
-        }
-        self.call_chunks(&mut push, &delta);
-        let all = Generated { output: self.usage.output, reasoning: self.usage.reasoning };
-        for choice in choices {
-            push(delta(choice, object! {}, finish_reason(&answer.finish).into()), all, false);
-        }
-        if include_usage && !self.profile.no_usage {
-            chunks.push(event(&self.chunk(Vec::new(), Some(usage_json(&self.usage)), "ok"), all, false));
-        }
-        chunks.push(Chunk::new(&b"data: [DONE]\n\n"[..], all, false));
-        Draft::stream(Protocol::OpenAi, "text/event-stream; charset=utf-8", chunks)
-    }
-
-    fn call_chunks(&self, push: &mut impl FnMut(Json, Generated, bool), delta: &impl Fn(u64, Json, Json) -> Json) {
-        let calls = &self.answer.calls;
-        let total = self.answer.usage.output - self.answer.usage.reasoning;
-        for choice in 0..self.choices {
-            for (index, call) in calls.iter().enumerate() {
-                let generated = Generated {
-                    output: self.usage.reasoning + total * self.choices * (index as u64 + 1) / calls.len() as u64,
-                    reasoning: self.usage.reasoning,
-                };
-                let head = object! {
-                    "index": index, "id": format!("call_{ID}{choice}{index}"), "type": "function",
-                    "function": object! { "name": &call.name, "arguments": "" },
-                };
-                push(delta(choice, object! { "tool_calls": array![head] }, NULL), generated, true);
-                let arguments = call.arguments.to_string();
-                for part in split(&arguments, self.profile.chunks.min(4)) {
-                    let part = object! { "index": index, "function": object! { "arguments": part } };
-                    push(delta(choice, object! { "tool_calls": array![part] }, NULL), generated, true);
-                }
-            }
-        }
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::super::fault::{Fault, FaultRule};
 use super::super::log::RecordedRequest;
 use super::super::running::Running;
+use super::ask;
 use super::wire::{ANTHROPIC, GEMINI, OPENAI, Reply, call, connect, get, post, read, request, start};
 
 const CHAT: &str = "/v1/chat/completions";
@@ -157,7 +158,11 @@ fn an_error_in_the_middle_is_the_protocol_s_own() {
     assert_eq!(name, "error");
     assert!(data.contains("overloaded_error"));
     let responses = post(&fault(), "/v1/responses", OPENAI, &json!({"model": "gpt-4o", "input": "x", "stream": true}));
-    assert_eq!(responses.data().last().unwrap()["type"], "error");
+    let [.., error, failed] = &responses.data()[..] else { panic!("{}", responses.text()) };
+    assert_eq!((&error["type"], &error["sequence_number"]), (&json!("error"), &json!(3)));
+    assert_eq!((&failed["type"], &failed["sequence_number"]), (&json!("response.failed"), &json!(4)));
+    assert_eq!(failed["response"]["id"], responses.data()[0]["response"]["id"]);
+    assert_eq!(failed["response"]["error"]["code"], "server_error");
     let gemini = post(
         &fault(),
         "/v1beta/models/g:streamGenerateContent?alt=sse",
@@ -165,6 +170,43 @@ fn an_error_in_the_middle_is_the_protocol_s_own() {
         &json!({"contents": [{"parts": [{"text": "x"}]}]}),
     );
     assert!(gemini.text().trim_end().rsplit("\r\n").next().unwrap().starts_with("{\"error\":{\"code\":503"));
+    let array = post(
+        &fault(),
+        "/v1beta/models/g:streamGenerateContent",
+        GEMINI,
+        &json!({"contents": [{"parts": [{"text": "x"}]}]}),
+    );
+    assert_eq!(array.json().as_array().unwrap().last().unwrap()["error"]["code"], 503);
+}
+
+#[test]
+fn a_prompt_that_is_too_long_is_refused_in_the_provider_s_own_words() {
+    let provider = start();
+    provider.add_fault(FaultRule::always(Fault::ContextWindow));
+    for (reply, words) in [
+        (ask::chat(&provider, "gpt-4o", &json!({})), "maximum context length"),
+        (ask::responses(&provider, "gpt-4o", &json!({})), "context window"),
+        (ask::messages(&provider, "claude", &json!({})), "prompt is too long: "),
+        (ask::gemini(&provider, "gemini-2.0-flash", &json!({})), "exceeds the maximum number of tokens allowed"),
+    ] {
+        let error = &reply.json()["error"];
+        assert!(error["message"].as_str().unwrap().contains(words), "{error}");
+        assert_eq!(reply.status, 400);
+        assert!(error.get("param").is_none() || error["code"] == "context_length_exceeded", "{error}");
+    }
+}
+
+#[test]
+fn a_prompt_against_the_policy_is_refused_or_blocked() {
+    let provider = start();
+    provider.add_fault(FaultRule::always(Fault::ContentPolicy));
+    for reply in [ask::chat(&provider, "gpt-4o", &json!({})), ask::responses(&provider, "gpt-4o", &json!({}))] {
+        assert_eq!((reply.status, &reply.json()["error"]["code"]), (400, &json!("content_policy_violation")));
+    }
+    let anthropic = ask::messages(&provider, "claude", &json!({}));
+    assert_eq!(anthropic.json()["error"]["message"], "Output blocked by content filtering policy");
+    let gemini = ask::gemini(&provider, "gemini-2.0-flash", &json!({}));
+    assert_eq!((gemini.status, &gemini.json()["promptFeedback"]["blockReason"]), (200, &json!("PROHIBITED_CONTENT")));
 }
 
 #[test]
