@@ -69,3 +69,5 @@ impl Codec for Messages {
     }
 }
 
+#[cfg(test)]
+mod tests;

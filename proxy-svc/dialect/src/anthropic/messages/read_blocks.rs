@@ -69,7 +69,7 @@ impl Reader<'_> {
     fn search_result<'a>(&mut self, value: Value<'a>) -> Result<Block<'a>, Rejected> {
         let mut written = required(value, "title")?.decode().into_owned();
         let source = required(value, "source")?;
-        written.push_str("\n");
+        written.push('\n');
         written.push_str(&source.decode());
         let mut cache = None;
         for (name, value) in members(value) {

@@ -1,5 +1,7 @@
 //! A caller's Messages request.
 
+use std::borrow::Cow;
+
 use crate::canonical::{Block, CacheControl, Effort, Message, OutputFormat, ReasoningRequest, Request, Role, Text};
 use crate::json::{Kind, Value};
 use crate::translate::{Caller, Note, Rejected, Seal, read};
@@ -48,7 +50,7 @@ pub(super) fn read<'a>(body: Value<'a>, caller: &Caller<'_>) -> Result<Request<'
 }
 
 /// The members of an object that say something.
-pub(super) fn members<'a>(value: Value<'a>) -> impl Iterator<Item = (std::borrow::Cow<'a, str>, Value<'a>)> {
+pub(super) fn members(value: Value<'_>) -> impl Iterator<Item = (Cow<'_, str>, Value<'_>)> {
     value.members().filter(|(_, value)| !value.is_null())
 }
 

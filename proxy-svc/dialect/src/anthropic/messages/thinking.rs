@@ -201,18 +201,14 @@ struct Limit {
 impl Limit {
     fn of(request: &Request<'_>, target: &Target<'_>, model: &Model, notes: &mut Notes) -> Self {
         let most = if model.is_known { model.max_tokens } else { u64::MAX };
-        match request.max_output_tokens {
-            Some(tokens) => {
-                if tokens > most {
-                    notes.add("max_tokens", How::Clamped);
-                }
-                Self { tokens: tokens.min(most), is_default: false }
+        if let Some(tokens) = request.max_output_tokens {
+            if tokens > most {
+                notes.add("max_tokens", How::Clamped);
             }
-            None => {
-                notes.add("max_tokens", How::Defaulted);
-                let tokens = target.default_max_tokens.unwrap_or(model.max_tokens);
-                Self { tokens: tokens.min(most), is_default: true }
-            }
+            return Self { tokens: tokens.min(most), is_default: false };
         }
+        notes.add("max_tokens", How::Defaulted);
+        let tokens = target.default_max_tokens.unwrap_or(model.max_tokens);
+        Self { tokens: tokens.min(most), is_default: true }
     }
 }

@@ -14,7 +14,7 @@ pub(super) const RULE: NameRule = NameRule { max_length: 128, others: "-", begin
 
 /// What will be written of the tools.
 pub(super) struct Tools<'r, 'a> {
-    tools: Vec<&'r Tool<'a>>,
+    defined: Vec<&'r Tool<'a>>,
     /// Tools that only the history names: Anthropic wants a definition of some tool where calls are shown.
     remembered: Vec<&'r Text<'a>>,
     choice: Choice<'r, 'a>,
@@ -32,7 +32,7 @@ enum Choice<'r, 'a> {
 impl<'r, 'a> Tools<'r, 'a> {
     pub(super) fn of(request: &'r Request<'a>, notes: &mut Notes) -> Result<Self, Rejected> {
         let mut found = Self {
-            tools: request.tools.iter().collect(),
+            defined: request.tools.iter().collect(),
             remembered: Vec::new(),
             choice: Choice::Unsaid,
             parallel_off: false,
@@ -49,8 +49,8 @@ impl<'r, 'a> Tools<'r, 'a> {
             Some(ToolChoice::Named(name)) => Choice::Named(name),
             Some(ToolChoice::Allowed { names, required }) => {
                 notes.allows(Feature::AllowedTools)?;
-                found.tools.retain(|tool| names.contains(&tool.name));
-                if found.tools.is_empty() {
+                found.defined.retain(|tool| names.contains(&tool.name));
+                if found.defined.is_empty() {
                     return Err(Rejected::new("tool_choice", "`tool_choice` allows none of the tools"));
                 }
                 if *required { Choice::Any } else { Choice::Auto }
@@ -88,12 +88,12 @@ impl<'r, 'a> Tools<'r, 'a> {
     }
 
     pub(super) fn write(&self, object: &mut Object<'_>, model: &Model, notes: &mut Notes) -> Result<(), Rejected> {
-        if self.tools.is_empty() && self.remembered.is_empty() {
+        if self.defined.is_empty() && self.remembered.is_empty() {
             return Ok(());
         }
         {
             let mut array = object.array("tools");
-            for (index, tool) in self.tools.iter().enumerate() {
+            for (index, tool) in self.defined.iter().enumerate() {
                 write_tool(tool, &mut array, model, notes)
                     .map_err(|rejected| rejected.inside_element("tools", index))?;
             }
