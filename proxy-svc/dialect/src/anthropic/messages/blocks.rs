@@ -185,7 +185,7 @@ fn decoded(media_type: &str, data: &Text<'_>) -> Option<String> {
 
 fn write_url(url: &Text<'_>, source: &mut Object<'_>) -> Result<(), Rejected> {
     let decoded = url.decode();
-    if !decoded.starts_with("https://") && !decoded.starts_with("http://") {
+    if !decoded.starts_with("https://") {
         return Err(Rejected::new("messages", "this model's provider fetches `https` URLs alone"));
     }
     source.string("type", "url").text("url", url);

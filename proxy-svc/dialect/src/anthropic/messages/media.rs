@@ -12,7 +12,7 @@ pub(super) fn image<'a>(reader: &mut Reader<'_>, value: Value<'a>) -> Result<Blo
     for (name, value) in members(value) {
         match &*name {
             "type" => {}
-            "source" => media = Some(source(value).map_err(|rejected| rejected.inside(&name))?),
+            "source" => media = Some(source(reader, value).map_err(|rejected| rejected.inside(&name))?),
             "cache_control" => cache = Some(cache_control(value)),
             _ => reader.settle(PLACE, &name, value)?,
         }
@@ -54,7 +54,7 @@ pub(super) fn document<'a>(
         blocks.append(&mut content);
         return Ok(());
     }
-    let media = source(from).map_err(|rejected| rejected.inside("source"))?;
+    let media = source(reader, from).map_err(|rejected| rejected.inside("source"))?;
     blocks.push(Block::Document { media, name, cache });
     Ok(())
 }
@@ -63,19 +63,21 @@ fn is_of_blocks(source: Value<'_>) -> bool {
     source.get("type").and_then(Value::text).is_some_and(|kind| kind == "content")
 }
 
-fn source(value: Value<'_>) -> Result<Media<'_>, Rejected> {
+fn source<'a>(reader: &mut Reader<'_>, value: Value<'a>) -> Result<Media<'a>, Rejected> {
     if value.kind() != Kind::Object {
         return Err(Rejected::new("", "a source must be an object"));
     }
     let kind = required(value, "type")?;
-    match &*kind.decode() {
-        "base64" => Ok(Media::Inline { media_type: required(value, "media_type")?, data: required(value, "data")? }),
-        "url" => Ok(Media::Url { url: required(value, "url")?, media_type: None }),
-        "text" => Ok(Media::Plain(required(value, "data")?)),
+    let media = match &*kind.decode() {
+        "base64" => Media::Inline { media_type: required(value, "media_type")?, data: required(value, "data")? },
+        "url" => Media::Url { url: required(value, "url")?, media_type: None },
+        "text" => Media::Plain(required(value, "data")?),
         "file" => {
             let message = "`type`: a file that Anthropic keeps cannot be sent to this model's provider";
-            Err(Rejected::new("type", message))
+            return Err(Rejected::new("type", message));
         }
-        other => Err(Rejected::new("type", format!("`type` cannot be `{}`", shown(other)))),
-    }
+        other => return Err(Rejected::new("type", format!("`type` cannot be `{}`", shown(other)))),
+    };
+    reader.others(value, "messages.content.source", &["type", "media_type", "data", "url"])?;
+    Ok(media)
 }

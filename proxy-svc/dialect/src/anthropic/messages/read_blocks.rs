@@ -34,16 +34,27 @@ impl Reader<'_> {
             "thinking" => blocks.push(self.thought(value)?),
             "redacted_thinking" => {
                 let data = required(value, "data")?;
+                self.others(value, PLACE, &["type", "data"])?;
                 blocks.push(Block::Reasoning(thoughts::redacted_by_caller(self.seal, &data)));
             }
             "tool_use" => blocks.push(Block::ToolCall(self.call(value)?)),
             "tool_result" => blocks.push(Block::ToolResult(self.result(value)?)),
             // The summary of what was there before; without one it stands for nothing.
-            "compaction" => blocks.extend(value.get("content").and_then(Value::text).map(Block::text)),
+            "compaction" => {
+                self.others(value, PLACE, &["type", "content"])?;
+                blocks.extend(value.get("content").and_then(Value::text).map(Block::text));
+            }
             "fallback" => self.note(Note::new("messages.content.fallback", How::Dropped)),
             other => return Err(untranslatable(other)),
         }
         Ok(())
+    }
+
+    /// Accounts for the members of an object besides those that were read.
+    pub(super) fn others(&mut self, value: Value<'_>, place: &str, read: &[&str]) -> Result<(), Rejected> {
+        members(value)
+            .filter(|(name, _)| !read.contains(&&**name))
+            .try_for_each(|(name, value)| self.settle(place, &name, value))
     }
 
     fn note(&mut self, note: Note) {
@@ -178,7 +189,8 @@ fn untranslatable(kind: &str) -> Rejected {
         );
     let message = if is_servers {
         format!(
-            "`type`: a block of type `{kind}` cannot be translated for this model's provider: it is of tools that Anthropic runs or defines"
+            "`type`: a block of type `{}` cannot be translated for this model's provider: it is of tools that Anthropic runs or defines",
+            shown(kind)
         )
     } else {
         format!("`type`: there are no blocks of type `{}`", shown(kind))

@@ -6,7 +6,7 @@ use crate::canonical::{Block, CacheControl, Effort, Message, OutputFormat, Reaso
 use crate::json::{Kind, Value};
 use crate::translate::{Caller, Note, Rejected, Seal, read};
 
-use super::{foreign, read_tools};
+use super::foreign;
 
 /// What reading needs beside the value at hand.
 pub(super) struct Reader<'s> {
@@ -25,7 +25,9 @@ pub(super) fn read<'a>(body: Value<'a>, caller: &Caller<'_>) -> Result<Request<'
             "messages" => messages = Some(value),
             "metadata" => reader.metadata(value, &mut request).map_err(|rejected| rejected.inside(&name))?,
             "output_config" => reader.output_config(value, &mut request).map_err(|rejected| rejected.inside(&name))?,
-            "output_format" => request.format = format(value).map_err(|rejected| rejected.inside(&name))?,
+            "output_format" => {
+                request.format = reader.format(&name, value).map_err(|rejected| rejected.inside(&name))?;
+            }
             "stop_sequences" => request.stop = read::list(&name, value, |element| read::text("", element))?,
             "stream" => request.stream = read::boolean(&name, value)?,
             "system" => request.system = reader.instructions(&name, value)?,
@@ -37,7 +39,7 @@ pub(super) fn read<'a>(body: Value<'a>, caller: &Caller<'_>) -> Result<Request<'
             }
             "tools" => request.tools = reader.tools(value)?,
             "tool_choice" => {
-                read_tools::choice(value, &mut request).map_err(|rejected| rejected.inside(&name))?;
+                reader.tool_choice(value, &mut request).map_err(|rejected| rejected.inside(&name))?;
             }
             _ if is_default(&name, value) => {}
             _ => reader.settle("", &name, value)?,
@@ -90,11 +92,30 @@ impl Reader<'_> {
                         .ok_or_else(|| Rejected::new("effort", format!("`effort` cannot be `{}`", shown(&word))))?;
                     request.reasoning.effort = Some(effort);
                 }
-                "format" => request.format = format(value).map_err(|rejected| rejected.inside(&name))?,
+                "format" => {
+                    request.format =
+                        self.format("output_config.format", value).map_err(|rejected| rejected.inside(&name))?;
+                }
                 _ => self.settle("output_config", &name, value)?,
             }
         }
         Ok(())
+    }
+
+    fn format<'a>(&mut self, place: &str, value: Value<'a>) -> Result<OutputFormat<'a>, Rejected> {
+        let value = read::object("", value)?;
+        match value.get("type").and_then(Value::text) {
+            Some(kind) if kind == "json_schema" => {}
+            Some(kind) => {
+                return Err(Rejected::new("type", format!("`type` cannot be `{}`", shown(&kind.decode()))));
+            }
+            None => return Err(Rejected::missing("type")),
+        }
+        let schema = value.get("schema").ok_or_else(|| Rejected::missing("schema"))?;
+        let schema = read::object("schema", schema)?;
+        self.others(value, place, &["type", "schema"])?;
+        // Anthropic's answers always follow the schema.
+        Ok(OutputFormat::JsonSchema { name: None, description: None, schema, strict: Some(true) })
     }
 
     /// Whoever turns thinking on sees the thoughts, unless they are to be left out.
@@ -172,21 +193,6 @@ impl Reader<'_> {
         };
         Ok(Message { role, content })
     }
-}
-
-fn format(value: Value<'_>) -> Result<OutputFormat<'_>, Rejected> {
-    let value = read::object("", value)?;
-    match value.get("type").and_then(Value::text) {
-        Some(kind) if kind == "json_schema" => {}
-        Some(kind) => {
-            return Err(Rejected::new("type", format!("`type` cannot be `{}`", shown(&kind.decode()))));
-        }
-        None => return Err(Rejected::missing("type")),
-    }
-    let schema = value.get("schema").ok_or_else(|| Rejected::missing("schema"))?;
-    let schema = read::object("schema", schema)?;
-    // Anthropic's answers always follow the schema.
-    Ok(OutputFormat::JsonSchema { name: None, description: None, schema, strict: Some(true) })
 }
 
 pub(super) fn cache_control(value: Value<'_>) -> CacheControl {

@@ -46,20 +46,20 @@ impl Reader<'_> {
         }
         Ok(tool)
     }
-}
 
-pub(super) fn choice<'a>(value: Value<'a>, request: &mut Request<'a>) -> Result<(), Rejected> {
-    let value = read::object("", value)?;
-    let kind = required(value, "type")?;
-    request.tool_choice = Some(match &*kind.decode() {
-        "auto" => ToolChoice::Auto,
-        "any" => ToolChoice::Required,
-        "none" => ToolChoice::None,
-        "tool" => ToolChoice::Named(required(value, "name")?),
-        other => return Err(Rejected::new("type", format!("`type` cannot be `{}`", shown(other)))),
-    });
-    if let Some(off) = value.get("disable_parallel_tool_use") {
-        request.parallel_tool_calls = Some(!read::boolean("disable_parallel_tool_use", off)?);
+    pub(super) fn tool_choice<'a>(&mut self, value: Value<'a>, request: &mut Request<'a>) -> Result<(), Rejected> {
+        let value = read::object("", value)?;
+        let kind = required(value, "type")?;
+        request.tool_choice = Some(match &*kind.decode() {
+            "auto" => ToolChoice::Auto,
+            "any" => ToolChoice::Required,
+            "none" => ToolChoice::None,
+            "tool" => ToolChoice::Named(required(value, "name")?),
+            other => return Err(Rejected::new("type", format!("`type` cannot be `{}`", shown(other)))),
+        });
+        if let Some(off) = value.get("disable_parallel_tool_use") {
+            request.parallel_tool_calls = Some(!read::boolean("disable_parallel_tool_use", off)?);
+        }
+        self.others(value, "tool_choice", &["type", "name", "disable_parallel_tool_use"])
     }
-    Ok(())
 }

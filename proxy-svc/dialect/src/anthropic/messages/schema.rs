@@ -95,13 +95,14 @@ impl Written {
             self.json.push_str(schema.raw());
             return;
         }
-        let is_object = rules.is_root_of_tool || is_of_type(schema, "object");
-        let is_nullable = !rules.is_root_of_tool && schema.get("nullable").and_then(Value::boolean) == Some(true);
+        let facts = Facts::of(schema);
+        let is_object = rules.is_root_of_tool || facts.is_object || !facts.has_type && facts.has_properties;
+        let is_nullable = !rules.is_root_of_tool && facts.is_nullable;
         let mut told = beside.map(|text| text.decode().into_owned()).unwrap_or_default();
         let mut left_out = String::new();
         self.json.push('{');
         let start = self.json.len();
-        if rules.is_root_of_tool && schema.get("type").is_none() {
+        if rules.is_root_of_tool && !facts.has_type {
             self.json.push_str(r#""type":"object""#);
         }
         for (name, value) in schema.members() {
@@ -135,14 +136,14 @@ impl Written {
                 _ => self.json.push_str(value.raw()),
             }
         }
-        if is_object && (rules.is_root_of_tool || rules.enforced) && schema.get("properties").is_none() {
+        if is_object && (rules.is_root_of_tool || rules.enforced) && !facts.has_properties {
             self.name("properties", start);
             self.json.push_str("{}");
         }
         if is_object && rules.enforced {
             self.name("additionalProperties", start);
             self.json.push_str("false");
-            self.is_looser |= schema.get("additionalProperties").is_some_and(|value| value.boolean() != Some(false));
+            self.is_looser |= facts.is_open;
         }
         if !left_out.is_empty() {
             self.is_looser = true;
@@ -203,10 +204,36 @@ impl Written {
     }
 }
 
-fn is_of_type(schema: Value<'_>, wanted: &str) -> bool {
-    let Some(kind) = schema.get("type") else { return false };
-    let is_it = |value: Value<'_>| value.string().is_some_and(|word| word.eq_ignore_ascii_case(wanted));
-    is_it(kind) || kind.elements().any(is_it)
+/// What the writing of a schema depends on, from one look at it: every look goes over all that is inside.
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
+struct Facts {
+    has_type: bool,
+    has_properties: bool,
+    is_object: bool,
+    is_nullable: bool,
+    /// It says that an object may have members that it does not name.
+    is_open: bool,
+}
+
+impl Facts {
+    fn of(schema: Value<'_>) -> Self {
+        let is_object = |value: Value<'_>| value.string().is_some_and(|word| word.eq_ignore_ascii_case("object"));
+        let mut facts = Self::default();
+        for (name, value) in schema.members().filter(|(_, value)| !value.is_null()) {
+            match &*name {
+                "type" => {
+                    facts.has_type = true;
+                    facts.is_object = is_object(value) || value.elements().any(is_object);
+                }
+                "properties" => facts.has_properties = true,
+                "nullable" => facts.is_nullable = value.boolean() == Some(true),
+                "additionalProperties" => facts.is_open = value.boolean() != Some(false),
+                _ => {}
+            }
+        }
+        facts
+    }
 }
 
 fn place(name: &str, value: Value<'_>, rules: Rules, is_object: bool) -> Place {

@@ -138,6 +138,8 @@ fn write_sampling(
     notes: &mut Notes,
 ) -> Result<(), Rejected> {
     let number = |value: &Option<Value<'_>>| value.and_then(Value::number);
+    let has_top_p = number(&asked.top_p).is_some_and(|top_p| top_p < 1.0);
+    let mut has_temperature = false;
     if let (Some(value), Some(temperature)) = (asked.temperature, number(&asked.temperature)) {
         #[expect(clippy::float_cmp, reason = "one is the default, and nothing near it is")]
         let is_default = temperature == 1.0;
@@ -148,19 +150,21 @@ fn write_sampling(
         } else if temperature > 1.0 {
             notes.add("temperature", How::Clamped);
             object.count("temperature", 1);
-        } else {
+            has_temperature = true;
+        } else if !(is_default && has_top_p) {
             object.value("temperature", value);
+            has_temperature = true;
         }
     }
     if let (Some(value), Some(top_p)) = (asked.top_p, number(&asked.top_p)) {
         let is_excluded = match model.sampling {
             Sampling::All => thinks && top_p < 0.95,
-            Sampling::OneOf => asked.temperature.is_some() || thinks && top_p < 0.95,
+            Sampling::OneOf => has_temperature || thinks && top_p < 0.95,
             Sampling::None => true,
         };
         if !is_excluded {
             object.value("top_p", value);
-        } else if top_p < 1.0 {
+        } else if has_top_p {
             notes.add("top_p", How::Dropped);
         }
     }

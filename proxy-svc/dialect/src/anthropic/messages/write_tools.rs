@@ -1,5 +1,7 @@
 //! Writes the tools and the choice among them.
 
+use std::collections::HashSet;
+
 use crate::canonical::{Block, Request, Text, Tool, ToolChoice};
 use crate::json::write::{Array, Object};
 use crate::translate::policy::Feature;
@@ -63,9 +65,10 @@ impl<'r, 'a> Tools<'r, 'a> {
     }
 
     fn remember(&mut self, request: &'r Request<'a>, notes: &mut Notes) {
+        let mut known = HashSet::new();
         for block in request.messages.iter().flat_map(|message| &message.content) {
             if let Block::ToolCall(call) = block
-                && !self.remembered.contains(&&call.name)
+                && known.insert(call.name.decode())
             {
                 self.remembered.push(&call.name);
             }
@@ -94,8 +97,7 @@ impl<'r, 'a> Tools<'r, 'a> {
         {
             let mut array = object.array("tools");
             for (index, tool) in self.defined.iter().enumerate() {
-                write_tool(tool, &mut array, model, notes)
-                    .map_err(|rejected| rejected.inside_element("tools", index))?;
+                write_tool(tool, index, &mut array, model, notes)?;
             }
             for name in &self.remembered {
                 let mut object = array.object();
@@ -127,7 +129,13 @@ impl<'r, 'a> Tools<'r, 'a> {
     }
 }
 
-fn write_tool(tool: &Tool<'_>, array: &mut Array<'_>, model: &Model, notes: &mut Notes) -> Result<(), Rejected> {
+fn write_tool(
+    tool: &Tool<'_>,
+    index: usize,
+    array: &mut Array<'_>,
+    model: &Model,
+    notes: &mut Notes,
+) -> Result<(), Rejected> {
     if tool.is_custom {
         notes.allows(Feature::CustomTools)?;
     }
@@ -136,8 +144,9 @@ fn write_tool(tool: &Tool<'_>, array: &mut Array<'_>, model: &Model, notes: &mut
         notes.add(Feature::ToolStrict.name(), How::Dropped);
     }
     let is_strict = is_strict && model.takes_schemas;
-    let schema = schema::of_tool(tool.parameters, is_strict)
-        .ok_or_else(|| Rejected::new("parameters", "`parameters` must be the schema of an object"))?;
+    let schema = schema::of_tool(tool.parameters, is_strict).ok_or_else(|| {
+        Rejected::new("parameters", "`parameters` must be the schema of an object").inside_element("tools", index)
+    })?;
     if schema.is_looser {
         notes.add("tools.parameters", How::Approximated);
     }

@@ -243,6 +243,33 @@ fn members_of_anthropic_alone_are_named_or_refused() {
 }
 
 #[test]
+fn unknown_members_are_named_wherever_they_stand() {
+    let source = json!({"type": "url", "url": "https://x", "odd": 1});
+    let request = json!({"max_tokens": 1, "tool_choice": {"type": "auto", "odd": 1}, "thinking": {"type": "adaptive", "odd": 1},
+        "output_config": {"format": {"type": "json_schema", "schema": {}, "odd": 1}},
+        "tools": [{"name": "f", "odd": 1}],
+        "messages": [{"role": "user", "odd": 1, "content": [{"type": "image", "source": source},
+            {"type": "redacted_thinking", "data": "x", "even": 1}, {"type": "text", "text": "a", "third": {}}]}]});
+    read_as(&request, |_, notes| {
+        let mut names: Vec<&str> = notes.split(", ").collect();
+        names.sort_unstable();
+        let expected = [
+            "messages.content.even",
+            "messages.content.source.odd",
+            "messages.content.third",
+            "messages.odd",
+            "output_config.format.odd",
+            "thinking.odd",
+            "tool_choice.odd",
+            "tools.odd",
+        ];
+        assert_eq!(names, expected.map(|name| format!("{name}=dropped")));
+    });
+    let many: serde_json::Map<String, Json> = (0..20_000).map(|number| (format!("m{number}"), json!(1))).collect();
+    read_as(&body(&Json::Object(many)), |request, _| assert!(request.notes.len() <= 256));
+}
+
+#[test]
 fn what_is_wrong_is_rejected_with_the_way_to_it() {
     let message = |content: Json| {
         body(&json!({"messages": [{"role": "user", "content": "Hi"}, {"role": "user", "content": content}]}))
@@ -273,6 +300,7 @@ fn what_is_wrong_is_rejected_with_the_way_to_it() {
         (body(&json!({"tools": [{"type": "bash_20250124", "name": "bash"}]})), "tools[0].type"),
         (body(&json!({"tool_choice": {"type": "tool"}})), "tool_choice.name"),
         (body(&json!({"tool_choice": "auto"})), "tool_choice"),
+        (body(&json!({"tool_choice": {"type": "some"}})), "tool_choice.type"),
         (message(json!([{"text": "x"}])), "messages[1].content[0].type"),
         (message(json!([{"type": "text", "text": 1}])), "messages[1].content[0].text"),
         (message(json!([{"type": "text", "text": "a"}, {"type": "video"}])), "messages[1].content[1].type"),

@@ -102,16 +102,19 @@ fn sampling_is_brought_into_what_the_model_takes() {
     request.sampling.temperature = Some(number("0.30"));
     request.sampling.top_p = Some(number("0.9"));
     request.sampling.top_k = Some(number("5"));
-    let sampled = |model| {
-        let (body, notes) = written_for(model, &request);
+    let sampled = |model, request: &Request<'_>| {
+        let (body, notes) = written_for(model, request);
         (body["temperature"].clone(), body["top_p"].clone(), body["top_k"].clone(), notes)
     };
-    assert_eq!(sampled("claude-3-5-haiku-latest"), (json!(0.3), json!(0.9), json!(5), String::new()));
-    assert_eq!(sampled(MODEL), (json!(0.3), Json::Null, json!(5), "top_p=dropped".to_owned()));
+    assert_eq!(sampled("claude-3-5-haiku-latest", &request), (json!(0.3), json!(0.9), json!(5), String::new()));
+    assert_eq!(sampled(MODEL, &request), (json!(0.3), Json::Null, json!(5), "top_p=dropped".to_owned()));
     let notes = "temperature=dropped, top_p=dropped, top_k=dropped".to_owned();
-    assert_eq!(sampled("claude-opus-4-8"), (Json::Null, Json::Null, Json::Null, notes));
+    assert_eq!(sampled("claude-opus-4-8", &request), (Json::Null, Json::Null, Json::Null, notes));
     request.sampling = Asked { temperature: Some(number("1")), top_p: Some(number("1")), ..Asked::default() };
     assert_eq!(written_for("claude-opus-4-8", &request).1, "");
+    // The default of one makes room for the other.
+    request.sampling.top_p = Some(number("0.8"));
+    assert_eq!(sampled(MODEL, &request), (Json::Null, json!(0.8), Json::Null, String::new()));
 }
 
 #[test]
@@ -136,7 +139,7 @@ fn controls_that_do_not_exist_are_named_or_refused() {
     let request = asking(vec![message(Role::User, vec![audio])]);
     assert_eq!(write_for(MODEL, &request).unwrap_err().param, "input_audio");
     let request = Request { tools: vec![Tool { is_custom: true, ..tool("f") }], ..asking(vec![user("Hi")]) };
-    assert_eq!(write_for(MODEL, &request).unwrap_err().param, "tools[0].tools.custom");
+    assert_eq!(write_for(MODEL, &request).unwrap_err().param, "tools.custom");
 }
 
 #[test]
@@ -438,9 +441,9 @@ fn a_history_goes_with_its_own_thoughts_alone() {
         {"type": "redacted_thinking", "data": "Data=="},
         {"type": "thinking", "thinking": "", "signature": "Hidden=="},
         {"type": "text", "text": "I will not"},
-        {"type": "tool_use", "id": "call_0", "name": "f", "input": {"INVALID_JSON": "not json"}},
+        {"type": "tool_use", "id": "call", "name": "f", "input": {"INVALID_JSON": "not json"}},
     ]);
     assert_eq!(body["messages"][1]["content"], expected);
-    assert_eq!(body["messages"][2]["content"], json!([{"type": "tool_result", "tool_use_id": "call_0"}]));
+    assert_eq!(body["messages"][2]["content"], json!([{"type": "tool_result", "tool_use_id": "call"}]));
     assert_eq!(notes, "reasoning.signature=dropped, messages.reasoning=dropped");
 }
