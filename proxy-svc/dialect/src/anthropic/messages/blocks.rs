@@ -143,6 +143,10 @@ fn write_image(media: &Media<'_>, source: &mut Object<'_>, notes: &mut Notes) ->
             source.string("type", "base64").string("media_type", kind).text("data", data);
         }
         Media::Url { url, .. } => {
+            let decoded = url.decode();
+            if let Some(media) = in_url(&decoded) {
+                return write_image(&media, source, notes);
+            }
             notes.allows(Feature::ImageUrl)?;
             write_url(url, source)?;
         }
@@ -169,6 +173,10 @@ fn write_document(media: &Media<'_>, source: &mut Object<'_>, notes: &mut Notes)
             source.string("type", "text").string("media_type", "text/plain").string("data", &text);
         }
         Media::Url { url, .. } => {
+            let decoded = url.decode();
+            if let Some(media) = in_url(&decoded) {
+                return write_document(&media, source, notes);
+            }
             notes.allows(Feature::DocumentUrl)?;
             write_url(url, source)?;
         }
@@ -181,6 +189,13 @@ fn decoded(media_type: &str, data: &Text<'_>) -> Option<String> {
     let is_text = media_type.starts_with("text/") || matches!(media_type, "application/json" | "application/xml");
     let bytes = STANDARD.decode(data.decode().as_bytes()).ok().filter(|_| is_text)?;
     String::from_utf8(bytes).ok()
+}
+
+/// What a `data:` URL holds.
+fn in_url(url: &str) -> Option<Media<'_>> {
+    let (kind, data) = url.strip_prefix("data:")?.split_once(";base64,")?;
+    let (media_type, _) = kind.split_once(';').unwrap_or((kind, ""));
+    Some(Media::Inline { media_type: Text::from(media_type), data: Text::from(data) })
 }
 
 fn write_url(url: &Text<'_>, source: &mut Object<'_>) -> Result<(), Rejected> {

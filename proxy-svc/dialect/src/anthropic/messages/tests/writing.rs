@@ -357,6 +357,7 @@ fn media_are_written_as_anthropic_takes_them() {
         document(inline("text/csv")),
         document(Media::Plain(Text::from("p"))),
         document(url("https://x/d")),
+        image(url("data:image/gif;charset=x;base64,aGk=")),
     ];
     let (body, notes) = written(&asking(vec![message(Role::User, content)]));
     let plain = |data: &str| json!({"type": "text", "media_type": "text/plain", "data": data});
@@ -366,6 +367,7 @@ fn media_are_written_as_anthropic_takes_them() {
         {"type": "document", "source": plain("hi"), "title": "N"},
         {"type": "document", "source": plain("p"), "title": "N"},
         {"type": "document", "source": {"type": "url", "url": "https://x/d"}, "title": "N"},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/gif", "data": "aGk="}, "cache_control": {"type": "ephemeral"}},
     ]);
     assert_eq!((&body["messages"][0]["content"], &*notes), (&expected, "image.detail=dropped"));
     for block in [image(inline("image/bmp")), image(url("gs://x")), document(inline("application/zip"))] {
