@@ -6,11 +6,32 @@ use crate::translate::policy::Foreign;
 use crate::translate::{Caller, Codec, Notes, Rejected, StreamReader, StreamWriter, Target, Terms};
 use crate::usage::Usage;
 
+mod arrange;
+mod blocks;
+mod calls;
+mod finish;
+mod foreign;
+mod media;
+mod models;
+mod read_answer;
+mod read_blocks;
+mod read_request;
+mod read_stream;
+mod read_tools;
+mod schema;
+mod thinking;
+mod thoughts;
+mod usage;
+mod write_answer;
+mod write_request;
+mod write_stream;
+mod write_tools;
+
 pub(crate) struct Messages;
 
 impl Codec for Messages {
     fn read_request<'a>(&self, body: Value<'a>, caller: &Caller<'_>) -> Result<Request<'a>, Rejected> {
-        todo!()
+        read_request::read(body, caller)
     }
 
     fn write_request(
@@ -20,30 +41,33 @@ impl Codec for Messages {
         notes: &mut Notes,
         out: &mut Vec<u8>,
     ) -> Result<(), Rejected> {
-        todo!()
+        write_request::write(request, target, notes, out)
     }
 
-    fn path(&self, model: &str, stream: bool) -> String {
-        todo!()
+    fn path(&self, _model: &str, _stream: bool) -> String {
+        "/messages".to_owned()
     }
 
     fn read_answer<'a>(&self, body: Value<'a>) -> Option<Answer<'a>> {
-        todo!()
+        read_answer::read(body)
     }
 
     fn write_answer(&self, answer: &Answer<'_>, usage: Option<&Usage>, terms: &Terms<'_>, out: &mut Vec<u8>) {
-        todo!()
+        write_answer::write(answer, usage, terms, out);
     }
 
     fn stream_reader(&self) -> Box<dyn StreamReader> {
-        todo!()
+        Box::<read_stream::Reader>::default()
     }
 
     fn stream_writer(&self, terms: &Terms<'_>) -> Box<dyn StreamWriter> {
-        todo!()
+        Box::new(write_stream::Writer::new(terms))
     }
 
     fn foreign(&self) -> &'static [Foreign] {
-        &[]
+        foreign::TABLE
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,9 @@ use super::{Note, Rejected};
 use crate::canonical::Text;
 use crate::json::{Kind, Value};
 
+/// More than anybody is shown: a body of unknown members must not cost the square of their number.
+const NOTES_LIMIT: usize = 256;
+
 /// What a reader does with a member that is not in the canonical request: notes it, or rejects the request. `place` is
 /// the way to the object that it is in, empty at the top. A null is as good as nothing.
 pub(crate) fn settle_foreign(
@@ -32,7 +35,7 @@ pub(crate) fn settle_foreign(
             return Err(Rejected::new(name, format!("`{name}` cannot be translated for this model's provider: {why}")));
         }
     };
-    if !notes.contains(&note) {
+    if notes.len() < NOTES_LIMIT && !notes.contains(&note) {
         notes.push(note);
     }
     Ok(())
