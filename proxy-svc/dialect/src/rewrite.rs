@@ -139,7 +139,7 @@ pub fn rename_model_in_path<'p>(path: &'p str, endpoint: &Endpoint<'_>, name: &s
 }
 
 /// A model's name with its collection.
-fn resource_name(name: &str) -> Cow<'_, str> {
+pub(crate) fn resource_name(name: &str) -> Cow<'_, str> {
     if name.starts_with("models/") || name.starts_with("tunedModels/") {
         Cow::Borrowed(name)
     } else {
