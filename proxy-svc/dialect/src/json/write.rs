@@ -136,6 +136,11 @@ impl<'o> Array<'o> {
         self
     }
 
+    pub(crate) fn count(&mut self, number: u64) -> &mut Self {
+        write_count(self.slot(), number);
+        self
+    }
+
     pub(crate) fn object(&mut self) -> Object<'_> {
         Object::begin(self.slot())
     }
