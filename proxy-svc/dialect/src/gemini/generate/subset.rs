@@ -49,11 +49,13 @@ impl<'a> Writer<'a> {
             self.flatten(*schema, followed, &mut parts)?;
         }
         let mut alternatives = self.alternatives(&parts);
-        let types = Types::of(&parts, &mut alternatives);
+        let mut types = Types::of(&parts, &mut alternatives);
         if let [only] = *alternatives {
             // One alternative besides null is no alternative.
             self.flatten(only, followed, &mut parts)?;
             alternatives.clear();
+            let together = Types::of(&parts, &mut alternatives);
+            types = Types { is_nullable: types.is_nullable || together.is_nullable, ..together };
         }
         let mut object = Object::begin(out);
         self.members(&parts, types, &alternatives, &mut object)?;

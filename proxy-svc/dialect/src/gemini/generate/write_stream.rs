@@ -56,10 +56,17 @@ impl Writer {
         };
         self.has_begun = true;
         out.extend_from_slice(before);
+        let from = out.len();
         let mut object = Object::begin(out);
         write(&mut object);
         object.members(&self.tail);
         drop(object);
+        // Models break lines in their arguments, and a line's end would be the event's.
+        for byte in out.get_mut(from..).unwrap_or_default() {
+            if matches!(*byte, b'\n' | b'\r') {
+                *byte = b' ';
+            }
+        }
         out.extend_from_slice(if self.is_events { b"\n\n" } else { b"\n" });
     }
 
