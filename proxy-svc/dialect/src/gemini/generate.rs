@@ -28,6 +28,7 @@ mod thinking;
 mod usage_metadata;
 mod write_answer;
 mod write_contents;
+mod write_parts;
 mod write_request;
 mod write_result;
 mod write_stream;

@@ -91,15 +91,18 @@ fn write_type(value: Value<'_>, is_nullable: bool, object: &mut Object<'_>) -> b
     if is_nullable && !words.is_empty() && !words.contains(&"null") {
         words.push("null");
     }
-    match *words {
+    let is_object = words.contains(&"object");
+    match *words.as_slice() {
         [] => {}
         [word] => _ = object.string("type", word),
         _ => {
             let mut array: Array<'_> = object.array("type");
-            words.iter().for_each(|word| _ = array.text(&(*word).into()));
+            for word in words {
+                array.text(&word.into());
+            }
         }
     }
-    words.contains(&"object")
+    is_object
 }
 
 /// OpenAPI's widths of numbers, and Gemini's mark of an enumeration: unknown formats are an error at some providers.

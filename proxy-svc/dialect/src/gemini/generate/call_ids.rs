@@ -44,16 +44,11 @@ impl<'a> CallIds<'a> {
     ) -> Result<Text<'a>, Rejected> {
         let given = id.filter(|id| !id.is_empty()).map(|id| calls::from_caller(seal, id).0);
         let named = |pending: &Pending<'_>| name.is_some_and(|name| pending.name == *name);
-        let found = match &given {
-            Some(id) => self
-                .pending
-                .iter()
-                .position(|pending| pending.id == *id)
-                .or_else(|| self.pending.iter().position(|pending| pending.is_made && named(pending))),
-            None => {
-                let by_name = self.pending.iter().position(named);
-                by_name.or_else(|| (!self.pending.is_empty()).then_some(0))
-            }
+        let at = |wanted: &dyn Fn(&Pending<'_>) -> bool| self.pending.iter().position(wanted);
+        let found = if let Some(id) = &given {
+            at(&|pending| pending.id == *id).or_else(|| at(&|pending| pending.is_made && named(pending)))
+        } else {
+            at(&named).or_else(|| at(&|_| true))
         };
         match (found, given) {
             (Some(at), _) => Ok(self.pending.remove(at).id),

@@ -107,10 +107,10 @@ impl Class {
             Some(("audio", "mpeg" | "mpga" | "x-mp3")) => Self::Audio("mp3".to_owned()),
             Some(("audio", format)) => Self::Audio(format.strip_prefix("x-").unwrap_or(format).to_owned()),
             Some(("application", "pdf")) => Self::Pdf,
-            Some(("text", _))
-            | Some(("application", "json" | "xml" | "javascript" | "x-javascript" | "x-python" | "x-typescript")) => {
-                Self::PlainText
-            }
+            Some(
+                ("text", _)
+                | ("application", "json" | "xml" | "javascript" | "x-javascript" | "x-python" | "x-typescript"),
+            ) => Self::PlainText,
             _ => Self::Other,
         }
     }

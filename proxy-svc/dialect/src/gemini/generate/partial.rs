@@ -7,8 +7,8 @@ use serde_json::{Map, Value as Json};
 
 use crate::json::Value;
 
-/// A place behind more than this is nobody's: it would take the memory of all that is before it.
-const INDEX_LIMIT: usize = 10_000;
+/// Elements come in their order, more or less: one further behind the last would take the memory of all between.
+const GAP_LIMIT: usize = 64;
 const DEPTH_LIMIT: usize = 64;
 
 #[derive(Default)]
@@ -56,6 +56,9 @@ impl Partial {
                         *place = Json::Array(Vec::new());
                     }
                     let Some(list) = place.as_array_mut() else { return };
+                    if *index > list.len().saturating_add(GAP_LIMIT) {
+                        return;
+                    }
                     if list.len() <= *index {
                         list.resize(index + 1, Json::Null);
                     }
@@ -109,7 +112,7 @@ fn steps(path: &str) -> Option<Vec<Step>> {
                 rest = behind.strip_prefix(']')?;
             } else {
                 let (index, behind) = inner.split_once(']')?;
-                step = Step::Index(index.parse().ok().filter(|index| *index < INDEX_LIMIT)?);
+                step = Step::Index(index.parse().ok()?);
                 rest = behind;
             }
         }
@@ -137,6 +140,6 @@ mod tests {
             partial.add(Value::parse(pieces.as_bytes()).unwrap());
         }
         let json: Json = serde_json::from_str(&partial.into_json()).unwrap();
-        assert_eq!(json, serde_json::json!({"id": "Aß", "rows": [null, {"n": 2.5}], "a.b": true}));
+        assert_eq!(json, serde_json::json!({"id": "Aß", "rows": [null, {"n": 2.5}], "a.b": true, "far": []}));
     }
 }

@@ -49,7 +49,9 @@ impl<'a> Reader<'_, 'a> {
                 "role" => message.role = role(&read::string(&name, value)?)?,
                 "parts" => {
                     let parts = list(&name, value, |part| self.part(part))?;
-                    parts.into_iter().for_each(|part| part.blocks(&mut message.content));
+                    for part in parts {
+                        part.blocks(&mut message.content);
+                    }
                 }
                 _ => settle("contents", &name, value, self.notes)?,
             }

@@ -1,16 +1,27 @@
 //! JSON Schema in the subset that Gemini's early models take: references put in place, alternatives and parts joined,
 //! nulls and constants in other words, and what they do not know left out.
 
+use std::borrow::Cow;
+
 use crate::json::write::Object;
 use crate::json::{Kind, Value};
 use crate::translate::Rejected;
 
+mod words;
+
+use words::{CONSTRAINTS, HANDLED, HARMLESS, Types, implied};
+
 /// References to definitions that refer to others can grow without end.
 const NODE_LIMIT: usize = 5_000;
+/// And lead further in than any value is nested.
+const DEPTH_LIMIT: usize = 128;
+/// Each reference is looked for in the whole schema.
+const SEARCH_LIMIT_BYTES: usize = 64 << 20;
 
 /// Writes a schema under `name`. Returns whether something of it was left out.
 pub(super) fn write(object: &mut Object<'_>, name: &str, schema: Value<'_>) -> Result<bool, Rejected> {
-    let mut writer = Writer { root: schema, active: Vec::new(), nodes: 0, is_approximated: false };
+    let mut writer =
+        Writer { root: schema, active: Vec::new(), nodes: 0, depth: 0, searched_bytes: 0, is_approximated: false };
     writer.node(&[schema], object.slot(name))?;
     Ok(writer.is_approximated)
 }
@@ -21,28 +32,24 @@ pub(super) fn is_empty_object(schema: Value<'_>) -> bool {
     !has_properties && ["$ref", "allOf", "anyOf", "oneOf"].iter().all(|name| schema.get(name).is_none())
 }
 
+fn too_large() -> Rejected {
+    Rejected::new("", "the schema is too large with its references put in place")
+}
+
 struct Writer<'a> {
     root: Value<'a>,
     /// References that are being followed.
     active: Vec<String>,
     nodes: usize,
+    depth: usize,
+    searched_bytes: usize,
     is_approximated: bool,
-}
-
-/// What a schema and all that must hold with it say about types.
-#[derive(Default)]
-struct Types {
-    words: Vec<&'static str>,
-    is_nullable: bool,
 }
 
 impl<'a> Writer<'a> {
     /// Writes what several schemas say together.
     fn node(&mut self, schemas: &[Value<'a>], out: &mut Vec<u8>) -> Result<(), Rejected> {
-        self.nodes += 1;
-        if self.nodes > NODE_LIMIT {
-            return Err(Rejected::new("", "the schema is too large with its references put in place"));
-        }
+        self.enter()?;
         let followed = self.active.len();
         let mut parts = Vec::new();
         for schema in schemas {
@@ -58,9 +65,20 @@ impl<'a> Writer<'a> {
             types = Types { is_nullable: types.is_nullable || together.is_nullable, ..together };
         }
         let mut object = Object::begin(out);
-        self.members(&parts, types, &alternatives, &mut object)?;
+        self.members(&parts, &types, &alternatives, &mut object)?;
         drop(object);
         self.active.truncate(followed);
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// Counts one more schema, and one more level; who leaves it takes the level back.
+    fn enter(&mut self) -> Result<(), Rejected> {
+        self.nodes += 1;
+        self.depth += 1;
+        if self.nodes > NODE_LIMIT || self.depth > DEPTH_LIMIT {
+            return Err(too_large());
+        }
         Ok(())
     }
 
@@ -71,29 +89,35 @@ impl<'a> Writer<'a> {
             self.is_approximated |= schema.boolean() != Some(true);
             return Ok(());
         }
-        self.nodes += 1;
-        if self.nodes > NODE_LIMIT {
-            return Err(Rejected::new("", "the schema is too large with its references put in place"));
-        }
+        self.enter()?;
         parts.push(schema);
-        if let Some(reference) = schema.get("$ref").and_then(Value::string) {
-            match self.active.iter().position(|active| *active == *reference) {
-                Some(at) if at >= own => return Ok(()),
-                Some(_) => {
-                    let message = "the schema refers to itself, which this model does not take";
-                    return Err(Rejected::new("", message));
-                }
-                None => {}
-            }
-            let target = self.resolve(&reference);
-            let target = target.ok_or_else(|| Rejected::new("", "the schema refers to what is not in it"))?;
-            self.active.push(reference.into_owned());
+        if let Some(reference) = schema.get("$ref").and_then(Value::string)
+            && let Some(target) = self.follow(reference, own)?
+        {
             self.flatten(target, own, parts)?;
         }
         for part in schema.get("allOf").into_iter().flat_map(Value::elements) {
             self.flatten(part, own, parts)?;
         }
+        self.depth -= 1;
         Ok(())
+    }
+
+    /// What a reference leads to; nothing when this very schema followed it before.
+    fn follow(&mut self, reference: Cow<'a, str>, own: usize) -> Result<Option<Value<'a>>, Rejected> {
+        match self.active.iter().position(|active| *active == *reference) {
+            Some(at) if at >= own => return Ok(None),
+            Some(_) => return Err(Rejected::new("", "the schema refers to itself, which this model does not take")),
+            None => {}
+        }
+        self.searched_bytes = self.searched_bytes.saturating_add(self.root.raw().len());
+        if self.searched_bytes > SEARCH_LIMIT_BYTES {
+            return Err(too_large());
+        }
+        let target = self.resolve(&reference);
+        let target = target.ok_or_else(|| Rejected::new("", "the schema refers to what is not in it"))?;
+        self.active.push(reference.into_owned());
+        Ok(Some(target))
     }
 
     /// Where a JSON pointer into the same document leads.
@@ -119,7 +143,7 @@ impl<'a> Writer<'a> {
     fn members(
         &mut self,
         parts: &[Value<'a>],
-        types: Types,
+        types: &Types,
         alternatives: &[Value<'a>],
         object: &mut Object<'_>,
     ) -> Result<(), Rejected> {
@@ -183,7 +207,9 @@ impl<'a> Writer<'a> {
             object.string("format", "enum");
         }
         let mut list = object.array("enum");
-        texts.iter().for_each(|text| _ = list.text(text));
+        for text in &texts {
+            list.text(text);
+        }
     }
 
     fn format(&mut self, format: Option<Value<'a>>, word: Option<&str>, object: &mut Object<'_>) {
@@ -197,7 +223,7 @@ impl<'a> Writer<'a> {
     }
 
     fn properties(&mut self, parts: &[Value<'a>], object: &mut Object<'_>) -> Result<(), Rejected> {
-        let mut properties: Vec<(std::borrow::Cow<'a, str>, Vec<Value<'a>>)> = Vec::new();
+        let mut properties: Vec<(Cow<'a, str>, Vec<Value<'a>>)> = Vec::new();
         for (name, schema) in parts.iter().filter_map(|part| part.get("properties")).flat_map(Value::members) {
             match properties.iter_mut().find(|(found, _)| *found == name) {
                 Some((_, schemas)) => schemas.push(schema),
@@ -222,29 +248,26 @@ impl<'a> Writer<'a> {
         }
         if !required.is_empty() {
             let mut list = object.array("required");
-            required.iter().for_each(|name| _ = list.text(&(*name).into()));
+            for name in required {
+                list.text(&name.into());
+            }
         }
         Ok(())
     }
 
     fn items(&mut self, parts: &[Value<'a>], object: &mut Object<'_>) -> Result<(), Rejected> {
         let found = parts.iter().find_map(|part| part.get("items"));
-        let schema = match found.filter(|items| items.kind() == Kind::Object) {
-            Some(items) => Some(items),
-            None => {
-                // Elements by their place, or of any kind, are not known.
-                self.is_approximated = true;
-                let places = found.or_else(|| parts.iter().find_map(|part| part.get("prefixItems")));
-                places.and_then(|places| places.elements().next())
-            }
-        };
-        match schema {
-            Some(schema) => self.node(&[schema], object.slot("items")),
-            None => {
-                object.object("items").string("type", "STRING");
-                Ok(())
-            }
+        let schema = found.filter(|items| items.kind() == Kind::Object).or_else(|| {
+            // Elements by their place, or of any kind, are not known.
+            self.is_approximated = true;
+            let places = found.or_else(|| parts.iter().find_map(|part| part.get("prefixItems")));
+            places.and_then(|places| places.elements().next())
+        });
+        if let Some(schema) = schema {
+            return self.node(&[schema], object.slot("items"));
         }
+        object.object("items").string("type", "STRING");
+        Ok(())
     }
 
     /// What is taken as it is, and what is not known.
@@ -257,100 +280,10 @@ impl<'a> Writer<'a> {
                     written.push(known);
                     object.value(known, value);
                 }
-                (Some(_), _) => self.is_approximated = true,
                 (None, name) if HANDLED.contains(&name) || HARMLESS.contains(&name) => {}
                 (None, "additionalProperties") if value.kind() == Kind::Boolean => {}
                 _ => self.is_approximated = true,
             }
         }
-    }
-}
-
-const CONSTRAINTS: &[&str] = &[
-    "minimum",
-    "maximum",
-    "minItems",
-    "maxItems",
-    "minLength",
-    "maxLength",
-    "minProperties",
-    "maxProperties",
-    "pattern",
-];
-
-/// Written, or put in place, elsewhere.
-const HANDLED: &[&str] = &[
-    "type",
-    "title",
-    "description",
-    "enum",
-    "const",
-    "format",
-    "anyOf",
-    "oneOf",
-    "allOf",
-    "$ref",
-    "$defs",
-    "definitions",
-    "properties",
-    "required",
-    "items",
-    "prefixItems",
-];
-
-/// Without them the same is asked for.
-const HARMLESS: &[&str] =
-    &["$schema", "$id", "$anchor", "$comment", "default", "example", "examples", "deprecated", "readOnly", "writeOnly"];
-
-impl Types {
-    fn of(parts: &[Value<'_>], alternatives: &mut Vec<Value<'_>>) -> Self {
-        let mut types = Self::default();
-        let before = alternatives.len();
-        alternatives.retain(|schema| !is_null_alone(*schema));
-        types.is_nullable = alternatives.len() < before;
-        let Some(found) = parts.iter().find_map(|part| part.get("type")) else { return types };
-        let words: Vec<_> = match found.kind() {
-            Kind::Array => found.elements().filter_map(Value::string).collect(),
-            _ => found.string().into_iter().collect(),
-        };
-        for word in words {
-            match &*word {
-                "string" => types.words.push("STRING"),
-                "number" => types.words.push("NUMBER"),
-                "integer" => types.words.push("INTEGER"),
-                "boolean" => types.words.push("BOOLEAN"),
-                "array" => types.words.push("ARRAY"),
-                "object" => types.words.push("OBJECT"),
-                "null" => types.is_nullable = true,
-                _ => {}
-            }
-        }
-        types
-    }
-}
-
-fn is_null_alone(schema: Value<'_>) -> bool {
-    schema.members().any(|(name, value)| match &*name {
-        "type" => value.string().is_some_and(|word| word == "null"),
-        "const" => value.is_null(),
-        _ => false,
-    })
-}
-
-/// The type of a schema that does not say it.
-fn implied(parts: &[Value<'_>], enumeration: &[Value<'_>]) -> Option<&'static str> {
-    let has = |name: &str| parts.iter().any(|part| part.get(name).is_some());
-    match enumeration.first().map(|value| value.kind()) {
-        Some(Kind::String) => return Some("STRING"),
-        Some(Kind::Number) => return Some("NUMBER"),
-        Some(Kind::Boolean) => return Some("BOOLEAN"),
-        _ => {}
-    }
-    if has("properties") {
-        Some("OBJECT")
-    } else if has("items") || has("prefixItems") {
-        Some("ARRAY")
-    } else {
-        None
     }
 }

@@ -178,15 +178,14 @@ impl StreamWriter for Writer {
         let finished = std::mem::take(&mut self.finished);
         let blocked = self.blocked.take();
         self.chunk(out, |object| {
-            match &blocked {
-                Some(reason) => finish::write_blocked(object, reason),
-                None => {
-                    let mut candidates = object.array("candidates");
-                    for (choice, finish) in finished {
-                        let mut candidate = candidates.object();
-                        write_content(&mut candidate, |part| _ = part.string("text", ""));
-                        candidate.string("finishReason", finish::word(finish)).count("index", u64::from(choice));
-                    }
+            if let Some(reason) = &blocked {
+                finish::write_blocked(object, reason);
+            } else {
+                let mut candidates = object.array("candidates");
+                for (choice, finish) in finished {
+                    let mut candidate = candidates.object();
+                    write_content(&mut candidate, |part| _ = part.string("text", ""));
+                    candidate.string("finishReason", finish::word(finish)).count("index", u64::from(choice));
                 }
             }
             if let Some(usage) = usage {

@@ -111,6 +111,12 @@ fn schemas_without_an_end_are_refused() {
     definitions["L30"] = json!({"type": "string"});
     let bomb = json!({"$ref": "#/$defs/L0", "$defs": definitions});
     assert!(subset(&bomb).unwrap_err().message.contains("too large"));
+    let mut definitions = json!({});
+    for level in 0..4_000 {
+        definitions[format!("L{level}")] = json!({"$ref": format!("#/$defs/L{}", level + 1)});
+    }
+    let chain = json!({"$ref": "#/$defs/L0", "$defs": definitions});
+    assert!(subset(&chain).unwrap_err().message.contains("too large"));
     // A reference to nothing but itself says nothing.
     assert_eq!(
         subset(&json!({"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}})).unwrap(),

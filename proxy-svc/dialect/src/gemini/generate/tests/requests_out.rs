@@ -13,7 +13,7 @@ fn text(text: &str) -> Block<'_> {
     Block::text(Text::from(text))
 }
 
-fn message<'a>(role: Role, content: Vec<Block<'a>>) -> Message<'a> {
+fn message(role: Role, content: Vec<Block<'_>>) -> Message<'_> {
     Message { role, content }
 }
 
@@ -36,8 +36,8 @@ fn result<'a>(id: &'a str, said: &'a str, is_error: bool) -> Block<'a> {
     Block::ToolResult(ToolResult { id, name: None, content, is_error, is_custom: false, cache: None })
 }
 
-fn own(value: &str) -> Option<Signature<'_>> {
-    Some(Signature { origin: Protocol::Gemini, value: Text::from(value) })
+fn own(value: &str) -> Signature<'_> {
+    Signature { origin: Protocol::Gemini, value: Text::from(value) }
 }
 
 fn tool<'a>(name: &'a str, schema: Option<&'a str>) -> Tool<'a> {
@@ -70,7 +70,7 @@ fn the_path_names_the_model_once() {
 fn calls_and_results_stand_in_turns_of_their_own() {
     let mut request = asking("Weather?");
     request.messages.extend([
-        message(Role::Assistant, vec![text("Looking."), call("1", "a", own("QQ==")), call("2", "b", None)]),
+        message(Role::Assistant, vec![text("Looking."), call("1", "a", Some(own("QQ=="))), call("2", "b", None)]),
         message(Role::User, vec![result("2", r#"{"rain":true}"#, false)]),
         message(Role::User, vec![result("1", "gone", true), text("And?")]),
     ]);
@@ -146,10 +146,10 @@ fn only_what_gemini_signed_goes_back() {
             Role::Assistant,
             vec![
                 reasoning("unsigned", None),
-                reasoning("mine", own("QQ==")),
+                reasoning("mine", Some(own("QQ=="))),
                 text("said"),
-                reasoning("", own("Qg==")),
-                reasoning("", own("Qw==")),
+                reasoning("", Some(own("Qg=="))),
+                reasoning("", Some(own("Qw=="))),
             ],
         ),
     ]);
@@ -234,7 +234,7 @@ fn media_of_results_are_shown_behind_them() {
     let content = vec![text("see"), image];
     let shown =
         ToolResult { id: Some(Text::from("1")), name: None, content, is_error: false, is_custom: false, cache: None };
-    request.messages.push(message(Role::Assistant, vec![call("1", "a", own("QQ=="))]));
+    request.messages.push(message(Role::Assistant, vec![call("1", "a", Some(own("QQ==")))]));
     request.messages.push(message(Role::User, vec![Block::ToolResult(shown)]));
     let (body, notes) = written(&request, NEWEST).unwrap();
     assert_eq!(body["contents"][2]["parts"][0]["functionResponse"]["response"], json!({"result": "see"}));

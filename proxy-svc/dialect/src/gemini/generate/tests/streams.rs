@@ -65,7 +65,7 @@ fn chunks(stream: &str) -> Vec<Json> {
     events.collect()
 }
 
-fn part(index: u64, part: Json) -> Json {
+fn part(index: u64, part: &Json) -> Json {
     json!({"content": {"parts": [part], "role": "model"}, "index": index})
 }
 
@@ -98,11 +98,11 @@ fn texts_go_out_as_they_come_and_usage_with_the_end() {
     assert_eq!(
         candidates,
         [
-            &part(0, json!({"text": "hm ", "thought": true})),
-            &part(0, json!({"text": "so", "thought": true})),
-            &part(0, json!({"text": "A \"b\"\n"})),
-            &part(0, json!({"text": "ß"})),
-            &part(0, json!({"text": "", "thought": true, "thoughtSignature": "QQ=="})),
+            &part(0, &json!({"text": "hm ", "thought": true})),
+            &part(0, &json!({"text": "so", "thought": true})),
+            &part(0, &json!({"text": "A \"b\"\n"})),
+            &part(0, &json!({"text": "ß"})),
+            &part(0, &json!({"text": "", "thought": true, "thoughtSignature": "QQ=="})),
             &last(0, "STOP"),
         ]
     );
@@ -124,9 +124,9 @@ fn calls_come_whole() {
     assert_eq!(
         candidates,
         [
-            part(0, signed),
-            part(0, call("x", "whole", json!({"a": 1}))),
-            part(0, call("call_req1_2", "pieces", json!({"id": "AB"}))),
+            part(0, &signed),
+            part(0, &call("x", "whole", json!({"a": 1}))),
+            part(0, &call("call_req1_2", "pieces", json!({"id": "AB"}))),
             last(0, "STOP"),
         ]
     );
@@ -135,7 +135,7 @@ fn calls_come_whole() {
 #[test]
 fn several_answers_end_together() {
     let chunks = chunks(SEVERAL);
-    assert_eq!(chunks[2]["candidates"], json!([part(1, json!({"text": "c"}))]));
+    assert_eq!(chunks[2]["candidates"], json!([part(1, &json!({"text": "c"}))]));
     assert_eq!(chunks[3]["candidates"], json!([last(0, "SAFETY"), last(1, "MAX_TOKENS")]));
 }
 
@@ -240,13 +240,13 @@ fn arguments_of_others_are_collected() {
         Event::Finish { choice: 0, finish: Finish::ToolCalls, stop_sequence: None },
     ]);
     let call = |index: u8, name: &str, args: Json| {
-        json!([part(0, json!({"functionCall": {"id": format!("call_req1_{index}"), "name": name, "args": args}}))])
+        json!([part(0, &json!({"functionCall": {"id": format!("call_req1_{index}"), "name": name, "args": args}}))])
     };
     assert_eq!(
         found,
         [
-            json!([part(0, json!({"text": "", "thought": true, "thoughtSignature": sealed}))]),
-            json!([part(0, json!({"text": "no"}))]),
+            json!([part(0, &json!({"text": "", "thought": true, "thoughtSignature": sealed}))]),
+            json!([part(0, &json!({"text": "no"}))]),
             call(0, "broken", json!({"a": "😀"})),
             call(1, "nothing", json!({})),
             call(2, "wrong", json!({"INVALID_JSON": "not json"})),
