@@ -49,7 +49,7 @@ pub struct Tool<'a> {
     pub description: Option<Text<'a>>,
     /// JSON Schema of the arguments' object; absent = no arguments.
     pub parameters: Option<Value<'a>>,
-    /// The parameters are in Gemini's dialect: [`crate::translate::schema`] writes them for the others.
+    /// The parameters are in Gemini's dialect, which `translate::schema` writes for the others.
     pub is_openapi: bool,
     pub strict: Option<bool>,
     /// Takes free text (OpenAI's `custom` tools).
@@ -82,7 +82,7 @@ pub enum OutputFormat<'a> {
         name: Option<Text<'a>>,
         description: Option<Text<'a>>,
         schema: Value<'a>,
-        /// The schema is in Gemini's dialect: [`crate::translate::schema`] writes it for the others.
+        /// The schema is in Gemini's dialect, which `translate::schema` writes for the others.
         is_openapi: bool,
         strict: Option<bool>,
     },
