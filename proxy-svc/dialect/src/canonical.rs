@@ -11,8 +11,8 @@ mod event;
 mod request;
 
 pub use answer::{Answer, Choice, Finish};
-pub(crate) use content::join;
 pub use content::{Arguments, Block, CacheControl, Media, Reasoning, Signature, ToolCall, ToolResult};
+pub(crate) use content::{join, write_texts};
 pub use event::{BlockStart, Delta, Event};
 pub use request::{
     Effort, Message, OutputFormat, ReasoningRequest, Request, Role, Sampling, ServiceUser, Tool, ToolChoice,

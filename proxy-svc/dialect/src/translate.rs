@@ -22,6 +22,7 @@ mod note;
 pub mod policy;
 pub(crate) mod read;
 mod request;
+pub(crate) mod schema;
 mod seal;
 mod stream;
 

@@ -47,8 +47,10 @@ pub enum Role {
 pub struct Tool<'a> {
     pub name: Text<'a>,
     pub description: Option<Text<'a>>,
-    /// JSON Schema of the arguments' object, or Gemini's subset of it; absent = no arguments.
+    /// JSON Schema of the arguments' object; absent = no arguments.
     pub parameters: Option<Value<'a>>,
+    /// The parameters are in Gemini's dialect, which `translate::schema` writes for the others.
+    pub is_openapi: bool,
     pub strict: Option<bool>,
     /// Takes free text (OpenAI's `custom` tools).
     pub is_custom: bool,
@@ -80,6 +82,8 @@ pub enum OutputFormat<'a> {
         name: Option<Text<'a>>,
         description: Option<Text<'a>>,
         schema: Value<'a>,
+        /// The schema is in Gemini's dialect, which `translate::schema` writes for the others.
+        is_openapi: bool,
         strict: Option<bool>,
     },
 }

@@ -13,8 +13,10 @@ pub enum Framing {
     OpenAiEvents,
     Anthropic,
     GeminiEvents,
-    /// Gemini without `alt=sse`: one JSON array.
+    /// Gemini without `alt=sse`: one JSON array, of which at least one element went out.
     GeminiArray,
+    /// The same, of which nothing went out.
+    GeminiArrayStart,
 }
 
 impl Framing {
@@ -29,11 +31,20 @@ impl Framing {
         }
     }
 
+    /// The same for a stream of which nothing went out, where that makes a difference.
+    #[must_use]
+    pub const fn at_start(self) -> Self {
+        match self {
+            Self::GeminiArray => Self::GeminiArrayStart,
+            other => other,
+        }
+    }
+
     const fn protocol(self) -> Protocol {
         match self {
             Self::OpenAiData | Self::OpenAiEvents => Protocol::OpenAi,
             Self::Anthropic => Protocol::Anthropic,
-            Self::GeminiEvents | Self::GeminiArray => Protocol::Gemini,
+            Self::GeminiEvents | Self::GeminiArray | Self::GeminiArrayStart => Protocol::Gemini,
         }
     }
 }
@@ -46,9 +57,8 @@ pub fn stream_event(framing: Framing, error: &ErrorBody<'_>, after_whole_event: 
     let body = framing.protocol().dialect().error_body(error);
     let mut out = Vec::with_capacity(body.len() + 64);
     match framing {
-        Framing::GeminiArray => {
-            // The array's opening bracket or the last element's end went out before this.
-            out.extend_from_slice(b",\n");
+        Framing::GeminiArray | Framing::GeminiArrayStart => {
+            out.extend_from_slice(if framing == Framing::GeminiArray { b",\n" } else { b"[" });
             out.extend_from_slice(&body);
             out.extend_from_slice(b"\n]\n");
             return out;
@@ -59,7 +69,7 @@ pub fn stream_event(framing: Framing, error: &ErrorBody<'_>, after_whole_event: 
     match framing {
         Framing::OpenAiData => out.extend_from_slice(b"data: "),
         Framing::OpenAiEvents | Framing::Anthropic => out.extend_from_slice(b"event: error\ndata: "),
-        Framing::GeminiEvents | Framing::GeminiArray => {}
+        Framing::GeminiEvents | Framing::GeminiArray | Framing::GeminiArrayStart => {}
     }
     match framing {
         Framing::OpenAiEvents => out.extend_from_slice(&responses_event(error)),

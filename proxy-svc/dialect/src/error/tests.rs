@@ -138,6 +138,10 @@ fn an_error_in_an_array_is_its_last_element() {
     let array = format!("[{{\"candidates\":[]}}{}", streamed(Framing::GeminiArray, true));
     let value: Value = serde_json::from_str(&array).unwrap();
     assert_eq!(value[1]["error"]["code"], 503);
+    let framing = Framing::of(Gemini, Operation::StreamGenerateContent, false);
+    let value: Value = serde_json::from_str(&streamed(framing.at_start(), true)).unwrap();
+    assert_eq!(value[0]["error"]["code"], 503);
+    assert_eq!(Framing::Anthropic.at_start(), Framing::Anthropic);
 }
 
 #[test]

@@ -2,15 +2,43 @@
 
 use crate::canonical::{Answer, Request};
 use crate::json::Value;
+use crate::rewrite::resource_name;
 use crate::translate::policy::Foreign;
 use crate::translate::{Caller, Codec, Notes, Rejected, StreamReader, StreamWriter, Target, Terms};
 use crate::usage::Usage;
+
+mod call_ids;
+mod candidate;
+mod finish;
+mod foreign;
+mod log_probabilities;
+mod media;
+mod members;
+mod models;
+mod partial;
+mod read_answer;
+mod read_config;
+mod read_contents;
+mod read_request;
+mod read_result;
+mod read_stream;
+mod read_tools;
+mod subset;
+mod thinking;
+mod usage_metadata;
+mod write_answer;
+mod write_contents;
+mod write_parts;
+mod write_request;
+mod write_result;
+mod write_stream;
+mod write_tools;
 
 pub(crate) struct Generate;
 
 impl Codec for Generate {
     fn read_request<'a>(&self, body: Value<'a>, caller: &Caller<'_>) -> Result<Request<'a>, Rejected> {
-        todo!()
+        read_request::read(body, caller)
     }
 
     fn write_request(
@@ -20,30 +48,34 @@ impl Codec for Generate {
         notes: &mut Notes,
         out: &mut Vec<u8>,
     ) -> Result<(), Rejected> {
-        todo!()
+        write_request::write(request, target, notes, out)
     }
 
     fn path(&self, model: &str, stream: bool) -> String {
-        todo!()
+        let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+        format!("/{}:{method}", resource_name(model))
     }
 
     fn read_answer<'a>(&self, body: Value<'a>) -> Option<Answer<'a>> {
-        todo!()
+        read_answer::read(body)
     }
 
     fn write_answer(&self, answer: &Answer<'_>, usage: Option<&Usage>, terms: &Terms<'_>, out: &mut Vec<u8>) {
-        todo!()
+        write_answer::write(answer, usage, terms, out);
     }
 
     fn stream_reader(&self) -> Box<dyn StreamReader> {
-        todo!()
+        Box::new(read_stream::Reader::default())
     }
 
     fn stream_writer(&self, terms: &Terms<'_>) -> Box<dyn StreamWriter> {
-        todo!()
+        Box::new(write_stream::Writer::new(terms))
     }
 
     fn foreign(&self) -> &'static [Foreign] {
-        &[]
+        foreign::FOREIGN
     }
 }
+
+#[cfg(test)]
+mod tests;

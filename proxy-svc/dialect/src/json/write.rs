@@ -33,6 +33,16 @@ impl<'o> Object<'o> {
         self.out
     }
 
+    /// Where one value has to be written next, under a name that is somebody else's and may need escapes.
+    pub(crate) fn slot(&mut self, name: &str) -> &mut Vec<u8> {
+        if !std::mem::replace(&mut self.is_empty, false) {
+            self.out.push(b',');
+        }
+        write_string(self.out, name);
+        self.out.push(b':');
+        self.out
+    }
+
     pub(crate) fn text(&mut self, name: &str, text: &Text<'_>) -> &mut Self {
         write_text(self.name(name), text);
         self
@@ -108,7 +118,8 @@ impl<'o> Array<'o> {
         Self { out, is_empty: true }
     }
 
-    fn next(&mut self) -> &mut Vec<u8> {
+    /// Where one value has to be written next.
+    pub(crate) fn slot(&mut self) -> &mut Vec<u8> {
         if !std::mem::replace(&mut self.is_empty, false) {
             self.out.push(b',');
         }
@@ -116,17 +127,22 @@ impl<'o> Array<'o> {
     }
 
     pub(crate) fn text(&mut self, text: &Text<'_>) -> &mut Self {
-        write_text(self.next(), text);
+        write_text(self.slot(), text);
         self
     }
 
     pub(crate) fn value(&mut self, value: Value<'_>) -> &mut Self {
-        self.next().extend_from_slice(value.raw().as_bytes());
+        self.slot().extend_from_slice(value.raw().as_bytes());
+        self
+    }
+
+    pub(crate) fn count(&mut self, number: u64) -> &mut Self {
+        write_count(self.slot(), number);
         self
     }
 
     pub(crate) fn object(&mut self) -> Object<'_> {
-        Object::begin(self.next())
+        Object::begin(self.slot())
     }
 }
 
@@ -178,9 +194,9 @@ mod tests {
         }
         object.object("empty");
         object.value_in_string("raw", Value::parse(br#"{"q":1}"#).unwrap());
+        object.slot("a\"b").push(b'1');
         drop(object);
-        let expected =
-            r#"{"a":"x\"y","n":1234567890,"z":null,"list":["\n",null,{"b":false}],"empty":{},"raw":"{\"q\":1}"}"#;
+        let expected = r#"{"a":"x\"y","n":1234567890,"z":null,"list":["\n",null,{"b":false}],"empty":{},"raw":"{\"q\":1}","a\"b":1}"#;
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

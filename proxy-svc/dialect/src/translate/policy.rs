@@ -84,7 +84,7 @@ features! {
     ToolStrict "tools.strict" [SAME, SAME, SAME, Adapted(How::Dropped, "arguments follow the schema as far as the model does")];
     AllowedTools "tool_choice.allowed_tools" [SAME, SAME, Carried("only those tools are sent"), Carried("`allowedFunctionNames`, or only those tools are sent")];
     JsonObject "response_format.json_object" [SAME, SAME, Adapted(How::Approximated, "asked for in the system prompt"), Carried("`responseMimeType`")];
-    JsonSchema "response_format.json_schema" [SAME, Carried("`text.format`"), Carried("`output_config.format`; named as approximated where parts of the schema, or all of it, can only be told to the model"), Carried("`responseJsonSchema`")];
+    JsonSchema "response_format.json_schema" [SAME, Carried("`text.format`"), Carried("`output_config.format`; named as approximated where parts of the schema, or all of it, can only be told to the model"), Carried("`responseJsonSchema`; beside tools, models before Gemini 3 are asked in the system instruction")];
     /// Instructions behind the first turn.
     LateSystem "messages.system" [SAME, SAME, Adapted(How::Approximated, "joined to the system prompt"), Adapted(How::Approximated, "joined to the system instruction")];
     CacheControl "cache_control" [Adapted(How::Dropped, "the provider caches by itself"), Adapted(How::Dropped, "the provider caches by itself"), SAME, Adapted(How::Dropped, "the provider caches by itself")];
@@ -98,7 +98,7 @@ features! {
     ToolResultError "tool_result.is_error" [Adapted(How::Approximated, "said in the result's text"), Adapted(How::Approximated, "said in the result's text"), SAME, Carried("`response.error`")];
     /// The conversation ends with what the model is to go on from.
     Prefill "messages.prefill" [Adapted(How::Approximated, "an earlier turn; the model begins anew"), Adapted(How::Approximated, "an earlier turn; the model begins anew"), Carried("the same; named as approximated for models that take none, to which it is an earlier turn"), Adapted(How::Approximated, "an earlier turn; the model begins anew")];
-    ReasoningBudget "reasoning.budget" [Adapted(How::Approximated, "the effort that comes close"), Adapted(How::Approximated, "the effort that comes close"), Carried("`thinking.budget_tokens`"), Carried("`thinkingBudget`")];
+    ReasoningBudget "reasoning.budget" [Adapted(How::Approximated, "the effort that comes close"), Adapted(How::Approximated, "the effort that comes close"), Carried("`thinking.budget_tokens`"), Adapted(How::Approximated, "`thinkingBudget`; on models with levels the one that comes close")];
     ReasoningEffort "reasoning.effort" [SAME, SAME, Carried("`output_config.effort` on models that have it, else, named as approximated, the budget that comes close"), Adapted(How::Approximated, "`thinkingLevel` on models that have it, else the budget that comes close")];
     ReasoningVisible "reasoning.summary" [Adapted(How::Dropped, "thoughts are shown by compatible providers only, and unasked"), SAME, Carried("`thinking`"), Carried("`includeThoughts`")];
     /// A signature of another provider in the history.

@@ -41,6 +41,25 @@ pub(crate) fn settle_foreign(
     Ok(())
 }
 
+/// A name as the JSON of protocol buffers writes it: `inline_data` is `inlineData`. Both are accepted everywhere there.
+pub(crate) fn camel_case(name: Cow<'_, str>) -> Cow<'_, str> {
+    let begins = name.len() - name.trim_start_matches('_').len();
+    if !name.get(begins..).is_some_and(|rest| rest.contains('_')) {
+        return name;
+    }
+    let mut camel = String::with_capacity(name.len());
+    let mut raise = false;
+    for (at, character) in name.char_indices() {
+        if character == '_' && at >= begins {
+            raise = true;
+        } else {
+            camel.push(if raise { character.to_ascii_uppercase() } else { character });
+            raise = false;
+        }
+    }
+    Cow::Owned(camel)
+}
+
 /// A member that must be a string.
 pub(crate) fn text<'a>(name: &str, value: Value<'a>) -> Result<Text<'a>, Rejected> {
     value.text().ok_or_else(|| Rejected::wrong_type(name, Kind::String))
@@ -87,6 +106,20 @@ pub(crate) fn object<'a>(name: &str, value: Value<'a>) -> Result<Value<'a>, Reje
 mod tests {
     use super::*;
     use crate::translate::How;
+
+    #[test]
+    fn either_case_is_the_same_name() {
+        for (written, name) in [
+            ("inline_data", "inlineData"),
+            ("inlineData", "inlineData"),
+            ("_response_json_schema", "_responseJsonSchema"),
+            ("__", "__"),
+            ("", ""),
+            ("text_", "text"),
+        ] {
+            assert_eq!(camel_case(Cow::Borrowed(written)), name);
+        }
+    }
 
     #[test]
     fn foreign_members_are_noted_or_rejected() {

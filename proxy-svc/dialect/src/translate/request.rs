@@ -44,6 +44,7 @@ impl Rejected {
     fn prefixed(self, outer: &str) -> Self {
         let Self { param, message } = self;
         if param.is_empty() {
+            let message = message.replacen("``", &format!("`{outer}`"), 1);
             return Self { param: outer.to_owned(), message };
         }
         let joined = format!("{outer}.{param}");
@@ -146,5 +147,7 @@ mod tests {
         let rejected = Rejected::missing("url").inside("image_url").inside_element("content", 1);
         assert_eq!(rejected.param, "content[1].image_url.url");
         assert_eq!(rejected.message, "`content[1].image_url.url` is required");
+        let rejected = Rejected::wrong_type("", Kind::String).inside_element("stop", 2);
+        assert_eq!((&*rejected.param, &*rejected.message), ("stop[2]", "`stop[2]` must be a string"));
     }
 }

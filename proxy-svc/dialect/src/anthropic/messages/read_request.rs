@@ -115,7 +115,7 @@ impl Reader<'_> {
         let schema = read::object("schema", schema)?;
         self.others(value, place, &["type", "schema"])?;
         // Anthropic's answers always follow the schema.
-        Ok(OutputFormat::JsonSchema { name: None, description: None, schema, strict: Some(true) })
+        Ok(OutputFormat::JsonSchema { name: None, description: None, schema, strict: Some(true), is_openapi: false })
     }
 
     /// Whoever turns thinking on sees the thoughts, unless they are to be left out.

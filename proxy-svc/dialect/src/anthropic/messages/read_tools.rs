@@ -30,6 +30,7 @@ impl Reader<'_> {
             name: required(value, "name")?,
             description: None,
             parameters: None,
+            is_openapi: false,
             strict: None,
             is_custom: false,
             cache: None,
