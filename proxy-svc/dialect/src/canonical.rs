@@ -12,6 +12,7 @@ mod request;
 
 pub use answer::{Answer, Choice, Finish};
 pub use content::{Arguments, Block, CacheControl, Media, Reasoning, Signature, ToolCall, ToolResult};
+pub(crate) use content::{join, write_texts};
 pub use event::{BlockStart, Delta, Event};
 pub use request::{
     Effort, Message, OutputFormat, ReasoningRequest, Request, Role, Sampling, ServiceUser, Tool, ToolChoice,

@@ -29,7 +29,7 @@ pub(crate) use frames::Frame;
 pub(crate) use names::NameRule;
 pub use names::Names;
 pub use note::{How, Note, Notes, header_value};
-pub use request::{Caller, Rejected, Target, Written, read_request, write_request};
+pub use request::{Caller, Rejected, Target, Written, echo, read_request, write_request};
 pub use seal::{NoSeal, Seal};
 pub(crate) use seal::{open_signature, open_text, seal_text, sealed_base64};
 pub use stream::{StreamTranslator, Terms};

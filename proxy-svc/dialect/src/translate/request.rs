@@ -89,6 +89,11 @@ pub fn read_request<'a>(format: Format, body: &'a [u8], caller: &Caller<'_>) -> 
     format.codec().read_request(body, caller)
 }
 
+/// What the answers to a request repeat of it or depend on, for [`super::Terms`].
+pub fn echo(format: Format, body: &[u8]) -> Vec<u8> {
+    Value::parse(body).map(|body| format.codec().echo(body)).unwrap_or_default()
+}
+
 /// Writes a request for a target.
 pub fn write_request(request: &Request<'_>, target: &Target<'_>) -> Result<Written, Rejected> {
     let mut notes = Notes::new(target.format, &request.notes);

@@ -1,0 +1,1 @@
+//! What holds for the codec as a whole.
