@@ -42,6 +42,7 @@ impl Rejected {
     fn prefixed(self, outer: &str) -> Self {
         let Self { param, message } = self;
         if param.is_empty() {
+            let message = message.replacen("``", &format!("`{outer}`"), 1);
             return Self { param: outer.to_owned(), message };
         }
         let joined = format!("{outer}.{param}");
@@ -113,5 +114,7 @@ mod tests {
         let rejected = Rejected::missing("url").inside("image_url").inside_element("content", 1);
         assert_eq!(rejected.param, "content[1].image_url.url");
         assert_eq!(rejected.message, "`content[1].image_url.url` is required");
+        let element = Rejected::wrong_type("", Kind::Object).inside_element("messages", 1);
+        assert_eq!(element.message, "`messages[1]` must be an object");
     }
 }

@@ -94,7 +94,7 @@ fn through(stream: &str, terms: &Terms<'_>) -> (String, bool, Option<String>) {
 
 /// The chunks of a stream, with `data: ` before each.
 fn sse(chunks: &[&str]) -> String {
-    chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect()
+    chunks.iter().flat_map(|chunk| ["data: ", chunk, "\n\n"]).collect()
 }
 
 fn chunks(stream: &str) -> Vec<Json> {

@@ -110,8 +110,9 @@ impl Writing<'_, '_, '_> {
     /// Returns the effort that was written.
     fn reasoning(&mut self, object: &mut Object<'_>) -> Result<Option<Effort>, Rejected> {
         let asked = &self.request.reasoning;
-        if (asked.visible == Some(true) || asked.summary.is_some()) && self.notes.allows(Feature::ReasoningVisible)? {
+        if asked.visible == Some(true) || asked.summary.is_some() {
             // There is nothing to ask for it with.
+            self.notes.allows(Feature::ReasoningVisible)?;
         }
         let Some(wanted) = asked.effective_effort() else { return Ok(None) };
         let feature = if asked.effort.is_some() || asked.enabled == Some(false) {

@@ -143,7 +143,7 @@ fn thoughts_come_back_once_and_with_their_signature() {
 
     assert_eq!(read(r#""reasoning":"t""#), [thought("t", None), said.clone()]);
     // Another gateway's signature is nobody's here; OpenAI's own is an id and what it encrypted.
-    assert_eq!(read(r#""reasoning_details":[{"type":"reasoning.encrypted","data":"x"}]"#), [said.clone()]);
+    assert_eq!(read(r#""reasoning_details":[{"type":"reasoning.encrypted","data":"x"}]"#), std::slice::from_ref(&said));
     let own = Signature { origin: Protocol::OpenAi, value: Text::from("rs_1 gAAA") };
     assert_eq!(
         read(r#""reasoning_details":[{"type":"reasoning.encrypted","data":"rs_1 gAAA"}]"#),
@@ -332,6 +332,6 @@ fn wrong_types_are_refused_with_the_way_to_them() {
     ] {
         let (found, message) = rejected(&body);
         assert_eq!(found, param, "{body}: {message}");
-        assert!(!message.is_empty());
+        assert!(message.contains(&found) && !message.contains("``"), "{message}");
     }
 }

@@ -11,7 +11,7 @@ fn text(text: &str) -> Block<'_> {
     Block::text(Text::from(text))
 }
 
-fn said<'a>(role: Role, content: Vec<Block<'a>>) -> Message<'a> {
+const fn said(role: Role, content: Vec<Block<'_>>) -> Message<'_> {
     Message { role, content }
 }
 
