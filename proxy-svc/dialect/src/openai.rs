@@ -16,6 +16,7 @@ pub(crate) mod embeddings;
 mod endpoint;
 mod error;
 mod headers;
+pub(crate) mod schema;
 mod usage;
 
 pub(crate) use error::Inner;

@@ -26,6 +26,8 @@ pub(crate) mod schema;
 mod seal;
 mod stream;
 
+#[cfg(test)]
+pub(crate) use answer::write_answer;
 pub use answer::{Unreadable, write_error};
 pub(crate) use codec::{Codec, StreamReader, StreamWriter};
 pub(crate) use count::write_only;

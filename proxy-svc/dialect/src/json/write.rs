@@ -53,6 +53,17 @@ impl<'o> Object<'o> {
         self
     }
 
+    /// Several texts as one string, with nothing between them.
+    pub(crate) fn texts(&mut self, name: &str, texts: &[&Text<'_>]) -> &mut Self {
+        let out = self.name(name);
+        out.push(b'"');
+        for text in texts {
+            text.write_escaped(out);
+        }
+        out.push(b'"');
+        self
+    }
+
     pub(crate) fn count(&mut self, name: &str, number: u64) -> &mut Self {
         write_count(self.name(name), number);
         self
@@ -193,10 +204,11 @@ mod tests {
             array.object().boolean("b", false);
         }
         object.object("empty");
+        object.texts("joined", &[&Text::Escaped("\\n"), &Text::plain("\"")]);
         object.value_in_string("raw", Value::parse(br#"{"q":1}"#).unwrap());
         object.slot("a\"b").push(b'1');
         drop(object);
-        let expected = r#"{"a":"x\"y","n":1234567890,"z":null,"list":["\n",null,{"b":false}],"empty":{},"raw":"{\"q\":1}","a\"b":1}"#;
+        let expected = r#"{"a":"x\"y","n":1234567890,"z":null,"list":["\n",null,{"b":false}],"empty":{},"joined":"\n\"","raw":"{\"q\":1}","a\"b":1}"#;
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

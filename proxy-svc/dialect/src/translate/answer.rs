@@ -15,7 +15,7 @@ pub struct Unreadable;
 
 /// Writes a whole answer for the caller. `usage` is what [`crate::usage::Tap`] found in the same body; `names` are
 /// those that the request was written with.
-pub(super) fn write_answer(
+pub(crate) fn write_answer(
     from: Format,
     to: Format,
     body: &[u8],

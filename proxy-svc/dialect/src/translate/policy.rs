@@ -104,7 +104,7 @@ features! {
     /// A signature of another provider in the history.
     OthersSignature "reasoning.signature" [Adapted(How::Dropped, "it is another provider's"), Adapted(How::Dropped, "it is another provider's"), Adapted(How::Dropped, "it is another provider's"), Adapted(How::Dropped, "it is another provider's")];
     /// Thoughts in the history.
-    ReasoningHistory "messages.reasoning" [Adapted(How::Dropped, "the model thinks anew"), Carried("where the provider made them, with their signature"), Carried("where the provider made them, with their signature"), Carried("where the provider made them, with their signature")];
+    ReasoningHistory "messages.reasoning" [Adapted(How::Dropped, "the model thinks anew; compatible models that want the thoughts before a call get them back"), Carried("where the provider made them, with their signature"), Carried("where the provider made them, with their signature"), Carried("where the provider made them, with their signature")];
     RefusalHistory "messages.refusal" [SAME, SAME, Carried("as text"), Carried("as text")];
     User "user" [SAME, SAME, Carried("`metadata.user_id`"), Adapted(How::Dropped, "the provider is told of no user")];
     CacheKey "prompt_cache_key" [SAME, SAME, Adapted(How::Dropped, "the provider caches by prefix"), Adapted(How::Dropped, "the provider caches by prefix")];

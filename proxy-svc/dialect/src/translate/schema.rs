@@ -4,6 +4,8 @@
 //! names of members in either case, counts in strings. All others take JSON Schema, and every writer of tools and
 //! answer formats has to come through here.
 
+use std::borrow::Cow;
+
 use crate::json::write::{Array, Object};
 use crate::json::{Kind, Value};
 
@@ -18,14 +20,14 @@ pub(crate) fn write_json_schema(object: &mut Object<'_>, name: &str, schema: Val
     }
 }
 
-/// The same as a text, for targets that are told of a schema in words.
-pub(crate) fn json_schema_text(schema: Value<'_>, is_openapi: bool) -> String {
+/// The same as a text, for what has to be looked into or told in words.
+pub(crate) fn json_schema(schema: Value<'_>, is_openapi: bool) -> Cow<'_, str> {
     if !is_openapi {
-        return schema.raw().to_owned();
+        return Cow::Borrowed(schema.raw());
     }
     let mut out = Vec::new();
     write(schema, &mut out);
-    String::from_utf8(out).unwrap_or_default()
+    Cow::Owned(String::from_utf8(out).unwrap_or_default())
 }
 
 /// A value is at most 127 containers deep, so that this is too.
@@ -136,7 +138,7 @@ mod tests {
         let mut out = Vec::new();
         write_json_schema(&mut Object::begin(&mut out), "s", Value::parse(text.as_bytes()).unwrap(), true);
         let written: Json = serde_json::from_slice(&out).unwrap();
-        let alone = json_schema_text(Value::parse(text.as_bytes()).unwrap(), true);
+        let alone = json_schema(Value::parse(text.as_bytes()).unwrap(), true);
         assert_eq!(serde_json::from_str::<Json>(&alone).unwrap(), written["s"]);
         written["s"].clone()
     }

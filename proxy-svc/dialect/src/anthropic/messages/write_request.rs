@@ -4,6 +4,7 @@ use crate::canonical::{Block, CacheControl, OutputFormat, Request, Sampling as A
 use crate::json::write::Object;
 use crate::translate::conversation::Turns;
 use crate::translate::policy::Feature;
+use crate::translate::schema::json_schema;
 use crate::translate::{How, Notes, Rejected, Target};
 
 use super::arrange;
@@ -100,8 +101,11 @@ impl Format {
                 let instruction = notes.allows(Feature::JsonObject)?.then(|| JSON_OBJECT.to_owned());
                 return Ok(Self { enforced: None, instruction });
             }
-            OutputFormat::JsonSchema { schema, description, .. } => (*schema, description.as_ref()),
+            OutputFormat::JsonSchema { schema, description, is_openapi, .. } => {
+                (json_schema(*schema, *is_openapi), description.as_ref())
+            }
         };
+        let schema = Value::parse(schema.as_bytes()).unwrap_or(Value::EMPTY_OBJECT);
         notes.allows(Feature::JsonSchema)?;
         if !model.takes_schemas {
             notes.add(Feature::JsonSchema.name(), How::Approximated);

@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 
 use crate::canonical::{Block, Request, Text, Tool, ToolChoice};
+use crate::json::Value;
 use crate::json::write::{Array, Object};
 use crate::translate::policy::Feature;
+use crate::translate::schema::json_schema;
 use crate::translate::{How, NameRule, Notes, Rejected};
 
 use super::blocks::write_cache;
@@ -144,7 +146,9 @@ fn write_tool(
         notes.add(Feature::ToolStrict.name(), How::Dropped);
     }
     let is_strict = is_strict && model.takes_schemas;
-    let schema = schema::of_tool(tool.parameters, is_strict).ok_or_else(|| {
+    let parameters = tool.parameters.map(|schema| json_schema(schema, tool.is_openapi));
+    let parameters = parameters.as_ref().and_then(|text| Value::parse(text.as_bytes()).ok());
+    let schema = schema::of_tool(parameters, is_strict).ok_or_else(|| {
         Rejected::new("parameters", "`parameters` must be the schema of an object").inside_element("tools", index)
     })?;
     if schema.is_looser {

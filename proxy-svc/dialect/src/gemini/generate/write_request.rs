@@ -7,7 +7,7 @@ use crate::json::Value;
 use crate::json::write::Object;
 use crate::translate::conversation::{Turns, texts};
 use crate::translate::policy::Feature;
-use crate::translate::schema::{json_schema_text, write_json_schema};
+use crate::translate::schema::{json_schema, write_json_schema};
 use crate::translate::{How, Notes, Rejected, Target};
 
 /// More are an error at the provider.
@@ -204,7 +204,7 @@ fn format_in_words(request: &Request<'_>, model: Model, notes: &mut Notes) -> Op
             Feature::JsonSchema,
             format!(
                 "When you answer, answer with JSON that follows this JSON Schema and nothing else: {}",
-                json_schema_text(*schema, *is_openapi)
+                json_schema(*schema, *is_openapi)
             ),
         ),
     };

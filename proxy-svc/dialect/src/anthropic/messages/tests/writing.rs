@@ -42,7 +42,15 @@ pub(super) fn result(id: &'static str, content: Vec<Block<'static>>) -> Block<'s
 }
 
 pub(super) fn tool(name: &'static str) -> Tool<'static> {
-    Tool { name: Text::from(name), description: None, parameters: None, strict: None, is_custom: false, cache: None }
+    Tool {
+        name: Text::from(name),
+        description: None,
+        parameters: None,
+        strict: None,
+        is_custom: false,
+        is_openapi: false,
+        cache: None,
+    }
 }
 
 pub(super) fn thought(said: &'static str, origin: Protocol, value: &'static str) -> Block<'static> {
@@ -379,7 +387,7 @@ fn media_are_written_as_anthropic_takes_them() {
 #[test]
 fn answers_take_a_form_by_schema_or_by_instruction() {
     let schema = Value::parse(br#"{"type":"object","properties":{"a":{"type":"string"}}}"#).unwrap();
-    let wanted = OutputFormat::JsonSchema { name: None, description: None, schema, strict: None };
+    let wanted = OutputFormat::JsonSchema { name: None, description: None, schema, strict: None, is_openapi: false };
     let mut request = Request { format: wanted, ..asking(vec![user("Hi"), message(Role::Assistant, vec![text("{")])]) };
     let (body, notes) = written(&request);
     let expected = json!({"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": false});
