@@ -11,6 +11,7 @@ mod event;
 mod request;
 
 pub use answer::{Answer, Choice, Finish};
+pub(crate) use content::join;
 pub use content::{Arguments, Block, CacheControl, Media, Reasoning, Signature, ToolCall, ToolResult};
 pub use event::{BlockStart, Delta, Event};
 pub use request::{

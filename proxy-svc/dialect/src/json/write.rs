@@ -128,6 +128,14 @@ impl<'o> Array<'o> {
     pub(crate) fn object(&mut self) -> Object<'_> {
         Object::begin(self.next())
     }
+
+    /// Elements that were written elsewhere, without the brackets around them.
+    pub(crate) fn elements(&mut self, written: &[u8]) -> &mut Self {
+        if !written.is_empty() {
+            self.next().extend_from_slice(written);
+        }
+        self
+    }
 }
 
 impl Drop for Array<'_> {
@@ -174,13 +182,13 @@ mod tests {
         {
             let mut array = object.array("list");
             array.text(&Text::Escaped("\\n")).value(Value::NULL);
-            array.object().boolean("b", false);
+            array.elements(b"").elements(b"1,2").object().boolean("b", false);
         }
         object.object("empty");
         object.value_in_string("raw", Value::parse(br#"{"q":1}"#).unwrap());
         drop(object);
         let expected =
-            r#"{"a":"x\"y","n":1234567890,"z":null,"list":["\n",null,{"b":false}],"empty":{},"raw":"{\"q\":1}"}"#;
+            r#"{"a":"x\"y","n":1234567890,"z":null,"list":["\n",null,1,2,{"b":false}],"empty":{},"raw":"{\"q\":1}"}"#;
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

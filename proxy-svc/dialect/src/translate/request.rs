@@ -42,6 +42,8 @@ impl Rejected {
     fn prefixed(self, outer: &str) -> Self {
         let Self { param, message } = self;
         if param.is_empty() {
+            // The fault is the value itself, which had no name yet.
+            let message = message.replacen("``", &format!("`{outer}`"), 1);
             return Self { param: outer.to_owned(), message };
         }
         let joined = format!("{outer}.{param}");
@@ -108,5 +110,7 @@ mod tests {
         let rejected = Rejected::missing("url").inside("image_url").inside_element("content", 1);
         assert_eq!(rejected.param, "content[1].image_url.url");
         assert_eq!(rejected.message, "`content[1].image_url.url` is required");
+        let rejected = Rejected::wrong_type("", Kind::String).inside_element("include", 0);
+        assert_eq!((&*rejected.param, &*rejected.message), ("include[0]", "`include[0]` must be a string"));
     }
 }
