@@ -7,28 +7,21 @@ use crate::translate::Rejected;
 
 /// What stands in `image_url`, or in `file_data` as a data URL.
 pub(super) fn from_url<'a>(name: &str, url: Text<'a>) -> Result<Media<'a>, Rejected> {
-    match &url {
+    match url {
         // Some clients escape each slash, which base64 has many of.
         Text::Escaped(inner) if memchr::memchr(b'\\', inner.as_bytes()).is_none() => {
-            let inner: &'a str = inner;
-            match data_url(inner) {
-                None => Ok(Media::Url { url, media_type: None }),
-                Some(found) => {
-                    let (media_type, data) = found.ok_or_else(|| not_base64(name))?;
-                    Ok(Media::Inline { media_type: Text::Escaped(media_type), data: Text::Escaped(data) })
-                }
-            }
+            let Some(rest) = data_of(inner) else { return Ok(Media::Url { url, media_type: None }) };
+            let (media_type, data) = parts(rest).ok_or_else(|| not_base64(name))?;
+            Ok(Media::Inline { media_type: Text::Escaped(media_type), data: Text::Escaped(data) })
         }
         _ => {
             let decoded = url.decode();
-            match data_url(&decoded) {
-                None => Ok(Media::Url { url: Text::from(decoded.into_owned()), media_type: None }),
-                Some(found) => {
-                    let (media_type, data) = found.ok_or_else(|| not_base64(name))?;
-                    let (media_type, data) = (media_type.to_owned(), data.to_owned());
-                    Ok(Media::Inline { media_type: Text::from(media_type), data: Text::from(data) })
-                }
-            }
+            let Some(rest) = data_of(&decoded) else {
+                return Ok(Media::Url { url: Text::from(decoded.into_owned()), media_type: None });
+            };
+            let (media_type, data) = parts(rest).ok_or_else(|| not_base64(name))?;
+            let (media_type, data) = (media_type.to_owned(), data.to_owned());
+            Ok(Media::Inline { media_type: Text::from(media_type), data: Text::from(data) })
         }
     }
 }
@@ -37,16 +30,17 @@ fn not_base64(name: &str) -> Rejected {
     Rejected::new(name, format!("`{name}` must be base64 when it is a data URL"))
 }
 
-/// The media type and the data of a data URL: `None` when it is none, `Some(None)` when it is not base64.
-fn data_url(url: &str) -> Option<Option<(&str, &str)>> {
+/// What follows the scheme of a data URL.
+fn data_of(url: &str) -> Option<&str> {
     let (scheme, rest) = url.split_at_checked(5)?;
-    if !scheme.eq_ignore_ascii_case("data:") {
-        return None;
-    }
-    let Some((head, data)) = rest.split_once(',') else { return Some(None) };
-    let Some(parameters) = head.strip_suffix(";base64") else { return Some(None) };
-    let media_type = parameters.split(';').next().unwrap_or_default().trim();
-    Some(Some((if media_type.is_empty() { "application/octet-stream" } else { media_type }, data)))
+    scheme.eq_ignore_ascii_case("data:").then_some(rest)
+}
+
+/// The media type and the base64; `None` when it is another encoding.
+fn parts(rest: &str) -> Option<(&str, &str)> {
+    let (head, data) = rest.split_once(',')?;
+    let media_type = head.strip_suffix(";base64")?.split(';').next().unwrap_or_default().trim();
+    Some((if media_type.is_empty() { "application/octet-stream" } else { media_type }, data))
 }
 
 /// What `file_data` holds: a data URL, or base64 of a file whose kind its name tells.

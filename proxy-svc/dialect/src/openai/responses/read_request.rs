@@ -1,5 +1,7 @@
 //! A caller's request: the members of its body.
 
+use std::borrow::Cow;
+
 use crate::canonical::{Effort, OutputFormat, ReasoningRequest, Request, Text};
 use crate::json::{Kind, Value};
 use crate::translate::read::{boolean, count, list, number, object, settle_foreign, string, text};
@@ -148,7 +150,7 @@ fn read_stream_options(value: Value<'_>, notes: &mut Vec<Note>) -> Result<(), Re
     Ok(())
 }
 
-fn inner<'a>(value: Value<'a>) -> Result<impl Iterator<Item = (std::borrow::Cow<'a, str>, Value<'a>)>, Rejected> {
+fn inner(value: Value<'_>) -> Result<impl Iterator<Item = (Cow<'_, str>, Value<'_>)>, Rejected> {
     if value.kind() == Kind::Object { Ok(value.members()) } else { Err(Rejected::wrong_type("", Kind::Object)) }
 }
 

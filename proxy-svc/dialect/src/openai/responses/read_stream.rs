@@ -41,7 +41,7 @@ impl StreamReader for Reader {
             return;
         }
         let Some(data) = frame.value().filter(|data| data.kind() == Kind::Object) else {
-            return self.malformed("an event of the stream is no JSON object", sink);
+            return self.read_broken(frame, sink);
         };
         let kind = data.get("type").and_then(Value::string);
         let kind = kind.as_deref().or_else(|| std::str::from_utf8(frame.name).ok()).unwrap_or_default();
@@ -54,7 +54,9 @@ impl StreamReader for Reader {
     }
 
     fn finish(&mut self, sink: &mut dyn FnMut(Event<'_>)) {
-        self.end_items(None, sink);
+        if !self.has_ended {
+            self.end_items(None, sink);
+        }
     }
 }
 
@@ -165,6 +167,19 @@ impl Reader {
             finish => finish,
         };
         sink(Event::Finish { choice: 0, finish, stop_sequence: None });
+    }
+
+    /// An event that came whole and is no JSON. Some providers break those that say how the response is set up, which
+    /// is in the way of nothing: what the model made is in other events.
+    fn read_broken(&mut self, frame: &Frame<'_>, sink: Sink<'_>) {
+        let is_whole = [&b"\n\n"[..], b"\r\n\r\n", b"\r\r"].iter().any(|end| frame.raw.ends_with(end));
+        let data = frame.data.trim_ascii();
+        let in_data = data.strip_prefix(br#"{"type":""#).and_then(|rest| rest.split(|byte| *byte == b'"').next());
+        match if frame.name.is_empty() { in_data.unwrap_or_default() } else { frame.name } {
+            b"response.created" | b"response.in_progress" | b"response.queued" if is_whole => {}
+            b"response.completed" if is_whole => self.read_event("response.completed", Value::EMPTY_OBJECT, sink),
+            _ => self.malformed("an event of the stream is no JSON object", sink),
+        }
     }
 
     fn fail(&mut self, error: Value<'_>, sink: Sink<'_>) {

@@ -6,7 +6,6 @@
 
 use crate::Protocol;
 use crate::canonical::{BlockStart, Delta, Event, Finish, Signature, Text};
-use crate::json::Value;
 use crate::json::write::Object;
 use crate::translate::{Seal, StreamWriter, Terms, calls, seal_text};
 use crate::usage::Usage;

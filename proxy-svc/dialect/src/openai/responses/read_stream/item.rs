@@ -260,7 +260,9 @@ impl Call {
             }
             _ => {
                 let has_calls = !calls.is_empty();
-                calls.into_iter().for_each(|call| teller.whole_call(call));
+                for call in calls {
+                    teller.whole_call(call);
+                }
                 has_calls
             }
         }
