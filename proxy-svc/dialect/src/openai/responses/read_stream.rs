@@ -14,9 +14,12 @@ use crate::usage::ProviderError;
 
 use super::read_answer::finish_of;
 
+mod call;
 mod item;
+mod tell;
 
-use item::{Item, Sink};
+use item::Item;
+use tell::Sink;
 
 #[derive(Debug, Default)]
 pub(super) struct Reader {

@@ -134,6 +134,10 @@ fn write_reasoning(
 ) -> Result<Option<Effort>, Rejected> {
     let asked = &request.reasoning;
     let mut effort = asked.effective_effort();
+    // Told to think and not how hard: the newer models do not unless they are told.
+    if effort.is_none() && asked.enabled == Some(true) && matches!(reasons, Reasons::Within(Effort::None, _)) {
+        effort = Some(Effort::Medium);
+    }
     let mut is_visible = asked.visible == Some(true);
     if reasons == Reasons::Never {
         // A model that never thinks does what was asked when it was asked not to.

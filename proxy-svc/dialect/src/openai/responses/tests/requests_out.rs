@@ -284,6 +284,11 @@ fn reasoning_is_said_as_the_model_takes_it() {
     let dropped = "reasoning.effort=dropped".to_owned();
     assert_eq!(with(Some(Effort::Low), None, Some(true), "gpt-4o"), (none.clone(), none, dropped));
 
+    let mut on = asked(vec![text("Hi")]);
+    on.reasoning.enabled = Some(true);
+    assert_eq!(write(&on).0["reasoning"], json!({"effort": "medium"}));
+    assert_eq!(write_to(&on, &target("o3")).unwrap().0.get("reasoning"), None);
+
     let mut off = asked(vec![text("Hi")]);
     off.reasoning.enabled = Some(false);
     let (body, notes) = write_to(&off, &target("gpt-4o")).unwrap();
