@@ -82,9 +82,15 @@ impl<'a> Translator<'a> {
     pub(crate) fn step(&self, candidate: &Candidate<'_>) -> Result<Step, Rejected> {
         let provider = &candidate.pool.provider;
         match self.inquiry.task() {
-            Some(task) if !speaks(provider, task) => self.translated(task, candidate),
+            Some(task) if !speaks(provider, task) || self.holds_sealed(task) => self.translated(task, candidate),
             _ => Ok(Step::Send(self.untouched(candidate))),
         }
+    }
+
+    /// What another provider signed in this conversation is sealed, and this one would stumble over it: the request is
+    /// written anew, in its own protocol.
+    fn holds_sealed(&self, task: Task) -> bool {
+        matches!(task, Task::Conversation(_) | Task::TokenCount(_)) && translate::may_hold_sealed(self.inquiry.body())
     }
 
     fn untouched(&self, candidate: &Candidate<'_>) -> Outgoing {
@@ -111,6 +117,9 @@ impl<'a> Translator<'a> {
             Task::Conversation(to) => {
                 let request = self.understand(task).request.as_ref().map_err(Clone::clone)?;
                 target.format = match protocol {
+                    Protocol::OpenAi if to == Format::Responses && provider.responses_api => Format::Responses,
+                    // Its caller expects nothing that only the Responses API has.
+                    Protocol::OpenAi if to == Format::Chat => Format::Chat,
                     Protocol::OpenAi if provider.responses_api && translate::prefers_responses(request) => {
                         Format::Responses
                     }

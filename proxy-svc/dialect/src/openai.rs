@@ -17,6 +17,7 @@ mod endpoint;
 mod error;
 mod headers;
 pub(crate) mod schema;
+pub(crate) mod strictness;
 mod usage;
 
 pub(crate) use error::Inner;

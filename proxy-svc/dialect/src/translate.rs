@@ -36,12 +36,12 @@ pub use embeddings::{EmbeddingShape, FOREIGN as EMBEDDING_FOREIGN, write_embeddi
 pub use exchange::{Exchange, Task};
 pub use format::Format;
 pub(crate) use frames::Frame;
-pub(crate) use names::NameRule;
 pub use names::Names;
+pub(crate) use names::{NameRule, hash};
 pub use note::{How, Note, Notes, header_value};
 pub use request::{
     Caller, Rejected, Target, Written, echo, prefers_responses, read_count_request, read_request, write_request,
 };
-pub use seal::{NoSeal, Seal};
+pub use seal::{NoSeal, Seal, may_hold_sealed};
 pub(crate) use seal::{open_signature, open_text, seal_text, sealed_base64};
 pub use stream::{StreamTranslator, Terms};

@@ -2,8 +2,9 @@
 
 use crate::canonical::{Answer, Request};
 use crate::json::Value;
+use crate::json::write::Object;
 use crate::translate::policy::Foreign;
-use crate::translate::{Caller, Codec, Notes, Rejected, StreamReader, StreamWriter, Target, Terms};
+use crate::translate::{Caller, Codec, Notes, Rejected, StreamReader, StreamWriter, Target, Terms, write_only};
 use crate::usage::Usage;
 
 mod arrange;
@@ -62,6 +63,22 @@ impl Codec for Messages {
 
     fn stream_writer(&self, terms: &Terms<'_>) -> Box<dyn StreamWriter> {
         Box::new(write_stream::Writer::new(terms))
+    }
+
+    fn count_path(&self, _model: &str) -> Option<String> {
+        Some("/messages/count_tokens".to_owned())
+    }
+
+    fn write_count_body(&self, conversation: Value<'_>, _model: &str, out: &mut Vec<u8>) {
+        write_only(
+            &mut Object::begin(out),
+            conversation,
+            &["model", "messages", "system", "tools", "tool_choice", "thinking", "output_config"],
+        );
+    }
+
+    fn read_count(&self, body: Value<'_>) -> Option<u64> {
+        body.get("input_tokens")?.count()
     }
 
     fn foreign(&self) -> &'static [Foreign] {

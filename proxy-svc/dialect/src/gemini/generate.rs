@@ -2,9 +2,10 @@
 
 use crate::canonical::{Answer, Request};
 use crate::json::Value;
+use crate::json::write::Object;
 use crate::rewrite::resource_name;
 use crate::translate::policy::Foreign;
-use crate::translate::{Caller, Codec, Notes, Rejected, StreamReader, StreamWriter, Target, Terms};
+use crate::translate::{Caller, Codec, Notes, Rejected, StreamReader, StreamWriter, Target, Terms, write_only};
 use crate::usage::Usage;
 
 mod call_ids;
@@ -70,6 +71,30 @@ impl Codec for Generate {
 
     fn stream_writer(&self, terms: &Terms<'_>) -> Box<dyn StreamWriter> {
         Box::new(write_stream::Writer::new(terms))
+    }
+
+    fn count_path(&self, model: &str) -> Option<String> {
+        Some(format!("/{}:countTokens", resource_name(model)))
+    }
+
+    /// Either the contents alone, or a whole request for an answer.
+    fn counted<'a>(&self, body: Value<'a>) -> Value<'a> {
+        body.get("generateContentRequest").or_else(|| body.get("generate_content_request")).unwrap_or(body)
+    }
+
+    fn write_count_body(&self, conversation: Value<'_>, model: &str, out: &mut Vec<u8>) {
+        let mut body = Object::begin(out);
+        let mut request = body.object("generateContentRequest");
+        request.string("model", &resource_name(model));
+        write_only(&mut request, conversation, &["contents", "systemInstruction", "tools", "toolConfig"]);
+    }
+
+    fn read_count(&self, body: Value<'_>) -> Option<u64> {
+        body.get("totalTokens")?.count()
+    }
+
+    fn write_count(&self, tokens: u64, out: &mut Vec<u8>) {
+        Object::begin(out).count("totalTokens", tokens);
     }
 
     fn foreign(&self) -> &'static [Foreign] {

@@ -155,6 +155,14 @@ impl<'o> Array<'o> {
     pub(crate) fn object(&mut self) -> Object<'_> {
         Object::begin(self.slot())
     }
+
+    /// Elements that were written elsewhere, without the brackets around them.
+    pub(crate) fn elements(&mut self, written: &[u8]) -> &mut Self {
+        if !written.is_empty() {
+            self.slot().extend_from_slice(written);
+        }
+        self
+    }
 }
 
 impl Drop for Array<'_> {
@@ -201,14 +209,14 @@ mod tests {
         {
             let mut array = object.array("list");
             array.text(&Text::Escaped("\\n")).value(Value::NULL);
-            array.object().boolean("b", false);
+            array.elements(b"").elements(b"1,2").object().boolean("b", false);
         }
         object.object("empty");
         object.texts("joined", &[&Text::Escaped("\\n"), &Text::plain("\"")]);
         object.value_in_string("raw", Value::parse(br#"{"q":1}"#).unwrap());
         object.slot("a\"b").push(b'1');
         drop(object);
-        let expected = r#"{"a":"x\"y","n":1234567890,"z":null,"list":["\n",null,{"b":false}],"empty":{},"joined":"\n\"","raw":"{\"q\":1}","a\"b":1}"#;
+        let expected = r#"{"a":"x\"y","n":1234567890,"z":null,"list":["\n",null,1,2,{"b":false}],"empty":{},"joined":"\n\"","raw":"{\"q\":1}","a\"b":1}"#;
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

@@ -23,7 +23,6 @@ mod read_request;
 mod read_stream;
 mod read_tools;
 mod reasoning;
-mod strictness;
 mod write_answer;
 mod write_messages;
 mod write_parts;

@@ -1,5 +1,8 @@
-//! The schema of a function's arguments as OpenAI takes it.
+//! Schemas of tools and answers, as OpenAI takes them.
 
+use std::borrow::Cow;
+
+use crate::canonical::Text;
 use crate::json::Value;
 use crate::json::write::Object;
 use crate::translate::schema::json_schema;
@@ -25,9 +28,29 @@ pub(crate) fn write_parameters(object: &mut Object<'_>, name: &str, schema: Valu
     }
 }
 
+/// The name of an answer's schema: OpenAI demands one, of at most 64 letters, digits, `_` and `-`.
+pub(crate) fn format_name<'n>(name: Option<&'n Text<'_>>) -> Cow<'n, str> {
+    let is_allowed = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
+    let name = name.map(Text::decode).unwrap_or_default();
+    if name.is_empty() {
+        return Cow::Borrowed("response");
+    }
+    if name.len() <= 64 && name.chars().all(is_allowed) {
+        return name;
+    }
+    Cow::Owned(name.chars().take(64).map(|character| if is_allowed(character) { character } else { '_' }).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_formats_have_letters_only() {
+        assert_eq!(format_name(None), "response");
+        assert_eq!(format_name(Some(&Text::from("My Schema.1"))), "My_Schema_1");
+        assert_eq!(format_name(Some(&Text::from("x".repeat(70)))).len(), 64);
+    }
 
     fn written(schema: &str, is_openapi: bool) -> String {
         let mut out = Vec::new();

@@ -56,7 +56,7 @@ impl Names {
 }
 
 /// FNV-1a: the same name must be shortened the same way in every turn of a conversation, at every proxy and version.
-fn hash(name: &str) -> u64 {
+pub(crate) fn hash(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 

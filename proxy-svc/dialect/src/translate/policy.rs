@@ -77,7 +77,7 @@ features! {
     PresencePenalty "presence_penalty" [SAME, Adapted(How::Dropped, NO_CONTROL), Adapted(How::Dropped, NO_CONTROL), Carried("`presencePenalty`")];
     /// More than one answer.
     Choices "n" [SAME, Refused("it gives one answer"), Refused("it gives one answer"), Carried("`candidateCount`")];
-    LogProbabilities "logprobs" [SAME, Refused("log probabilities are not translated there"), Refused("it tells no log probabilities"), Carried("`responseLogprobs` and `logprobs`")];
+    LogProbabilities "logprobs" [SAME, Carried("`include` and `top_logprobs`"), Refused("it tells no log probabilities"), Carried("`responseLogprobs` and `logprobs`")];
     /// A wish for one call at a time.
     ParallelOff "parallel_tool_calls" [SAME, SAME, Carried("`disable_parallel_tool_use`"), Adapted(How::Dropped, "the model may call several tools at once")];
     CustomTools "tools.custom" [SAME, SAME, Refused("tools of free text do not exist there"), Refused("tools of free text do not exist there")];

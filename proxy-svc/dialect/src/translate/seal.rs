@@ -3,9 +3,12 @@
 //! Such a caller gets them sealed: in a form that only the gateway opens, and that says whose they are. It puts them
 //! where its protocol has room for something opaque, and gives them back with the next turn of the conversation.
 
+use std::sync::LazyLock;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD, URL_SAFE_NO_PAD};
 use base64::{alphabet, engine::DecodePaddingMode};
+use memchr::memmem::Finder;
 
 use crate::Protocol;
 use crate::canonical::{Signature, Text};
@@ -34,6 +37,16 @@ impl Seal for NoSeal {
 
 /// Tells a sealed text from a provider's own at a glance.
 const PREFIX: &str = "tgs1_";
+/// The same for sealed bytes: their base64 begins with [`BYTES_PREFIX`], in either alphabet.
+const BYTES: &[u8] = b"tgs1\0\x01";
+const BYTES_PREFIX: &str = "dGdzMQAB";
+
+/// Whether a request may hold something that only the gateway opens. Then even a provider of the caller's own protocol
+/// cannot be sent the bytes as they came. May be wrong when somebody talks about it, which does no harm.
+pub fn may_hold_sealed(body: &[u8]) -> bool {
+    static FINDERS: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| [Finder::new(PREFIX), Finder::new(BYTES_PREFIX)]);
+    FINDERS.iter().any(|finder| finder.find(body).is_some())
+}
 
 /// What some SDKs decode and encode again: either alphabet, with or without padding.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -80,13 +93,14 @@ pub(crate) fn open_text(seal: &dyn Seal, text: &str) -> Option<Signature<'static
 
 /// As base64, for a field of bytes (Gemini's `thoughtSignature`).
 pub(crate) fn sealed_base64(seal: &dyn Seal, signature: &Signature<'_>) -> String {
-    STANDARD.encode(sealed(seal, signature))
+    STANDARD.encode([BYTES, &sealed(seal, signature)].concat())
 }
 
 /// What stands in a protocol's own field for signatures: a sealed one of another provider, or else its own.
 pub(crate) fn open_signature<'a>(seal: &dyn Seal, own: Protocol, value: Text<'a>) -> Signature<'a> {
     let decoded = value.decode();
     let found = open_text(seal, &decoded).or_else(|| {
+        decoded.starts_with(BYTES_PREFIX).then_some(())?;
         let standard: String = decoded
             .chars()
             .map(|letter| match letter {
@@ -95,7 +109,7 @@ pub(crate) fn open_signature<'a>(seal: &dyn Seal, own: Protocol, value: Text<'a>
                 other => other,
             })
             .collect();
-        opened(seal, &LENIENT.decode(standard).ok()?)
+        opened(seal, LENIENT.decode(standard).ok()?.strip_prefix(BYTES)?)
     });
     match found {
         Some(signature) => signature,
@@ -131,6 +145,15 @@ pub(crate) mod tests {
             assert_eq!(open_signature(&Reversed, Protocol::OpenAi, Text::from(base64)), signature);
             assert_eq!(open_signature(&Reversed, Protocol::OpenAi, Text::from(url_safe)), signature);
         }
+    }
+
+    #[test]
+    fn what_is_sealed_is_found_in_a_body() {
+        let signature = Signature { origin: Protocol::Anthropic, value: Text::Escaped("x") };
+        for sealed in [seal_text(&Reversed, &signature), sealed_base64(&Reversed, &signature)] {
+            assert!(may_hold_sealed(format!(r#"{{"a":"call_1-{sealed}"}}"#).as_bytes()));
+        }
+        assert!(!may_hold_sealed(br#"{"thinking":"tgs","signature":"ErUB"}"#));
     }
 
     #[test]

@@ -1,15 +1,17 @@
 //! The body for an upstream: OpenAI itself, or one of the many that speak its protocol, which get nothing but what all
 //! of them know.
 
-use super::models::{self, Family};
-use super::strictness::is_strict;
-use super::{write_messages, write_tools};
 use crate::canonical::{Effort, OutputFormat, Request, Sampling, Text};
 use crate::json::Value;
 use crate::json::write::Object;
+use crate::openai::schema::format_name;
+use crate::openai::strictness::is_strict;
 use crate::translate::policy::Feature;
 use crate::translate::schema::write_json_schema;
 use crate::translate::{How, Notes, Rejected, Target};
+
+use super::models::{self, Family};
+use super::{write_messages, write_tools};
 
 /// So many texts at which to stop OpenAI takes.
 const MOST_STOPS: usize = 4;
@@ -81,7 +83,7 @@ impl Writing<'_, '_, '_> {
                 let strict = self.strict("response_format.strict", *strict, *schema);
                 let mut format = object.object("response_format");
                 let mut inner = format.string("type", "json_schema").object("json_schema");
-                inner.text("name", &format_name(name.as_ref()));
+                inner.string("name", &format_name(name.as_ref()));
                 if let Some(description) = description {
                     inner.text("description", description);
                 }
@@ -238,14 +240,5 @@ fn sampled(
     let is_default = value.number().is_some_and(|number| (number - default).abs() < f64::EPSILON);
     if !is_default {
         notes.add(name, How::Dropped);
-    }
-}
-
-/// It must have a name: 64 letters, digits, `_` and `-`.
-fn format_name<'t>(name: Option<&'t Text<'_>>) -> Text<'t> {
-    let is_allowed = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
-    match name.map(Text::decode) {
-        Some(name) if (1..=64).contains(&name.len()) && name.chars().all(is_allowed) => Text::plain(name),
-        _ => Text::Escaped("response"),
     }
 }

@@ -1,14 +1,15 @@
 //! Tools, which of them is to be called, and calls: for an upstream.
 
-use super::ids::Ids;
-use super::write_messages::cached;
-use super::write_request::Writing;
 use crate::canonical::{Text, Tool, ToolCall, ToolChoice};
 use crate::json::Value;
 use crate::json::write::Object;
 use crate::openai::schema::write_parameters;
 use crate::translate::policy::Feature;
 use crate::translate::{How, NameRule, Rejected};
+
+use super::ids::Ids;
+use super::write_messages::cached;
+use super::write_request::Writing;
 
 const NAMES: NameRule = NameRule { max_length: 64, others: "-", begins_with_letter: false };
 

@@ -268,7 +268,7 @@ fn formats_are_written() {
     assert_eq!(body(&request, &OPENAI)["response_format"], expected);
     let odd = Some(Text::from("odd name"));
     let request = Request { format: format(odd, Some(true), value(r#"{"type":"array"}"#)), ..asked() };
-    let expected = json!({"type": "json_schema", "json_schema": {"name": "response", "schema": {"type": "array"}}});
+    let expected = json!({"type": "json_schema", "json_schema": {"name": "odd_name", "schema": {"type": "array"}}});
     assert_eq!(body(&request, &OPENAI)["response_format"], expected);
     assert_eq!(notes(&request, &OPENAI), ["response_format.strict=dropped"]);
 }

@@ -6,7 +6,7 @@ use crate::json::{Kind, Value};
 const FORMATS: [&str; 9] = ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"];
 
 /// Errs on the side of no.
-pub(super) fn is_strict(schema: Value<'_>) -> bool {
+pub(crate) fn is_strict(schema: Value<'_>) -> bool {
     let is_object = schema.get("type").and_then(Value::string).is_some_and(|kind| kind == "object");
     is_object && schema.get("anyOf").is_none() && holds(schema)
 }
