@@ -45,7 +45,7 @@ pub(crate) enum Successor {
     Anyone,
     /// Another key of the same target.
     SameTarget,
-    /// Another target: any key of the same would come to the same.
+    /// Another target: any key of the same would come to the same, now and later.
     OtherTarget,
 }
 
@@ -157,6 +157,8 @@ pub(crate) struct Plan {
     route: usize,
     reach: Reach,
     tried: Vec<Member>,
+    /// Targets whose other keys would come to the same.
+    dismissed: Vec<usize>,
     /// Requests about stored things (files, batches) must meet the account that stored them: one key, no other.
     only_first: bool,
 }
@@ -228,7 +230,7 @@ fn from_route(service: &Arc<Service>, route: usize, reach: Reach, only_first: bo
             Reach::Speaking(_) | Reach::Any => Refusal::no_upstream_key(),
         });
     }
-    Ok(Plan { service: Arc::clone(service), route, reach, tried: Vec::new(), only_first })
+    Ok(Plan { service: Arc::clone(service), route, reach, tried: Vec::new(), dismissed: Vec::new(), only_first })
 }
 
 impl Plan {
@@ -244,12 +246,14 @@ impl Plan {
     /// The next candidate, never one twice; none when all were tried that may take over from the last.
     pub(crate) fn next(&mut self, successor: Successor) -> Option<Candidate<'_>> {
         let last = self.tried.last().copied();
+        if let (Some(last), Successor::OtherTarget) = (last, successor) {
+            self.dismissed.push(last.target);
+        }
         let member = match last {
             None => self.first(),
-            Some(last) => self.another(&|member| match successor {
-                Successor::Anyone => true,
-                Successor::SameTarget => member.target == last.target,
-                Successor::OtherTarget => member.target != last.target,
+            Some(last) => self.another(&|member| {
+                let follows = successor != Successor::SameTarget || member.target == last.target;
+                follows && !self.dismissed.contains(&member.target)
             }),
         }?;
         self.tried.push(member);

@@ -1,0 +1,234 @@
+//! A model of several providers: who takes over, when, and what the caller sees of it. The commit point: until the
+//! model has said something, nothing of an answer has gone out.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+use tollgate_tests::{
+    Answer, Application, Call, Dialect, Trio,
+    eventually::START,
+    rest::text,
+    usage::{attempt_outcomes, expect},
+};
+
+/// In the order in which they are tried.
+const MODELS: [&str; 3] = ["claude-sonnet-4-6", "gpt-4.1", "gemini-2.5-flash"];
+const PROVIDERS: [Dialect; 3] = [Dialect::Anthropic, Dialect::OpenAi, Dialect::Gemini];
+
+/// A service whose model `smart` is Claude, else GPT, else Gemini, with one key each. Returns its access key.
+async fn smart(trio: &Trio, keys: &Application, name: &str, route: Value) -> anyhow::Result<String> {
+    let targets: Vec<Value> = (PROVIDERS.iter().zip(MODELS).enumerate())
+        .map(|(priority, (dialect, model))| {
+            json!({"pool_id": keys.keys(*dialect)[0].pool_id, "model": model, "priority": priority})
+        })
+        .collect();
+    let mut definition = json!({"models": ["smart"], "targets": targets});
+    if let (Some(definition), Some(further)) = (definition.as_object_mut(), route.as_object()) {
+        definition.extend(further.clone());
+    }
+    let service = json!({"name": name, "slug": name, "strategy": "round_robin", "routes": [definition],
+        "retry": {"max_attempts": 6}, "timeouts": {"first_byte_ms": 700}});
+    let service = trio.rest.create("services", &service).await?;
+    let key = json!({"service_id": text(&service, "id")?, "name": name});
+    let secret = text(&trio.rest.create("access-keys", &key).await?, "secret")?.to_owned();
+    trio.in_force().await?;
+    Ok(secret)
+}
+
+async fn ask(trio: &Trio, dialect: Dialect, key: &str, stream: bool) -> anyhow::Result<(Answer, Value)> {
+    let answer = trio.send(&Call::chat(dialect, key, "smart", stream)).await?;
+    let event = trio.rest.event(answer.request_id()?, START).await?;
+    Ok((answer, event))
+}
+
+/// What a caller of a protocol reads in an answer, whole or streamed.
+fn said(dialect: Dialect, stream: bool, answer: &Answer) -> anyhow::Result<String> {
+    let piece = |value: &Value| -> String {
+        let pointer = match (dialect, stream) {
+            (Dialect::OpenAi, false) => "/choices/0/message/content",
+            (Dialect::OpenAi, true) => "/choices/0/delta/content",
+            (Dialect::Anthropic, false) => "/content/0/text",
+            (Dialect::Anthropic, true) => "/delta/text",
+            (Dialect::Gemini, _) => "/candidates/0/content/parts/0/text",
+        };
+        value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    if !stream {
+        return Ok(piece(&answer.json()?));
+    }
+    let text = answer.text();
+    let events = text.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
+    events.map(|data| Ok(piece(&serde_json::from_str(data).with_context(|| data.to_owned())?))).collect()
+}
+
+#[tokio::test]
+async fn another_provider_takes_over_in_every_protocol() -> anyhow::Result<()> {
+    let (trio, keys) = Trio::with_application().await?;
+    let keys_of = |dialect: Dialect| keys.keys(dialect).iter().map(|key| key.secret.clone()).collect::<Vec<_>>();
+    let key = smart(&trio, &keys, "smart", json!({})).await?;
+    for failing in 0..3 {
+        for dialect in Dialect::ALL {
+            for stream in [false, true] {
+                let (answer, event) = ask(&trio, dialect, &key, stream).await?;
+                let case = format!("{failing} providers fail, {dialect:?}, stream {stream}: {} {event}", answer.text());
+                ensure!(answer.status == 200, "{case}");
+                ensure!(said(dialect, stream, &answer)?.starts_with("Echo: How long is the coast"), "{case}");
+                ensure!(answer.header("x-tollgate-model") == Some(MODELS[failing]), "{case}");
+                expect(&event, "/model_requested", &json!("smart")).context(case.clone())?;
+                expect(&event, "/model_served", &json!(MODELS[failing])).context(case.clone())?;
+                expect(&event, "/usage/source", &json!("provider")).context(case.clone())?;
+                let mut outcomes = vec!["overloaded"; failing * 2];
+                outcomes.push("ok");
+                ensure!(attempt_outcomes(&event) == outcomes, "{case}");
+            }
+        }
+        for secret in keys_of(PROVIDERS[failing]) {
+            let fault = json!({"kind": "status", "status": 503});
+            trio.simulator.fault(json!({"key": secret}), None, fault).await?;
+        }
+    }
+    // Nobody is left.
+    for (dialect, status) in [(Dialect::OpenAi, 503), (Dialect::Anthropic, 529), (Dialect::Gemini, 503)] {
+        let (answer, _) = ask(&trio, dialect, &key, true).await?;
+        ensure!(answer.status == status, "{dialect:?}: {} {}", answer.status, answer.text());
+        ensure!(dialect.error(&answer.json()?).is_some(), "{dialect:?}: {}", answer.text());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_of_an_answer_without_content_reaches_the_caller() -> anyhow::Result<()> {
+    let (trio, keys) = Trio::with_application().await?;
+    let key = smart(&trio, &keys, "commit", json!({})).await?;
+    for fault in [
+        json!({"kind": "empty_200"}),
+        json!({"kind": "error_in_200"}),
+        json!({"kind": "cut_mid_stream", "after_chunks": 1}),
+        json!({"kind": "error_mid_stream", "after_chunks": 1}),
+        json!({"kind": "hang_mid_stream", "after_chunks": 1}),
+        json!({"kind": "malformed_sse"}),
+    ] {
+        for secret in keys.keys(Dialect::Anthropic).iter().map(|key| &key.secret) {
+            trio.simulator.fault(json!({"key": secret}), None, fault.clone()).await?;
+        }
+        for dialect in Dialect::ALL {
+            let (answer, event) = ask(&trio, dialect, &key, true).await?;
+            let case = format!("{fault}, {dialect:?}: {} {event}", answer.text());
+            ensure!(answer.status == 200, "{case}");
+            ensure!(said(dialect, true, &answer)?.starts_with("Echo: How long is the coast"), "{case}");
+            ensure!(!answer.text().contains("error"), "{case}");
+            expect(&event, "/model_served", &json!("gpt-4.1")).context(case.clone())?;
+            ensure!(attempt_outcomes(&event).len() == 3, "{case}");
+        }
+        trio.simulator.clear_faults().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_has_begun_ends_with_the_callers_own_error_and_a_partial_bill() -> anyhow::Result<()> {
+    let (trio, keys) = Trio::with_application().await?;
+    let key = smart(&trio, &keys, "begun", json!({})).await?;
+    for fault in ["error_mid_stream", "cut_mid_stream"] {
+        for secret in keys.keys(Dialect::Anthropic).iter().map(|key| &key.secret) {
+            trio.simulator.fault(json!({"key": secret}), None, json!({"kind": fault, "after_chunks": 5})).await?;
+        }
+        for dialect in Dialect::ALL {
+            let call = Call::chat(dialect, &key, "smart", true);
+            let client = tollgate_tests::requests::client()?;
+            let mut request =
+                client.post(format!("http://{}{}", trio.addresses.proxy, call.path)).body(call.body.clone());
+            for (name, value) in &call.headers {
+                request = request.header(name, value);
+            }
+            let mut response = request.send().await?;
+            let request_id = response.headers()["x-request-id"].to_str()?.to_owned();
+            let mut seen = Vec::new();
+            // The missing end of the answer is part of what the caller is told.
+            while let Ok(Some(chunk)) = response.chunk().await {
+                seen.extend_from_slice(&chunk);
+            }
+            let seen = String::from_utf8(seen)?;
+            let event = trio.rest.event(&request_id, START).await?;
+            let case = format!("{fault}, {dialect:?}: {seen} {event}");
+            ensure!(seen.contains("error") && seen.contains("Echo"), "{case}");
+            ensure!(
+                !seen.contains("[DONE]") && !seen.contains("message_stop") && !seen.contains("finishReason"),
+                "{case}"
+            );
+            expect(&event, "/outcome", &json!("upstream_error")).context(case.clone())?;
+            expect(&event, "/usage/source", &json!("partial")).context(case.clone())?;
+            ensure!(event["usage"]["output"].as_u64() > Some(0), "{case}");
+        }
+        trio.simulator.clear_faults().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_route_says_what_lets_another_target_take_over() -> anyhow::Result<()> {
+    let (trio, keys) = Trio::with_application().await?;
+    let usual = smart(&trio, &keys, "usual", json!({})).await?;
+    let wide = json!({"fallback_on": ["context_window", "content_policy"]});
+    let wide = smart(&trio, &keys, "wide", wide).await?;
+    for (fault, code) in [("context_window", "context_length_exceeded"), ("content_policy", "content_policy_violation")]
+    {
+        trio.simulator.fault(json!({"model": MODELS[0]}), None, json!({"kind": fault})).await?;
+        for dialect in Dialect::ALL {
+            for stream in [false, true] {
+                // Usually it is the caller's to mend.
+                let (answer, event) = ask(&trio, dialect, &usual, stream).await?;
+                let case = format!("{fault}, {dialect:?}, stream {stream}: {} {event}", answer.text());
+                ensure!(answer.status == 400 && attempt_outcomes(&event) == ["client_error"], "{case}");
+                let error = dialect.error(&answer.json()?).with_context(|| case.clone())?;
+                ensure!(!error.1.is_empty(), "{case}");
+                if dialect == Dialect::OpenAi {
+                    expect(&answer.json()?, "/error/code", &json!(code)).context(case.clone())?;
+                }
+                // Here another model may see it in another way; a second key of the same would not.
+                let (answer, event) = ask(&trio, dialect, &wide, stream).await?;
+                let case = format!("{fault}, {dialect:?}, stream {stream}: {} {event}", answer.text());
+                ensure!(answer.status == 200 && attempt_outcomes(&event) == ["client_error", "ok"], "{case}");
+                expect(&event, "/model_served", &json!(MODELS[1])).context(case.clone())?;
+            }
+        }
+        trio.simulator.clear_faults().await?;
+    }
+    // And what is not named keeps the others out.
+    trio.simulator.fault(json!({"model": MODELS[0]}), None, json!({"kind": "status", "status": 500})).await?;
+    let (answer, event) = ask(&trio, Dialect::Anthropic, &wide, false).await?;
+    ensure!(answer.status == 502, "{} {event}", answer.text());
+    ensure!(attempt_outcomes(&event) == ["server_error", "server_error"], "{event}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn when_no_model_takes_the_request_the_caller_learns_why() -> anyhow::Result<()> {
+    let (trio, keys) = Trio::with_application().await?;
+    let key = smart(&trio, &keys, "nobody", json!({"fallback_on": ["context_window"]})).await?;
+    for model in MODELS {
+        trio.simulator.fault(json!({"model": model}), None, json!({"kind": "context_window"})).await?;
+    }
+    for dialect in Dialect::ALL {
+        let (answer, event) = ask(&trio, dialect, &key, false).await?;
+        ensure!(answer.status == 400, "{dialect:?}: {} {event}", answer.text());
+        ensure!(dialect.error(&answer.json()?).is_some(), "{dialect:?}: {}", answer.text());
+        ensure!(attempt_outcomes(&event) == ["client_error"; 3], "{event}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_silent_stream_is_given_up_in_time() -> anyhow::Result<()> {
+    let (trio, keys) = Trio::with_application().await?;
+    let key = smart(&trio, &keys, "silent", json!({})).await?;
+    let hang = json!({"kind": "hang_mid_stream", "after_chunks": 1});
+    trio.simulator.fault(json!({"model": MODELS[0]}), None, hang).await?;
+    let begun = Instant::now();
+    let (answer, event) = ask(&trio, Dialect::OpenAi, &key, true).await?;
+    ensure!(answer.status == 200, "{} {event}", answer.text());
+    ensure!(attempt_outcomes(&event) == ["timed_out", "timed_out", "ok"], "{event}");
+    ensure!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    Ok(())
+}
