@@ -222,6 +222,11 @@ pub enum ProviderKind {
 }
 
 impl ProviderKind {
+    /// Whether it offers the Responses API when nothing is said about it.
+    pub const fn offers_responses(self) -> bool {
+        matches!(self, Self::Openai)
+    }
+
     /// What it speaks.
     pub const fn protocol(self) -> Protocol {
         match self {
@@ -240,6 +245,8 @@ pub struct Provider {
     pub kind: ProviderKind,
     pub base: BaseUrl,
     pub timeouts: Timeouts,
+    /// Whether it offers OpenAI's Responses API itself; never of a kind that speaks another protocol.
+    pub responses_api: bool,
 }
 
 /// Where a provider is.

@@ -62,12 +62,16 @@ impl App {
         &self,
         caller: &Authorised<ManageConfiguration>,
         id: ProviderId,
-        patch: Patch,
+        mut patch: Patch,
         precondition: Precondition,
     ) -> Result<Provider, AppError> {
         let mut tx = self.store().begin_write().await?;
         let before = providers::by_id(&mut tx, id).await?.ok_or(NOT_FOUND)?;
         precondition.check(before.stamp)?;
+        // What another kind offers by default is another thing.
+        if patch.changes("kind", before.spec.kind.as_str()) {
+            patch.default_to_null("responses_api");
+        }
         let spec = patch.apply::<ProviderSpec>(&before.spec)?.validated(self.address_policy())?;
         if spec == before.spec {
             return Ok(before);

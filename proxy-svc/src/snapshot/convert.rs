@@ -8,6 +8,7 @@ use std::{net::IpAddr, str::FromStr, sync::Arc};
 
 use http::{HeaderName, HeaderValue, header};
 use ipnet::IpNet;
+use tollgate_dialect::Protocol;
 use tollgate_proto as proto;
 use tollgate_shared::{
     access_key::{AccessKeyMac, Pepper},
@@ -137,21 +138,22 @@ impl TryFrom<proto::Provider> for Provider {
 
     fn try_from(message: proto::Provider) -> Result<Self, FieldError> {
         let kind = message.kind();
-        let proto::Provider { id, name, kind: _, base_url, timeouts } = message;
+        let proto::Provider { id, name, kind: _, base_url, timeouts, responses_api } = message;
+        let kind = match kind {
+            proto::ProviderKind::Openai => ProviderKind::Openai,
+            proto::ProviderKind::Anthropic => ProviderKind::Anthropic,
+            proto::ProviderKind::Gemini => ProviderKind::Gemini,
+            proto::ProviderKind::OpenaiCompatible => ProviderKind::OpenaiCompatible,
+            proto::ProviderKind::Unspecified => return Err(FieldError::new("kind", "not a known kind of provider")),
+        };
         Ok(Self {
             id: parse_id("id", &id)?,
             name: name.into(),
-            kind: match kind {
-                proto::ProviderKind::Openai => ProviderKind::Openai,
-                proto::ProviderKind::Anthropic => ProviderKind::Anthropic,
-                proto::ProviderKind::Gemini => ProviderKind::Gemini,
-                proto::ProviderKind::OpenaiCompatible => ProviderKind::OpenaiCompatible,
-                proto::ProviderKind::Unspecified => {
-                    return Err(FieldError::new("kind", "not a known kind of provider"));
-                }
-            },
+            kind,
             base: BaseUrl::from_str(&base_url).map_err(|error| FieldError::new("base_url", error.to_string()))?,
             timeouts: convert_timeouts(timeouts)?,
+            responses_api: kind.protocol() == Protocol::OpenAi
+                && responses_api.unwrap_or_else(|| kind.offers_responses()),
         })
     }
 }
