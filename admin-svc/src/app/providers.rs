@@ -17,7 +17,7 @@ use crate::{
         provider::{Provider, ProviderSpec},
         stamp::Stamp,
     },
-    store::{key_pools, providers},
+    store::{key_pools, model_refreshes, providers},
 };
 
 const KIND: ResourceKind = ResourceKind::Provider;
@@ -78,6 +78,10 @@ impl App {
         }
         let after = Provider { spec, stamp: before.stamp.next(self.now()), ..before.clone() };
         providers::update(&mut tx, &after).await?;
+        if (after.spec.kind, &after.spec.base_url) != (before.spec.kind, &before.spec.base_url) {
+            // Its list of models is another one's.
+            model_refreshes::forget(&mut tx, id).await?;
+        }
         self.record(&mut tx, &caller.source, KIND, &id, Change::Update(&before, &after)).await?;
         tx.commit().await?;
         Ok(after)
