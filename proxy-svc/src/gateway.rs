@@ -27,6 +27,7 @@ use crate::{
     admit::{self, InFlight},
     authenticate,
     forward::{self, Forwarder},
+    models,
     report::{Outcome, Reporter},
     respond::{self, Refusal},
     route,
@@ -154,6 +155,11 @@ impl Gateway {
         let body = body.map_err(|error| self.body_failed(&error))?;
         let inquiry = Inquiry::new(head, &body)?;
         recording.asked(&inquiry);
+        if let Some(answer) = models::answer(&principal, &inquiry) {
+            let written = respond::answer(session, answer?, recording.request_id()).await;
+            recording.answered(written.map_err(Stop::ClientLeft)?);
+            return Ok(());
+        }
         let plan = route::plan(&principal, &inquiry)?;
         recording.intend().map_err(|_| Refusal::journal_full())?;
         forward::forward(&self.forwarder, session, &inquiry, plan, recording).await

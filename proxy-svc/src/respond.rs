@@ -186,3 +186,14 @@ pub(crate) async fn refuse(
     session.write_response_body(if bodiless { Bytes::new() } else { body.into() }, true).await?;
     Ok(status)
 }
+
+/// Sends an answer that needed no provider: a whole JSON document. Returns the status.
+pub(crate) async fn answer(session: &mut ServerSession, body: Vec<u8>, request_id: &str) -> pingora::Result<u16> {
+    let mut header = ResponseHeader::build_no_case(200, Some(3))?;
+    header.insert_header(header::CONTENT_TYPE, "application/json")?;
+    header.insert_header(header::CONTENT_LENGTH, body.len())?;
+    header.insert_header("x-request-id", request_id)?;
+    session.write_response_header(Box::new(header)).await?;
+    session.write_response_body(body.into(), true).await?;
+    Ok(200)
+}

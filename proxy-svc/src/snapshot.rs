@@ -120,6 +120,13 @@ pub struct AccessKey {
     pub ip_allow: Arc<[IpNet]>,
 }
 
+impl AccessKey {
+    /// Whether the key itself allows a model; says nothing about its service's routes.
+    pub fn permits_model(&self, name: &str) -> bool {
+        self.models.is_empty() || self.models.iter().any(|pattern| pattern.matches(name))
+    }
+}
+
 /// How a service chooses among the keys that may serve a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Strategy {
@@ -247,6 +254,8 @@ pub struct Provider {
     pub timeouts: Timeouts,
     /// Whether it offers OpenAI's Responses API itself; never of a kind that speaks another protocol.
     pub responses_api: bool,
+    /// What it listed when the control plane last asked; empty while that is not known.
+    pub models: Arc<[Box<str>]>,
 }
 
 /// Where a provider is.

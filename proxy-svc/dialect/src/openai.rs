@@ -6,6 +6,7 @@ use crate::endpoint::{Path, Route};
 use crate::error::{ErrorBody, ErrorKind};
 use crate::headers::Side;
 use crate::json::walk::{Kept, Select};
+use crate::models::InvalidParameter;
 use crate::usage::{Progress, Reported, Usage};
 
 pub(crate) mod chat;
@@ -15,6 +16,7 @@ mod answer;
 mod endpoint;
 mod error;
 mod headers;
+mod models;
 mod usage;
 
 pub(crate) use error::Inner;
@@ -60,6 +62,14 @@ impl Dialect for OpenAi {
 
     fn settle(&self, reported: &Reported) -> Usage {
         usage::settle(reported)
+    }
+
+    fn models(&self, names: &[&str], _query: &str) -> Result<Vec<u8>, InvalidParameter> {
+        Ok(models::list(names))
+    }
+
+    fn model(&self, name: &str) -> Vec<u8> {
+        models::one(name)
     }
 
     fn headers(&self, side: Side) -> &'static [&'static str] {

@@ -92,6 +92,11 @@ impl<'a> Inquiry<'a> {
         self.head.endpoint.operation
     }
 
+    /// Without what could be an access key.
+    pub(crate) fn query(&self) -> &str {
+        self.head.query.as_deref().unwrap_or_default()
+    }
+
     pub(crate) fn model(&self) -> Option<&str> {
         match (&self.head.endpoint.model_in_path, &self.content) {
             (Some(range), _) => self.head.path.get(range.clone()),

@@ -29,7 +29,7 @@ pub(in crate::grpc) fn resource(resource: &Resource) -> proto::Resource {
 }
 
 fn provider(provider: &Provider) -> proto::Provider {
-    let Provider { id, spec, models: _, stamp: _ } = provider;
+    let Provider { id, spec, models, stamp: _ } = provider;
     let ProviderSpec { name, kind, base_url, timeouts, responses_api } = spec;
     let kind = match kind {
         ProviderKind::Openai => proto::ProviderKind::Openai,
@@ -44,6 +44,7 @@ fn provider(provider: &Provider) -> proto::Provider {
         base_url: base_url.clone(),
         timeouts: Some(self::timeouts(timeouts)),
         responses_api: *responses_api,
+        models: models.clone(),
     }
 }
 

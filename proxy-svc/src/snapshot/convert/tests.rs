@@ -215,6 +215,16 @@ fn responses_are_offered_as_said_and_else_by_openai_alone() {
 }
 
 #[test]
+fn names_of_models_are_taken_over_but_for_those_that_cannot_be_any() {
+    let converted = |models: Vec<String>| Provider::try_from(proto::Provider { models, ..provider() }).unwrap().models;
+    let sent = ["gpt-5", "", "é".repeat(256).as_str(), "x".repeat(257).as_str(), "a\nb", "gpt-4.1"].map(str::to_owned);
+    let kept: Vec<Box<str>> = ["gpt-5", "é".repeat(256).as_str(), "gpt-4.1"].map(Box::from).to_vec();
+    assert_eq!(*converted(sent.to_vec()), *kept);
+    assert_eq!(converted((0..10_001).map(|number| number.to_string()).collect()).len(), 10_000);
+    assert!(converted(Vec::new()).is_empty());
+}
+
+#[test]
 fn pepper_has_32_bytes() {
     assert!(convert_settings(proto::Settings { access_key_pepper: vec![0; 32] }).is_ok());
     assert!(convert_settings(proto::Settings { access_key_pepper: vec![0; 16] }).is_err());
