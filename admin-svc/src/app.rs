@@ -9,6 +9,7 @@ mod error;
 mod key_pools;
 mod open;
 mod precondition;
+mod provider_models;
 mod providers;
 pub mod proxies;
 pub mod publish;

@@ -2,5 +2,6 @@
 //! any point without harm.
 
 pub mod ingest;
+pub mod provider_models;
 pub mod proxies;
 pub mod reload;

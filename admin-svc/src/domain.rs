@@ -7,6 +7,7 @@ pub mod access_key;
 pub mod audit_event;
 pub mod change;
 pub mod key_pool;
+pub mod model_refresh;
 pub mod page;
 pub mod patch;
 pub mod provider;

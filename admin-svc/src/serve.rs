@@ -136,6 +136,7 @@ impl Running {
         background.spawn(reconciler.run(app.store().changes(), beside.clone()));
         let (ingest, queue) = background::ingest::ingest(app.clone(), Arc::clone(&metrics));
         background.spawn(ingest.run(beside.clone()));
+        background.spawn(background::provider_models::run(app.clone(), beside.clone()));
         background.spawn(background::proxies::run(app.clone(), Arc::clone(&proxies), beside.clone()));
 
         let dependencies = grpc::Dependencies {

@@ -18,6 +18,7 @@ mod error;
 mod fields;
 pub mod idempotency_keys;
 pub mod key_pools;
+pub mod model_refreshes;
 pub mod providers;
 pub mod proxies;
 pub mod sealed_settings;

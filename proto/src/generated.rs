@@ -185,6 +185,12 @@ pub struct Provider {
     pub base_url: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "5")]
     pub timeouts: ::core::option::Option<Timeouts>,
+    /// Whether it offers OpenAI's Responses API itself; absent = only of kind openai.
+    #[prost(bool, optional, tag = "6")]
+    pub responses_api: ::core::option::Option<bool>,
+    /// Names of the models that it listed when it was last asked; empty = not known.
+    #[prost(string, repeated, tag = "7")]
+    pub models: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Milliseconds; absent = the wider scope's value, in the end the built-in default.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

@@ -26,6 +26,7 @@ use self::{
 use crate::{
     gateway::{Recording, Settings, Stop},
     report::Outcome,
+    respond,
     route::{Plan, Successor},
     translate::{Step, Translator},
 };
@@ -106,7 +107,9 @@ pub(crate) async fn forward<'t>(
         }
         let outgoing = match translator.step(&candidate) {
             Ok(Step::Send(outgoing)) => outgoing,
-            Ok(Step::Answer(body)) => return stream::answer_ourselves(session, body, recording).await,
+            Ok(Step::Answer(body)) => {
+                return respond::answer(session, body, recording).await.map_err(Stop::ClientLeft);
+            }
             Err(rejected) => {
                 failures.reject(rejected);
                 successor = Successor::OtherTarget;

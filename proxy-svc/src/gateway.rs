@@ -27,6 +27,7 @@ use crate::{
     admit::{self, InFlight},
     authenticate,
     forward::{self, Forwarder},
+    models,
     report::{Outcome, Reporter},
     respond::{self, Refusal},
     route,
@@ -155,6 +156,9 @@ impl Gateway {
         let body = body.map_err(|error| self.body_failed(&error))?;
         let inquiry = Inquiry::new(head, &body)?;
         recording.asked(&inquiry);
+        if let Some(answer) = models::answer(&principal, &inquiry) {
+            return respond::answer(session, answer?.into(), recording).await.map_err(Stop::ClientLeft);
+        }
         let plan = route::plan(&principal, &inquiry)?;
         recording.intend().map_err(|_| Refusal::journal_full())?;
         let translator = Translator::new(&inquiry, &self.snapshots, principal.key.service.id);

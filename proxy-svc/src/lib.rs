@@ -8,6 +8,7 @@ mod forward;
 pub mod gateway;
 mod message_stream;
 mod meter;
+mod models;
 pub mod operate;
 mod ops;
 pub mod report;

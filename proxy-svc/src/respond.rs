@@ -186,6 +186,18 @@ pub(crate) async fn send(
     session.write_response_body(body, true).await
 }
 
+/// Sends an answer for which nobody had to be asked: it costs nothing.
+pub(crate) async fn answer(
+    session: &mut ServerSession,
+    body: Bytes,
+    recording: &mut Recording<'_>,
+) -> pingora::Result<()> {
+    let content_type = HeaderValue::from_static("application/json");
+    let written = send(session, 200, Some(content_type), body, recording).await;
+    recording.answered(200);
+    written
+}
+
 /// Sends a refusal. `request_id` also goes into the body where the dialect has a place for it. Returns the status.
 pub(crate) async fn refuse(
     session: &mut ServerSession,

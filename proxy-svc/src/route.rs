@@ -193,11 +193,7 @@ pub(crate) fn plan(principal: &Principal, inquiry: &Inquiry<'_>) -> Result<Plan,
 }
 
 fn allowed(principal: &Principal, model: &str) -> Result<(), Refusal> {
-    let patterns = &principal.key.models;
-    if patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(model)) {
-        return Ok(());
-    }
-    Err(Refusal::model_not_found(model))
+    if principal.key.permits_model(model) { Ok(()) } else { Err(Refusal::model_not_found(model)) }
 }
 
 fn by_model(principal: &Principal, reach: Reach, model: &str) -> Result<Plan, Refusal> {

@@ -129,6 +129,13 @@ pub struct AccessKey {
     pub ip_allow: Arc<[IpNet]>,
 }
 
+impl AccessKey {
+    /// Whether the key itself allows a model; says nothing about its service's routes.
+    pub fn permits_model(&self, name: &str) -> bool {
+        self.models.is_empty() || self.models.iter().any(|pattern| pattern.matches(name))
+    }
+}
+
 /// How a service chooses among the keys that may serve a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Strategy {
@@ -231,6 +238,11 @@ pub enum ProviderKind {
 }
 
 impl ProviderKind {
+    /// Whether it offers the Responses API when nothing is said about it.
+    pub const fn offers_responses(self) -> bool {
+        matches!(self, Self::Openai)
+    }
+
     /// What it speaks.
     pub const fn protocol(self) -> Protocol {
         match self {
@@ -249,8 +261,10 @@ pub struct Provider {
     pub kind: ProviderKind,
     pub base: BaseUrl,
     pub timeouts: Timeouts,
-    /// Whether it offers OpenAI's Responses API.
+    /// Whether it offers OpenAI's Responses API itself; never of a kind that speaks another protocol.
     pub responses_api: bool,
+    /// What it listed when the control plane last asked; empty while that is not known.
+    pub models: Arc<[Box<str>]>,
 }
 
 /// Where a provider is.

@@ -38,6 +38,11 @@ pub struct Received {
 }
 
 impl Received {
+    /// It asks for all models: nobody but the control plane does.
+    pub fn lists_models(&self) -> bool {
+        self.method == "GET" && self.target.split('?').next().is_some_and(|path| path.ends_with("/models"))
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(candidate, _)| candidate.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
@@ -74,12 +79,15 @@ impl Simulator {
         Ok(answer.error_for_status().map(drop)?)
     }
 
-    /// What it received after the one with this number; 0 for everything that it still remembers.
+    /// What applications sent after the request with this number; 0 for everything that it still remembers. The control
+    /// plane's own looks at the list of models are left out: they come when they come.
     pub async fn requests(&self, after: u64) -> anyhow::Result<Vec<Received>> {
         let url = format!("{}/__sim/requests?after={after}", self.origin());
         let answer: Value = self.client.get(url).send().await?.error_for_status()?.json().await?;
         let list = if answer.is_array() { answer } else { answer["requests"].clone() };
-        serde_json::from_value(list).context("not a list of requests")
+        let mut requests: Vec<Received> = serde_json::from_value(list).context("not a list of requests")?;
+        requests.retain(|received| !received.lists_models());
+        Ok(requests)
     }
 
     /// The number of the newest request, to be handed to [`Simulator::requests`] later.

@@ -14,7 +14,7 @@ use crate::{
     eventually::{START, eventually},
     ports,
     process::{Environment, Process},
-    requests::Call,
+    requests::{Call, Dialect},
     rest::Rest,
     seed::{Application, Seed, secret},
     simulator::Simulator,
@@ -120,9 +120,10 @@ impl Trio {
         Ok((trio, application))
     }
 
-    /// A new service that the proxy already serves.
+    /// A new service that the proxy already serves, with the models that its providers list.
     pub async fn application(&self, name: &str, key_count: u32) -> anyhow::Result<Application> {
         let application = self.seed.application(&self.rest, name, key_count).await?;
+        self.listed().await?;
         self.in_force().await?;
         Ok(application)
     }
@@ -134,6 +135,20 @@ impl Trio {
             Ok(proxies.iter().any(|proxy| proxy["converged"] == true).then_some(()))
         })
         .await
+    }
+
+    /// Waits until the control plane has fetched the lists of models of the seed's providers.
+    pub async fn listed(&self) -> anyhow::Result<()> {
+        for dialect in Dialect::ALL {
+            let path = format!("providers/{}", self.seed.provider_id(dialect)?);
+            eventually("the provider's models are known", START, async || {
+                let provider = self.rest.get(&path).await?;
+                let known = provider["models"].as_array().is_some_and(|models| !models.is_empty());
+                Ok(known.then_some(()))
+            })
+            .await?;
+        }
+        Ok(())
     }
 
     pub async fn start_admin(&mut self) -> anyhow::Result<()> {

@@ -17,7 +17,7 @@ use crate::{
         provider::{Provider, ProviderSpec},
         stamp::Stamp,
     },
-    store::{key_pools, providers},
+    store::{key_pools, model_refreshes, providers},
 };
 
 const KIND: ResourceKind = ResourceKind::Provider;
@@ -62,18 +62,26 @@ impl App {
         &self,
         caller: &Authorised<ManageConfiguration>,
         id: ProviderId,
-        patch: Patch,
+        mut patch: Patch,
         precondition: Precondition,
     ) -> Result<Provider, AppError> {
         let mut tx = self.store().begin_write().await?;
         let before = providers::by_id(&mut tx, id).await?.ok_or(NOT_FOUND)?;
         precondition.check(before.stamp)?;
+        // What another kind offers by default is another thing.
+        if patch.changes("kind", before.spec.kind.as_str()) {
+            patch.default_to_null("responses_api");
+        }
         let spec = patch.apply::<ProviderSpec>(&before.spec)?.validated(self.address_policy())?;
         if spec == before.spec {
             return Ok(before);
         }
         let after = Provider { spec, stamp: before.stamp.next(self.now()), ..before.clone() };
         providers::update(&mut tx, &after).await?;
+        if (after.spec.kind, &after.spec.base_url) != (before.spec.kind, &before.spec.base_url) {
+            // Its list of models is another one's.
+            model_refreshes::forget(&mut tx, id).await?;
+        }
         self.record(&mut tx, &caller.source, KIND, &id, Change::Update(&before, &after)).await?;
         tx.commit().await?;
         Ok(after)

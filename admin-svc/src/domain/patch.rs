@@ -18,6 +18,16 @@ impl Patch {
         self.0.remove(field)
     }
 
+    /// Whether it sets a field to something else than this text.
+    pub fn changes(&self, field: &str, current: &str) -> bool {
+        self.0.get(field).is_some_and(|value| value != current)
+    }
+
+    /// Clears a field of which it says nothing.
+    pub fn default_to_null(&mut self, field: &str) {
+        self.0.entry(field).or_insert(Value::Null);
+    }
+
     /// `current` with the patch laid over it.
     pub fn apply<T: Serialize + DeserializeOwned>(self, current: &T) -> Result<T, Invalid> {
         let mut document = serde_json::to_value(current).map_err(|error| Invalid::field("", error.to_string()))?;

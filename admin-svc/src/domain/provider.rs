@@ -21,6 +21,18 @@ text_enum! {
     }
 }
 
+impl ProviderKind {
+    /// Whether its upstreams may offer the Responses API at all.
+    pub const fn may_offer_responses(self) -> bool {
+        matches!(self, Self::Openai | Self::OpenaiCompatible)
+    }
+
+    /// Whether an upstream offers the Responses API when nothing is said about it.
+    pub const fn offers_responses(self) -> bool {
+        matches!(self, Self::Openai)
+    }
+}
+
 /// What a caller may write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -34,10 +46,14 @@ pub struct ProviderSpec {
     pub base_url: String,
     #[serde(default)]
     pub timeouts: Timeouts,
+    /// Whether the provider offers OpenAI's Responses API itself; where it does not, calls of it are translated to chat
+    /// completions. Left out: `true` for `openai`, else `false`. Never `true` for `anthropic` and `gemini`.
+    #[serde(default)]
+    pub responses_api: Option<bool>,
 }
 
 impl ProviderSpec {
-    /// The spec with its base URL normalised.
+    /// The spec with its base URL normalised, and with its kind's default where it says nothing.
     pub fn validated(mut self, policy: &AddressPolicy) -> Result<Self, Invalid> {
         let mut violations = Violations::default();
         violations.name("name", &self.name);
@@ -46,6 +62,9 @@ impl ProviderSpec {
             Ok(url) => self.base_url = url,
             Err(message) => violations.add("base_url", message),
         }
+        let offered = *self.responses_api.get_or_insert(self.kind.offers_responses());
+        let fits = !offered || self.kind.may_offer_responses();
+        violations.require(fits, "responses_api", "must be false: this kind of provider has no Responses API");
         violations.finish().map(|()| self)
     }
 }

@@ -6,7 +6,7 @@ use tollgate_shared::ids::ProviderId;
 use super::{AnyConnection, Fields, StoreError, fields::to_document};
 use crate::domain::{
     page::{Page, PageRequest},
-    provider::{Provider, ProviderSpec},
+    provider::{Provider, ProviderKind, ProviderSpec},
 };
 
 const TABLE: &str = "providers";
@@ -14,7 +14,8 @@ const TABLE: &str = "providers";
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, name, kind, base_url, timeouts, models, created_at, updated_at, version FROM providers ",
+            "SELECT id, name, kind, base_url, timeouts, responses_api, models, created_at, updated_at, version \
+             FROM providers ",
             $rest
         )
     };
@@ -42,14 +43,15 @@ pub async fn by_id(connection: &mut AnyConnection, id: ProviderId) -> Result<Opt
 
 pub async fn insert(connection: &mut AnyConnection, provider: &Provider) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO providers (id, name, kind, base_url, timeouts, models, created_at, updated_at, version) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO providers (id, name, kind, base_url, timeouts, responses_api, models, created_at, updated_at, \
+         version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(provider.id.to_string())
     .bind(&provider.spec.name)
     .bind(provider.spec.kind.as_str())
     .bind(&provider.spec.base_url)
     .bind(to_document(TABLE, "timeouts", &provider.spec.timeouts)?)
+    .bind(provider.spec.responses_api.map(i64::from))
     .bind(to_document(TABLE, "models", &provider.models)?)
     .bind(provider.stamp.created_at.micros())
     .bind(provider.stamp.updated_at.micros())
@@ -61,14 +63,15 @@ pub async fn insert(connection: &mut AnyConnection, provider: &Provider) -> Resu
 
 pub async fn update(connection: &mut AnyConnection, provider: &Provider) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE providers SET name = $2, kind = $3, base_url = $4, timeouts = $5, models = $6, updated_at = $7, \
-         version = $8 WHERE id = $1",
+        "UPDATE providers SET name = $2, kind = $3, base_url = $4, timeouts = $5, responses_api = $6, models = $7, \
+         updated_at = $8, version = $9 WHERE id = $1",
     )
     .bind(provider.id.to_string())
     .bind(&provider.spec.name)
     .bind(provider.spec.kind.as_str())
     .bind(&provider.spec.base_url)
     .bind(to_document(TABLE, "timeouts", &provider.spec.timeouts)?)
+    .bind(provider.spec.responses_api.map(i64::from))
     .bind(to_document(TABLE, "models", &provider.models)?)
     .bind(provider.stamp.updated_at.micros())
     .bind(provider.stamp.version)
@@ -84,13 +87,16 @@ pub async fn delete(connection: &mut AnyConnection, id: ProviderId) -> Result<()
 
 fn from_row(row: &AnyRow) -> Result<Provider, StoreError> {
     let fields = Fields::new(TABLE, row);
+    let kind: ProviderKind = fields.parsed("kind")?;
+    let responses_api = fields.optional_integer("responses_api")?.map(|stored| stored != 0);
     Ok(Provider {
         id: fields.parsed("id")?,
         spec: ProviderSpec {
             name: fields.text("name")?,
-            kind: fields.parsed("kind")?,
+            kind,
             base_url: fields.text("base_url")?,
             timeouts: fields.document("timeouts")?,
+            responses_api: Some(responses_api.unwrap_or(kind.offers_responses())),
         },
         models: fields.document("models")?,
         stamp: fields.stamp()?,

@@ -126,7 +126,8 @@ mod tests {
 
     fn url(kind: ProviderKind, base_url: &str) -> String {
         let (name, base_url) = ("p".to_owned(), base_url.to_owned());
-        models_url(&ProviderSpec { name, kind, base_url, timeouts: Timeouts::default() }).unwrap().to_string()
+        let spec = ProviderSpec { name, kind, base_url, timeouts: Timeouts::default(), responses_api: None };
+        models_url(&spec).unwrap().to_string()
     }
 
     #[test]

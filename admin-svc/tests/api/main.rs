@@ -14,6 +14,7 @@ mod authentication;
 mod document;
 mod pools_and_keys;
 mod protocol;
+mod provider_models;
 mod providers;
 mod roles;
 mod secrets;

@@ -14,6 +14,7 @@ on_both!(
     crate::server::Server::start;
     provider_is_made_read_changed_and_deleted,
     bad_fields_are_named,
+    responses_are_offered_by_openai_unless_it_is_said,
     change_of_a_stale_version_is_refused,
     repeated_create_gets_the_first_answer,
     lists_are_paged,
@@ -76,6 +77,46 @@ async fn bad_fields_are_named(server: Server) {
     let other = admin.provider("other").await;
     let taken = admin.patch(&at(PROVIDERS, &other), &json!({"name": "p"})).await;
     assert_eq!(taken.refused(409, "taken"), ["name"]);
+}
+
+async fn responses_are_offered_by_openai_unless_it_is_said(server: Server) {
+    let admin = server.admin().await;
+    let create = async |kind: &str, said: Value| {
+        let mut body = json!({"name": format!("{kind} {said}"), "kind": kind, "base_url": "https://p.example"});
+        if !said.is_null() {
+            body["responses_api"] = said;
+        }
+        admin.post(PROVIDERS, &body).await
+    };
+    for (kind, said, expected) in [
+        ("openai", Value::Null, true),
+        ("openai", json!(false), false),
+        ("openai_compatible", Value::Null, false),
+        ("openai_compatible", json!(true), true),
+        ("anthropic", Value::Null, false),
+        ("gemini", json!(false), false),
+    ] {
+        let made = create(kind, said).await.expect(StatusCode::CREATED);
+        assert_eq!(made["responses_api"], expected, "{kind}");
+        assert_eq!(admin.get(&at(PROVIDERS, &made)).await.expect(StatusCode::OK), made);
+    }
+    for kind in ["anthropic", "gemini"] {
+        assert_eq!(create(kind, json!(true)).await.refused(422, "validation"), ["responses_api"]);
+    }
+    assert_eq!(create("openai", json!("yes")).await.refused(422, "validation"), ["responses_api"]);
+
+    let body = json!({"name": "changing", "kind": "openai_compatible", "base_url": "https://p.example"});
+    let path = at(PROVIDERS, &admin.create(PROVIDERS, &body).await);
+    let patched = async |patch: Value| admin.patch(&path, &patch).await;
+    let value = async |patch: Value| patched(patch).await.expect(StatusCode::OK)["responses_api"].clone();
+    assert_eq!(value(json!({"responses_api": true})).await, true);
+    assert_eq!(value(json!({"name": "renamed"})).await, true, "what is not said stays");
+    assert_eq!(value(json!({"responses_api": null})).await, false, "cleared is the kind's default");
+    assert_eq!(value(json!({"kind": "openai"})).await, true, "another kind has another default");
+    assert_eq!(value(json!({"kind": "openai", "responses_api": false})).await, false);
+    assert_eq!(value(json!({"kind": "openai"})).await, false, "the same kind changes nothing");
+    assert_eq!(value(json!({"kind": "gemini"})).await, false);
+    assert_eq!(patched(json!({"responses_api": true})).await.refused(422, "validation"), ["responses_api"]);
 }
 
 async fn change_of_a_stale_version_is_refused(server: Server) {

@@ -24,6 +24,7 @@ on_both!(
     a_proxy_that_is_busy_gets_one_delta_for_all_that_it_missed,
     a_snapshot_is_the_same_bytes_whoever_asks_and_whenever,
     secrets_reach_proxies_in_clear,
+    a_provider_reaches_proxies_with_what_it_offers,
     a_route_reaches_proxies_with_its_fallback_and_default_limit,
     a_refused_resource_is_shown_and_does_not_stop_the_next_change,
     a_proxy_that_could_take_nothing_gets_everything_again,
@@ -172,6 +173,26 @@ async fn secrets_reach_proxies_in_clear(plane: ControlPlane) {
             assert!(key.enabled);
         }
         other => panic!("an upstream key was expected, but {other:?} came"),
+    }
+}
+
+async fn a_provider_reaches_proxies_with_what_it_offers(plane: ControlPlane) {
+    let (mut watch, _) = Watch::in_sync(&plane).await;
+    for (kind, said, expected) in [
+        ("openai", json!({}), true),
+        ("openai_compatible", json!({"responses_api": true}), true),
+        ("openai_compatible", json!({}), false),
+        ("anthropic", json!({}), false),
+    ] {
+        let mut body = json!({"name": format!("{kind} {said}"), "kind": kind, "base_url": "https://p.example"});
+        body.as_object_mut().unwrap().extend(said.as_object().unwrap().clone());
+        plane.create("/api/v1/providers", &body).await;
+        let delta = watch.delta().await;
+        let Some(resource::Resource::Provider(provider)) = &delta.upserts[0].resource else {
+            panic!("a provider was expected, but {:?} came", delta.upserts[0]);
+        };
+        assert_eq!(provider.responses_api, Some(expected), "{kind}");
+        watch.ack(delta.nonce, delta.to).await;
     }
 }
 

@@ -124,8 +124,9 @@ impl ControlPlane {
         self.call(Method::POST, path, Some(body), StatusCode::CREATED).await
     }
 
+    /// At an address that does not exist: a control plane asks providers for their models.
     pub(crate) async fn provider(&self, name: &str) -> String {
-        let body = json!({"name": name, "kind": "openai", "base_url": "https://api.openai.com"});
+        let body = json!({"name": name, "kind": "openai", "base_url": "https://provider.invalid"});
         id(&self.create("/api/v1/providers", &body).await)
     }
 

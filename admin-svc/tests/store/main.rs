@@ -8,6 +8,7 @@ mod database;
 mod postgres;
 
 mod constraints;
+mod providers;
 mod services;
 mod transactions;
 
@@ -40,6 +41,7 @@ pub(crate) fn provider(name: &str) -> Provider {
         kind: ProviderKind::Openai,
         base_url: "https://api.openai.com".to_owned(),
         timeouts: Timeouts::default(),
+        responses_api: Some(true),
     };
     Provider { id: ProviderId::generate(), spec, models: vec!["gpt-4o".to_owned()], stamp: Stamp::first(1) }
 }

@@ -6,6 +6,7 @@ use crate::endpoint::{Path, Route};
 use crate::error::{ErrorBody, ErrorKind};
 use crate::headers::Side;
 use crate::json::walk::{Kept, Select};
+use crate::models::InvalidParameter;
 use crate::usage::{Progress, Reported, Usage};
 
 pub(crate) mod messages;
@@ -14,6 +15,7 @@ mod answer;
 mod endpoint;
 mod error;
 mod headers;
+mod models;
 mod usage;
 
 pub(crate) struct Anthropic;
@@ -57,6 +59,14 @@ impl Dialect for Anthropic {
 
     fn settle(&self, reported: &Reported) -> Usage {
         usage::settle(reported)
+    }
+
+    fn models(&self, names: &[&str], query: &str) -> Result<Vec<u8>, InvalidParameter> {
+        models::list(names, query)
+    }
+
+    fn model(&self, name: &str) -> Vec<u8> {
+        models::one(name)
     }
 
     fn headers(&self, side: Side) -> &'static [&'static str] {

@@ -5,6 +5,7 @@ use crate::endpoint::Route;
 use crate::error::{ErrorBody, ErrorKind};
 use crate::headers::Side;
 use crate::json::walk::{Kept, Select};
+use crate::models::InvalidParameter;
 use crate::usage::{Progress, Reported, Usage};
 
 /// One protocol. Implementations hold no state.
@@ -39,6 +40,12 @@ pub(crate) trait Dialect: Sync {
 
     /// The provider's figures in the gateway's terms.
     fn settle(&self, reported: &Reported) -> Usage;
+
+    /// One page of a list of models.
+    fn models(&self, names: &[&str], query: &str) -> Result<Vec<u8>, InvalidParameter>;
+
+    /// One model.
+    fn model(&self, name: &str) -> Vec<u8>;
 
     /// Names that cross the gateway besides those of every protocol, ordered by length, then by letters.
     fn headers(&self, side: Side) -> &'static [&'static str];

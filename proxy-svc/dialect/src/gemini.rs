@@ -6,6 +6,7 @@ use crate::endpoint::{Path, Route};
 use crate::error::{ErrorBody, ErrorKind};
 use crate::headers::Side;
 use crate::json::walk::{Kept, Select};
+use crate::models::InvalidParameter;
 use crate::usage::{Progress, Reported, Usage};
 
 pub(crate) mod generate;
@@ -15,6 +16,7 @@ pub(crate) mod embeddings;
 mod endpoint;
 mod error;
 mod headers;
+mod models;
 mod usage;
 
 pub(crate) struct Gemini;
@@ -58,6 +60,14 @@ impl Dialect for Gemini {
 
     fn settle(&self, reported: &Reported) -> Usage {
         usage::settle(reported)
+    }
+
+    fn models(&self, names: &[&str], query: &str) -> Result<Vec<u8>, InvalidParameter> {
+        models::list(names, query)
+    }
+
+    fn model(&self, name: &str) -> Vec<u8> {
+        models::one(name)
     }
 
     fn headers(&self, side: Side) -> &'static [&'static str] {

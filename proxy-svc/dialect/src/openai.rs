@@ -6,6 +6,7 @@ use crate::endpoint::{Path, Route};
 use crate::error::{ErrorBody, ErrorKind};
 use crate::headers::Side;
 use crate::json::walk::{Kept, Select};
+use crate::models::InvalidParameter;
 use crate::usage::{Progress, Reported, Usage};
 
 pub(crate) mod chat;
@@ -16,6 +17,7 @@ pub(crate) mod embeddings;
 mod endpoint;
 mod error;
 mod headers;
+mod models;
 pub(crate) mod schema;
 pub(crate) mod strictness;
 mod usage;
@@ -63,6 +65,14 @@ impl Dialect for OpenAi {
 
     fn settle(&self, reported: &Reported) -> Usage {
         usage::settle(reported)
+    }
+
+    fn models(&self, names: &[&str], _query: &str) -> Result<Vec<u8>, InvalidParameter> {
+        Ok(models::list(names))
+    }
+
+    fn model(&self, name: &str) -> Vec<u8> {
+        models::one(name)
     }
 
     fn headers(&self, side: Side) -> &'static [&'static str] {

@@ -204,18 +204,6 @@ pub(super) async fn tell(session: &mut ServerSession, told: Told, recording: &mu
     respond::send(session, status, content_type, body, recording).await.map_err(Stop::ClientLeft)
 }
 
-/// Sends an answer for which nobody had to be asked. It costs nothing.
-pub(super) async fn answer_ourselves(
-    session: &mut ServerSession,
-    body: Bytes,
-    recording: &mut Recording<'_>,
-) -> Result<(), Stop> {
-    recording.served_by_last_attempt(200);
-    recording.end_durably(Outcome::Ok).await;
-    let content_type = HeaderValue::from_static("application/json");
-    respond::send(session, 200, Some(content_type), body, recording).await.map_err(Stop::ClientLeft)
-}
-
 async fn finish(recording: &mut Recording<'_>, passage: Passage<'_>, outcome: Outcome) {
     let observed = passage.finish();
     match observed.usage {

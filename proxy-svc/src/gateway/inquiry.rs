@@ -112,6 +112,11 @@ impl<'a> Inquiry<'a> {
             || self.head.query.as_deref().is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"))
     }
 
+    /// Without what could be an access key.
+    pub(crate) fn query(&self) -> &str {
+        self.head.query.as_deref().unwrap_or_default()
+    }
+
     pub(crate) fn model(&self) -> Option<&str> {
         match (&self.head.endpoint.model_in_path, &self.content) {
             (Some(range), _) => self.head.path.get(range.clone()),

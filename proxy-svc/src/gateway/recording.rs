@@ -180,6 +180,12 @@ impl<'a> Recording<'a> {
         self.event.usage = Some(Tokens { input_uncached, output, source, ..Tokens::default() });
     }
 
+    /// The gateway had the whole answer itself.
+    pub(crate) fn answered(&mut self, status: u16) {
+        self.event.status = Some(status);
+        self.end(Outcome::Ok);
+    }
+
     pub(crate) fn refused(&mut self, refusal: &Refusal, status: Option<u16>) {
         self.event.status = status;
         self.event.error_code = Some(refusal.kind.code().into());

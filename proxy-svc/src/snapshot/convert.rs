@@ -8,6 +8,7 @@ use std::{net::IpAddr, str::FromStr, sync::Arc};
 
 use http::{HeaderName, HeaderValue, header};
 use ipnet::IpNet;
+use tollgate_dialect::Protocol;
 use tollgate_proto as proto;
 use tollgate_shared::{
     access_key::{AccessKeyMac, Pepper},
@@ -26,6 +27,9 @@ mod base_url;
 const DEFAULT_MAX_ATTEMPTS: u32 = 3;
 /// Far above any provider's; a header value must stay bounded.
 const MAX_SECRET_BYTES: usize = 8 << 10;
+/// Of a provider's list; far above any provider's.
+const MAX_MODELS: usize = 10_000;
+const MAX_MODEL_CHARACTERS: usize = 256;
 
 /// Why a resource was refused. Goes back to the control plane as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -137,22 +141,23 @@ impl TryFrom<proto::Provider> for Provider {
 
     fn try_from(message: proto::Provider) -> Result<Self, FieldError> {
         let kind = message.kind();
-        let proto::Provider { id, name, kind: _, base_url, timeouts } = message;
+        let proto::Provider { id, name, kind: _, base_url, timeouts, responses_api, models } = message;
+        let kind = match kind {
+            proto::ProviderKind::Openai => ProviderKind::Openai,
+            proto::ProviderKind::Anthropic => ProviderKind::Anthropic,
+            proto::ProviderKind::Gemini => ProviderKind::Gemini,
+            proto::ProviderKind::OpenaiCompatible => ProviderKind::OpenaiCompatible,
+            proto::ProviderKind::Unspecified => return Err(FieldError::new("kind", "not a known kind of provider")),
+        };
         Ok(Self {
             id: parse_id("id", &id)?,
             name: name.into(),
-            kind: match kind {
-                proto::ProviderKind::Openai => ProviderKind::Openai,
-                proto::ProviderKind::Anthropic => ProviderKind::Anthropic,
-                proto::ProviderKind::Gemini => ProviderKind::Gemini,
-                proto::ProviderKind::OpenaiCompatible => ProviderKind::OpenaiCompatible,
-                proto::ProviderKind::Unspecified => {
-                    return Err(FieldError::new("kind", "not a known kind of provider"));
-                }
-            },
+            kind,
             base: BaseUrl::from_str(&base_url).map_err(|error| FieldError::new("base_url", error.to_string()))?,
             timeouts: convert_timeouts(timeouts)?,
-            responses_api: kind == proto::ProviderKind::Openai,
+            responses_api: kind.protocol() == Protocol::OpenAi
+                && responses_api.unwrap_or_else(|| kind.offers_responses()),
+            models: convert_models(models),
         })
     }
 }
@@ -370,6 +375,14 @@ fn convert_timeouts(message: Option<proto::Timeouts>) -> Result<Timeouts, FieldE
         return Err(FieldError::new(*field, "must be at least 1"));
     }
     Ok(Timeouts { connect_ms, first_byte_ms, idle_ms, total_ms })
+}
+
+/// The names are a provider's, not an administrator's, so what cannot be one is left out instead of refused.
+fn convert_models(names: Vec<String>) -> Arc<[Box<str>]> {
+    let is_name = |name: &String| {
+        !name.is_empty() && name.chars().count() <= MAX_MODEL_CHARACTERS && !name.chars().any(char::is_control)
+    };
+    names.into_iter().filter(is_name).take(MAX_MODELS).map(String::into_boxed_str).collect()
 }
 
 fn convert_mac(field: &str, bytes: &[u8]) -> Result<AccessKeyMac, FieldError> {

@@ -37,7 +37,7 @@ pub(super) fn provider(number: u8, change: impl FnOnce(&mut proto::Provider)) ->
         name: format!("provider-{number}"),
         kind: proto::ProviderKind::Openai.into(),
         base_url: "https://api.openai.com".into(),
-        timeouts: None,
+        ..proto::Provider::default()
     };
     change(&mut provider);
     wrap(Resource::Provider(provider))

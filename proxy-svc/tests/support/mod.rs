@@ -104,6 +104,7 @@ impl Setup {
                 kind: kind.into(),
                 base_url: base_url.to_owned(),
                 timeouts: Some(self.timeouts),
+                ..Provider::default()
             }));
             all.push(resource::Resource::KeyPool(KeyPool { id: pool_id.clone(), name: models.into(), provider_id }));
             for secret in &self.keys {

@@ -3,7 +3,7 @@
 import Anthropic from "@anthropic-ai/sdk";
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { PNG, collect, startTrio } from "./trio.mjs";
+import { LISTED, PNG, collect, startTrio } from "./trio.mjs";
 
 const question = {
   model: "claude-sonnet-4-6",
@@ -73,7 +73,15 @@ test("token count", async () => {
 });
 
 test("models are listed", async () => {
-  assert.ok((await client.models.list()).data.length > 0);
+  const names = (await client.models.list({ limit: 1000 })).data.map(({ id }) => id);
+  assert.ok(LISTED.every((name) => names.includes(name)));
+  // The SDK asks for the following pages by itself.
+  assert.deepEqual((await collect(client.models.list({ limit: 3 }))).map(({ id }) => id), names);
+});
+
+test("model of any provider is found", async () => {
+  assert.equal((await client.models.retrieve("gpt-4.1")).display_name, "gpt-4.1");
+  await assert.rejects(client.models.retrieve("no-such-model"), Anthropic.NotFoundError);
 });
 
 test("rate limit of every key is a rate limit error", async () => {

@@ -3,7 +3,7 @@
 import { ApiError, FunctionCallingConfigMode, GoogleGenAI, Type } from "@google/genai";
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { PNG, collect, startTrio } from "./trio.mjs";
+import { LISTED, PNG, collect, startTrio } from "./trio.mjs";
 
 const model = "gemini-2.5-flash";
 const contents = "How long is the coast of Norway?";
@@ -75,9 +75,16 @@ test("embeddings", async () => {
 });
 
 test("models are listed", async () => {
-  const models = await collect(await client.models.list());
-  assert.ok(models.length > 0);
-  assert.ok(models.every(({ name }) => name.startsWith("models/")));
+  const named = async (config) => (await collect(await client.models.list({ config }))).map(({ name }) => name);
+  const names = await named();
+  assert.ok(LISTED.every((name) => names.includes(`models/${name}`)));
+  // The SDK asks for the following pages by itself.
+  assert.deepEqual(await named({ pageSize: 3 }), names);
+});
+
+test("model of any provider is found", async () => {
+  assert.equal((await client.models.get({ model: "gpt-4.1" })).name, "models/gpt-4.1");
+  await assert.rejects(client.models.get({ model: "no-such-model" }), hasStatus(404));
 });
 
 test("rate limit of every key is 429", async () => {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import OpenAI from "openai";
-import { PNG, collect, startTrio } from "./trio.mjs";
+import { LISTED, PNG, collect, startTrio } from "./trio.mjs";
 
 const model = "gpt-4.1";
 const messages = [{ role: "user", content: "How long is the coast of Norway?" }];
@@ -81,8 +81,16 @@ test("embeddings", async () => {
 });
 
 test("models are listed", async () => {
-  const { data } = await client.models.list();
-  assert.ok(data.length > 0);
+  const models = await collect(await client.models.list());
+  const names = models.map(({ id }) => id);
+  assert.deepEqual(names, [...new Set(names)].sort());
+  assert.ok(LISTED.every((name) => names.includes(name)));
+  assert.ok(models.every(({ object, created }) => object === "model" && Number.isInteger(created)));
+});
+
+test("model of any provider is found", async () => {
+  assert.equal((await client.models.retrieve("claude-opus-5")).id, "claude-opus-5");
+  await assert.rejects(client.models.retrieve("no-such-model"), OpenAI.NotFoundError);
 });
 
 test("rate limit of every key is a rate limit error", async () => {

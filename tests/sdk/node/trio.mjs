@@ -14,6 +14,9 @@ const TOKENS = ["input_uncached", "cache_read", "cache_write_5m", "cache_write_1
 export const PNG =
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==";
 
+// Some of the models that the simulated provider lists in its three protocols.
+export const LISTED = ["gpt-4.1", "claude-opus-5", "gemini-2.5-flash", "gemini-embedding-001"];
+
 export async function startTrio() {
   const launcher = spawn(LAUNCHER, { stdio: ["pipe", "pipe", "inherit"] });
   const ended = once(launcher, "exit");

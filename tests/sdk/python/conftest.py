@@ -20,6 +20,9 @@ PNG = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 )
 
+# Some of the models that the simulated provider lists in its three protocols.
+LISTED = {"gpt-4.1", "claude-opus-5", "gemini-2.5-flash", "gemini-embedding-001"}
+
 
 @dataclass(frozen=True)
 class Trio:

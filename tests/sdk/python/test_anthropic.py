@@ -2,7 +2,7 @@
 
 import anthropic
 import pytest
-from conftest import PNG, Trio
+from conftest import LISTED, PNG, Trio
 
 QUESTION = {
     "max_tokens": 256,
@@ -71,9 +71,25 @@ def test_token_count(client: anthropic.Anthropic) -> None:
 
 
 def test_models_are_listed(client: anthropic.Anthropic) -> None:
-    models = client.models.list().data
-    assert models
-    assert all(model.type == "model" for model in models)
+    whole = client.models.list(limit=1000)
+    assert not whole.has_more
+    for model in whole.data:
+        anthropic.types.ModelInfo.model_validate(model.to_dict(mode="json"))
+    names = [model.id for model in whole.data]
+    assert LISTED.issubset(names)
+    # The SDK asks for the following pages by itself, in either direction.
+    assert [model.id for model in client.models.list(limit=3)] == names
+    assert [model.id for model in client.models.list(limit=3, after_id=names[1])] == names[2:]
+    before = client.models.list(limit=3, before_id=names[-1])
+    assert [model.id for model in before.data] == names[-4:-1]
+    assert sorted(model.id for model in before) == names[:-1]
+
+
+def test_model_of_any_provider_is_found(client: anthropic.Anthropic) -> None:
+    assert client.models.retrieve("claude-opus-5").type == "model"
+    assert client.models.retrieve("gpt-4.1").display_name == "gpt-4.1"
+    with pytest.raises(anthropic.NotFoundError):
+        client.models.retrieve("no-such-model")
 
 
 def test_rate_limit_of_every_key_is_a_rate_limit_error(trio: Trio, client: anthropic.Anthropic) -> None:

@@ -3,7 +3,7 @@
 import base64
 
 import pytest
-from conftest import PNG, Trio, prompt
+from conftest import LISTED, PNG, Trio, prompt
 from google import genai
 from google.genai import errors, types
 
@@ -90,8 +90,23 @@ def test_embeddings(client: genai.Client) -> None:
 
 def test_models_are_listed(client: genai.Client) -> None:
     models = list(client.models.list())
-    assert models
-    assert all(model.name.startswith("models/") for model in models)
+    names = [model.name.removeprefix("models/") for model in models]
+    assert LISTED.issubset(names)
+    for model in models:
+        embeds = "embed" in model.name
+        assert ("embedContent" in model.supported_actions, "generateContent" in model.supported_actions) == (embeds, not embeds)
+    pages = client.models.list(config={"page_size": 3})
+    assert len(pages.page) == 3
+    # The SDK asks for the following pages by itself.
+    assert [model.name.removeprefix("models/") for model in pages] == names
+
+
+def test_model_of_any_provider_is_found(client: genai.Client) -> None:
+    assert client.models.get(model=MODEL).name == f"models/{MODEL}"
+    assert client.models.get(model="models/gpt-4.1").display_name == "gpt-4.1"
+    with pytest.raises(errors.ClientError) as caught:
+        client.models.get(model="no-such-model")
+    assert (caught.value.code, caught.value.status) == (404, "NOT_FOUND")
 
 
 def test_rate_limit_of_every_key_is_resource_exhausted(trio: Trio, client: genai.Client) -> None:

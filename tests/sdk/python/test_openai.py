@@ -2,7 +2,7 @@
 
 import openai
 import pytest
-from conftest import PNG, Trio, prompt
+from conftest import LISTED, PNG, Trio, prompt
 
 QUESTION = [{"role": "user", "content": "How long is the coast of Norway?"}]
 WEATHER = {
@@ -95,9 +95,20 @@ def test_embeddings(trio: Trio, client: openai.OpenAI) -> None:
 
 
 def test_models_are_listed(client: openai.OpenAI) -> None:
-    models = client.models.list().data
-    assert models
-    assert all(model.object == "model" for model in models)
+    models = list(client.models.list())
+    for model in models:
+        openai.types.Model.model_validate(model.to_dict(), strict=True)
+    names = [model.id for model in models]
+    assert names == sorted(set(names))
+    assert LISTED.issubset(names)
+
+
+def test_model_of_any_provider_is_found(client: openai.OpenAI) -> None:
+    assert client.models.retrieve("gpt-4.1").id == "gpt-4.1"
+    assert client.models.retrieve("claude-opus-5").object == "model"
+    with pytest.raises(openai.NotFoundError) as caught:
+        client.models.retrieve("no-such-model")
+    assert caught.value.code == "model_not_found"
 
 
 def test_rate_limit_of_every_key_is_a_rate_limit_error(trio: Trio, client: openai.OpenAI) -> None:

@@ -3,18 +3,13 @@
 use std::time::Instant;
 
 use serde::Serialize;
-use tollgate_shared::ids::{ProviderId, UpstreamKeyId};
+use tollgate_shared::ids::UpstreamKeyId;
 
 use super::{App, AppError, Authorised, ManageConfiguration, NOT_FOUND, upstream_keys};
 use crate::{
-    app::{Precondition, audit::Change},
-    domain::{change::ResourceKind, provider::Provider, upstream_key::UpstreamKey},
     store::{key_pools, providers},
     upstream::UpstreamError,
 };
-
-/// Another key is tried when the first one fails; more would only make the caller wait.
-const KEYS_TRIED: usize = 3;
 
 /// What a test of an upstream key found.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -55,42 +50,5 @@ impl App {
             error: error.map(UpstreamError::kind),
             message: error.map(ToString::to_string),
         })
-    }
-
-    /// Asks the provider which models it has, with one of its active keys, and remembers the answer.
-    pub async fn refresh_models(
-        &self,
-        caller: &Authorised<ManageConfiguration>,
-        id: ProviderId,
-        precondition: Precondition,
-    ) -> Result<Provider, AppError> {
-        let mut reader = self.store().begin_read().await?;
-        let provider = providers::by_id(&mut reader, id).await?.ok_or(AppError::NotFound("provider"))?;
-        precondition.check(provider.stamp)?;
-        let keys = upstream_keys::active_of_provider(&mut reader, id).await?;
-        drop(reader);
-        let models = self.models_by_any(&provider, &keys).await?;
-        let mut tx = self.store().begin_write().await?;
-        let before = providers::by_id(&mut tx, id).await?.ok_or(AppError::NotFound("provider"))?;
-        if before.models == models {
-            return Ok(before);
-        }
-        let after = Provider { models, stamp: before.stamp.next(self.now()), ..before.clone() };
-        providers::update(&mut tx, &after).await?;
-        let change = Change::Update(&before, &after);
-        self.record(&mut tx, &caller.source, ResourceKind::Provider, &id, change).await?;
-        tx.commit().await?;
-        Ok(after)
-    }
-
-    async fn models_by_any(&self, provider: &Provider, keys: &[UpstreamKey]) -> Result<Vec<String>, AppError> {
-        let mut failure = AppError::Conflict("The provider has no active upstream key to ask with.");
-        for key in keys.iter().take(KEYS_TRIED) {
-            match self.0.upstream.models(&provider.spec, &key.unseal(self.keyring())?).await {
-                Ok(models) => return Ok(models),
-                Err(error) => failure = AppError::Upstream(error),
-            }
-        }
-        Err(failure)
     }
 }

@@ -29,8 +29,8 @@ pub(in crate::grpc) fn resource(resource: &Resource) -> proto::Resource {
 }
 
 fn provider(provider: &Provider) -> proto::Provider {
-    let Provider { id, spec, models: _, stamp: _ } = provider;
-    let ProviderSpec { name, kind, base_url, timeouts } = spec;
+    let Provider { id, spec, models, stamp: _ } = provider;
+    let ProviderSpec { name, kind, base_url, timeouts, responses_api } = spec;
     let kind = match kind {
         ProviderKind::Openai => proto::ProviderKind::Openai,
         ProviderKind::Anthropic => proto::ProviderKind::Anthropic,
@@ -43,6 +43,8 @@ fn provider(provider: &Provider) -> proto::Provider {
         kind: kind.into(),
         base_url: base_url.clone(),
         timeouts: Some(self::timeouts(timeouts)),
+        responses_api: *responses_api,
+        models: models.clone(),
     }
 }
 

@@ -23,6 +23,16 @@ pub fn asks_for_events(query: &str) -> bool {
     parameters(query).any(|(name, value)| (name == "alt" || name == "$alt") && value == "sse")
 }
 
+/// The first value of a parameter, decoded.
+pub fn parameter<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
+    let (_, value) = parameters(query).find(|(found, _)| *found == name)?;
+    if !value.contains('%') {
+        return Some(Cow::Borrowed(value));
+    }
+    let decoded: Vec<u8> = decode(value).collect();
+    Some(Cow::Owned(String::from_utf8_lossy(&decoded).into_owned()))
+}
+
 fn parameters(query: &str) -> impl Iterator<Item = (&str, &str)> {
     query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }

@@ -27,6 +27,16 @@ fn service() -> proto::Service {
     }
 }
 
+fn provider() -> proto::Provider {
+    proto::Provider {
+        id: ProviderId::generate().to_string(),
+        name: "p".into(),
+        kind: proto::ProviderKind::Openai.into(),
+        base_url: "https://api.openai.com".into(),
+        ..proto::Provider::default()
+    }
+}
+
 fn access_key() -> proto::AccessKey {
     proto::AccessKey {
         id: AccessKeyId::generate().to_string(),
@@ -178,8 +188,7 @@ fn secrets_that_cannot_stand_in_a_header_are_refused_without_quoting_them() {
 #[test]
 fn provider_kind_and_base_url_are_checked() {
     let provider = |kind: i32, base_url: &str| {
-        let id = ProviderId::generate().to_string();
-        Provider::try_from(proto::Provider { id, name: "p".into(), kind, base_url: base_url.into(), timeouts: None })
+        Provider::try_from(proto::Provider { kind, base_url: base_url.into(), ..provider() })
     };
     assert!(provider(1, "https://api.openai.com").is_ok());
     assert_eq!(provider(0, "https://api.openai.com").unwrap_err().field, "kind");
@@ -187,6 +196,32 @@ fn provider_kind_and_base_url_are_checked() {
     let error = provider(1, "https://user:canary@host").unwrap_err();
     assert_eq!(error.field, "base_url");
     assert!(!error.message.contains("canary"));
+}
+
+#[test]
+fn responses_are_offered_as_said_and_else_by_openai_alone() {
+    use proto::ProviderKind::{Anthropic, Gemini, Openai, OpenaiCompatible};
+    for (kind, said, expected) in [
+        (Openai, None, true),
+        (Openai, Some(false), false),
+        (OpenaiCompatible, None, false),
+        (OpenaiCompatible, Some(true), true),
+        (Anthropic, Some(true), false),
+        (Gemini, Some(true), false),
+    ] {
+        let message = proto::Provider { kind: kind.into(), responses_api: said, ..provider() };
+        assert_eq!(Provider::try_from(message).unwrap().responses_api, expected, "{kind:?} {said:?}");
+    }
+}
+
+#[test]
+fn names_of_models_are_taken_over_but_for_those_that_cannot_be_any() {
+    let converted = |models: Vec<String>| Provider::try_from(proto::Provider { models, ..provider() }).unwrap().models;
+    let sent = ["gpt-5", "", "é".repeat(256).as_str(), "x".repeat(257).as_str(), "a\nb", "gpt-4.1"].map(str::to_owned);
+    let kept: Vec<Box<str>> = ["gpt-5", "é".repeat(256).as_str(), "gpt-4.1"].map(Box::from).to_vec();
+    assert_eq!(*converted(sent.to_vec()), *kept);
+    assert_eq!(converted((0..10_001).map(|number| number.to_string()).collect()).len(), 10_000);
+    assert!(converted(Vec::new()).is_empty());
 }
 
 #[test]
