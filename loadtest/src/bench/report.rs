@@ -77,7 +77,22 @@ impl Report {
                 out.push_str(&self.ratios(scenario, other));
             }
         }
+        out.push_str(&self.translation());
         out
+    }
+
+    /// What translating a stream costs beside passing it on.
+    fn translation(&self) -> String {
+        let cpu = |scenario| {
+            let is_it = |entry: &&Entry| (entry.scenario, entry.contender) == (scenario, Name::Tollgate);
+            self.entries.iter().find(is_it).and_then(|entry| entry.median.cpu_us)
+        };
+        match (cpu(Scenario::Translated), cpu(Scenario::Stream)) {
+            (Some(translated), Some(untouched)) if untouched > 0.0 => {
+                format!("translated / stream, tollgate: CPU {:.2}\n", translated / untouched)
+            }
+            _ => String::new(),
+        }
     }
 
     /// `tollgate / bare-pingora` for what both have measured.

@@ -5,14 +5,14 @@ mod cold;
 mod idle;
 mod latency;
 mod plain;
-mod stream;
+pub(super) mod stream;
 
 use anyhow::{Context, Result};
 
 use super::contender::{Contender, Stage};
 use super::report::{Figures, Report};
 use super::say;
-use super::settings::{Scenario, Settings};
+use super::settings::{Name, Scenario, Settings};
 use super::statistics::number;
 
 const MEGABYTE: f64 = 1_048_576.0;
@@ -30,7 +30,11 @@ pub(super) async fn measure(
             say(&format!("{scenario}, round {}: {name}", round + 1));
             let figures = match scenario {
                 Scenario::Plain => plain::measure(stage, index, settings).await,
-                Scenario::Stream => stream::measure(&stage.contenders[index], settings).await.map(Some),
+                Scenario::Stream => stream::measure(&stage.contenders[index], settings, false).await.map(Some),
+                Scenario::Translated if name == Name::Tollgate => {
+                    stream::measure(&stage.contenders[index], settings, true).await.map(Some)
+                }
+                Scenario::Translated => Ok(None),
                 Scenario::Latency => latency::measure(stage, index, settings).await.map(Some),
                 Scenario::Body => body::measure(stage, index, settings).await,
                 Scenario::Idle => idle::measure(&mut stage.contenders[index], settings).await,

@@ -88,6 +88,8 @@ pub enum Scenario {
     Plain,
     /// 32 connections with streams of 50 chunks, 2 ms apart.
     Stream,
+    /// The same, asked in OpenAI's protocol of a provider that speaks Anthropic's: Tollgate alone.
+    Translated,
     /// One connection, everything on one core.
     Latency,
     /// 8 connections, each request carrying 1 MB.
@@ -99,8 +101,15 @@ pub enum Scenario {
 }
 
 impl Scenario {
-    pub const ALL: [Scenario; 6] =
-        [Scenario::Plain, Scenario::Stream, Scenario::Latency, Scenario::Body, Scenario::Idle, Scenario::Cold];
+    pub const ALL: [Scenario; 7] = [
+        Scenario::Plain,
+        Scenario::Stream,
+        Scenario::Translated,
+        Scenario::Latency,
+        Scenario::Body,
+        Scenario::Idle,
+        Scenario::Cold,
+    ];
 }
 
 impl fmt::Display for Scenario {
@@ -108,6 +117,7 @@ impl fmt::Display for Scenario {
         formatter.write_str(match self {
             Scenario::Plain => "plain",
             Scenario::Stream => "stream",
+            Scenario::Translated => "translated",
             Scenario::Latency => "latency",
             Scenario::Body => "body",
             Scenario::Idle => "idle",

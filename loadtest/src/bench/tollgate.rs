@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::contender::UPSTREAM_KEYS;
 use super::process::{Launch, Process, Scratch, free_address, sibling};
+use super::scenario::stream::TRANSLATED;
 use super::settings::Settings;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -74,7 +75,7 @@ pub(super) async fn launch(
     Ok(Some((address, proxy, Some(Ready { credential, helpers: vec![admin] }))))
 }
 
-/// First administrator, provider, pool with two keys, service, access key; gives the key's secret.
+/// First administrator, two providers, a pool with two keys for each, service, access key; gives the key's secret.
 async fn seed(rest: SocketAddr, upstream: SocketAddr, setup_token: &str, admin: &mut Process) -> Result<String> {
     let password = format!("Bench-{:016x}-Passw0rd!", fastrand::u64(..));
     let account = json!({"token": setup_token, "email": EMAIL, "password": password, "name": "Bench"});
@@ -92,14 +93,17 @@ async fn seed(rest: SocketAddr, upstream: SocketAddr, setup_token: &str, admin: 
     let session = Client::call(rest, "POST", "/api/v1/auth/login", None, &login).await?;
     let token = text(&session, "access_token")?;
     let create = async |path: &str, body: Value| Client::call(rest, "POST", path, Some(&token), &body).await;
-    let provider = json!({"name": "simulated", "kind": "openai", "base_url": format!("http://{upstream}")});
-    let provider = create("/api/v1/providers", provider).await?;
-    let pool = json!({"name": "simulated", "provider_id": text(&provider, "id")?});
-    let pool = text(&create("/api/v1/key-pools", pool).await?, "id")?;
-    for secret in UPSTREAM_KEYS {
-        create("/api/v1/upstream-keys", json!({"pool_id": pool, "name": secret, "secret": secret})).await?;
+    let mut routes = Vec::new();
+    for (kind, models) in [("anthropic", TRANSLATED), ("openai", "*")] {
+        let provider = json!({"name": kind, "kind": kind, "base_url": format!("http://{upstream}")});
+        let provider = create("/api/v1/providers", provider).await?;
+        let pool = json!({"name": kind, "provider_id": text(&provider, "id")?});
+        let pool = text(&create("/api/v1/key-pools", pool).await?, "id")?;
+        for secret in UPSTREAM_KEYS {
+            create("/api/v1/upstream-keys", json!({"pool_id": pool, "name": secret, "secret": secret})).await?;
+        }
+        routes.push(json!({"models": [models], "targets": [{"pool_id": pool}]}));
     }
-    let routes = json!([{"models": ["*"], "targets": [{"pool_id": pool}]}]);
     let service = json!({"name": "bench", "slug": "bench", "strategy": "round_robin", "routes": routes});
     let service = create("/api/v1/services", service).await?;
     let key = create("/api/v1/access-keys", json!({"service_id": text(&service, "id")?, "name": "bench"})).await?;

@@ -15,7 +15,13 @@ use super::{Figures, Meter, resident_mb};
 
 const CONNECTIONS: usize = 32;
 const CHUNKS: usize = 50;
-const BODY: &str = r#"{"model":"gpt-4o-sim-chunks-50-gap-2","stream":true,"messages":[{"role":"user","content":"Stream something."}]}"#;
+/// Leads to the provider that speaks Anthropic's protocol, where there is one.
+pub(in super::super) const TRANSLATED: &str = "claude-*";
+
+fn body(translated: bool) -> String {
+    let model = if translated { "claude-sim-chunks-50-gap-2" } else { "gpt-4o-sim-chunks-50-gap-2" };
+    format!(r#"{{"model":"{model}","stream":true,"messages":[{{"role":"user","content":"Stream something."}}]}}"#)
+}
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -24,8 +30,10 @@ struct Seen {
     gaps: Samples,
 }
 
-pub(super) async fn measure(contender: &Contender, settings: &Settings) -> Result<Figures> {
-    let request = Arc::new(request("POST", "/v1/chat/completions", Some(&contender.credential), BODY.as_bytes()));
+/// `translated`: by a provider of another protocol.
+pub(super) async fn measure(contender: &Contender, settings: &Settings, translated: bool) -> Result<Figures> {
+    let body = body(translated);
+    let request = Arc::new(request("POST", "/v1/chat/completions", Some(&contender.credential), body.as_bytes()));
     let meter = Meter::start(contender)?;
     let start = Instant::now();
     let end = start + settings.duration();
