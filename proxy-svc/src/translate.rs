@@ -116,28 +116,12 @@ impl<'a> Translator<'a> {
         let (exchange, written) = match task {
             Task::Conversation(to) => {
                 let request = self.understand(task).request.as_ref().map_err(Clone::clone)?;
-                target.format = match protocol {
-                    Protocol::OpenAi if to == Format::Responses && provider.responses_api => Format::Responses,
-                    // Its caller expects nothing that only the Responses API has.
-                    Protocol::OpenAi if to == Format::Chat => Format::Chat,
-                    Protocol::OpenAi if provider.responses_api && translate::prefers_responses(request) => {
-                        Format::Responses
-                    }
-                    Protocol::OpenAi => Format::Chat,
-                    Protocol::Anthropic => Format::Messages,
-                    Protocol::Gemini => Format::Generate,
-                };
+                target.format = conversation_format(provider, to, request);
                 (Exchange::Conversation { from: target.format, to }, translate::write_request(request, &target)?)
             }
             Task::TokenCount(to) => {
                 let request = self.understand(task).request.as_ref().map_err(Clone::clone)?;
-                target.format = match protocol {
-                    // Its chat completions have no such question.
-                    Protocol::OpenAi if provider.responses_api => Format::Responses,
-                    Protocol::OpenAi => Format::Chat,
-                    Protocol::Anthropic => Format::Messages,
-                    Protocol::Gemini => Format::Generate,
-                };
+                target.format = counting_format(provider);
                 let Some(written) = translate::write_count_request(request, &target)? else {
                     let estimate = translate::write_count(to, translate::estimate_tokens(request));
                     return Ok(Step::Answer(estimate.into()));
@@ -199,4 +183,26 @@ impl<'a> Translator<'a> {
 fn speaks(provider: &Provider, task: Task) -> bool {
     let needs_responses = matches!(task, Task::Conversation(Format::Responses) | Task::TokenCount(Format::Responses));
     provider.kind.protocol() == task.protocol() && (provider.responses_api || !needs_responses)
+}
+
+/// In which of its formats a provider is spoken to by a caller of `to`. OpenAI shows thoughts, and takes them back, in
+/// its Responses API only; a caller of chat completions expects nothing that only that API has.
+fn conversation_format(provider: &Provider, to: Format, request: &Request<'_>) -> Format {
+    match provider.kind.protocol() {
+        Protocol::OpenAi if !provider.responses_api || to == Format::Chat => Format::Chat,
+        Protocol::OpenAi if to == Format::Responses || translate::prefers_responses(request) => Format::Responses,
+        Protocol::OpenAi => Format::Chat,
+        Protocol::Anthropic => Format::Messages,
+        Protocol::Gemini => Format::Generate,
+    }
+}
+
+/// Chat completions have no question for a count.
+fn counting_format(provider: &Provider) -> Format {
+    match provider.kind.protocol() {
+        Protocol::OpenAi if provider.responses_api => Format::Responses,
+        Protocol::OpenAi => Format::Chat,
+        Protocol::Anthropic => Format::Messages,
+        Protocol::Gemini => Format::Generate,
+    }
 }
