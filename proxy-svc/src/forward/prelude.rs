@@ -84,7 +84,8 @@ pub(super) async fn read(
     }
     match rest {
         None => Prelude::Failed(Failure::Malformed),
-        Some(_) if passage.lacks_its_end() => {
+        // One that did say something goes on, and is recorded as incomplete: some providers forget the mark of the end.
+        Some(_) if passage.lacks_its_end() && !passage.semantic_started() => {
             Prelude::Failed(if is_empty { Failure::Malformed } else { Failure::ConnectionLost })
         }
         Some(rest) => {
