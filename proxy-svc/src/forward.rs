@@ -6,7 +6,9 @@
 mod attempt;
 mod conceal;
 mod failure;
+mod judge;
 mod prelude;
+mod request_header;
 mod resolve;
 mod stream;
 mod upstream;

@@ -6,42 +6,31 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method, Version, header};
 use pingora::{
     ErrorType,
-    http::RequestHeader,
     prelude::timeout,
     protocols::http::{ServerSession, client::HttpSession},
 };
-use tollgate_dialect::{Protocol, classify, headers, translate};
 use tollgate_shared::clock::UnixMicros;
 
 use super::{
     Forwarder, Limits,
-    conceal::without_key,
     failure::{Failure, Told},
-    prelude::{self, Held, Prelude},
+    judge::{Judged, Way, judge},
+    prelude::Held,
+    request_header::request_header,
     upstream::{Destination, Opened},
 };
 use crate::{
     gateway::Recording,
-    meter::Meter,
     report::{Attempt, AttemptOutcome},
     route::Candidate,
     snapshot::FallbackOn,
     translate::{Outgoing, Passage, Translator},
 };
 
-/// An upstream's error is read this far, to find out whose fault it is and to pass it on.
-const ERROR_BODY_BYTES: usize = 256 * 1024;
 /// For the last bytes to an upstream that is given up.
 const CLOSE: Duration = Duration::from_millis(100);
-/// What the upstream sees of who calls: the gateway, never the caller.
-const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION")));
-
-/// The version of Anthropic's protocol in which the gateway writes requests itself.
-const ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 
 /// What an attempt needs to know.
 #[derive(Clone, Copy)]
@@ -101,8 +90,8 @@ pub(super) async fn send<'a>(
     }
     let judged = match tried {
         Tried::Header(upstream, destination) => {
-            let passage = passage(context, outgoing, &upstream, recording, started_at);
-            judge(context, session, upstream, destination, passage, begun, recording.request_id()).await
+            let way = Way::of(context, outgoing, &upstream, recording, started_at);
+            judge(context, session, upstream, destination, way, begun, recording.request_id()).await
         }
         Tried::Failed(failure) => Judged::Failed(failure, None, None),
         Tried::Stale => Judged::Failed(Failure::ConnectionLost, None, None),
@@ -124,32 +113,6 @@ pub(super) async fn send<'a>(
             Sent::ClientLeft
         }
     }
-}
-
-/// How the answer whose header has come goes on to the client.
-fn passage<'a>(
-    context: &Context<'_, 'a>,
-    outgoing: Outgoing,
-    upstream: &HttpSession,
-    recording: &Recording<'_>,
-    started_at: UnixMicros,
-) -> Way<'a> {
-    let inquiry = context.translator.inquiry();
-    let meter = Meter::for_answer(inquiry, outgoing.protocol, outgoing.operation, upstream.response_header());
-    let adapted = outgoing.translation.as_ref().and_then(|translation| translation.adapted.clone());
-    let created = u64::try_from(started_at / 1_000_000).unwrap_or(0);
-    let (protocol, is_translated) = (outgoing.protocol, outgoing.translation.is_some());
-    let passage = context.translator.passage(outgoing, meter, recording.request_id(), created);
-    Way { passage, adapted, protocol, is_translated }
-}
-
-/// An answer's way to the client, before it is known whether it goes there.
-struct Way<'a> {
-    passage: Passage<'a>,
-    adapted: Option<String>,
-    /// The upstream's.
-    protocol: Protocol,
-    is_translated: bool,
 }
 
 fn record(
@@ -277,161 +240,4 @@ async fn exchange(
 /// Resolves when the client closes its side, or breaks off.
 pub(super) async fn client_left(session: &mut ServerSession) {
     while let Ok(Some(_)) = session.read_body_or_idle(true).await {}
-}
-
-fn request_header(
-    context: &Context<'_, '_>,
-    outgoing: &Outgoing,
-    session: &ServerSession,
-    http2: bool,
-) -> pingora::Result<Box<RequestHeader>> {
-    let (inquiry, candidate) = (context.translator.inquiry(), &context.candidate);
-    let base = &candidate.pool.provider.base;
-    let client = &session.req_header().headers;
-    let (method, target) = (inquiry.method(), &outgoing.target);
-    let mut header = RequestHeader::build_no_case(method.clone(), target.as_bytes(), Some(client.len() + 4))?;
-    if http2 {
-        let authority = base.authority.to_str().unwrap_or_default();
-        let uri = format!("https://{authority}{target}").parse::<http::Uri>();
-        header.set_uri(uri.map_err(|_| pingora::Error::new(ErrorType::InvalidHTTPHeader))?);
-        header.set_version(Version::HTTP_2);
-    } else {
-        header.insert_header(header::HOST, base.authority.clone())?;
-    }
-    match &outgoing.translation {
-        None => callers_headers(&mut header, client, outgoing.protocol)?,
-        Some(_) => own_headers(&mut header, outgoing.protocol, inquiry.stream())?,
-    }
-    header.insert_header(candidate.key.credential_header.clone(), candidate.key.credential.clone())?;
-    header.insert_header(header::USER_AGENT, USER_AGENT)?;
-    // Usage is read from the answer as it passes.
-    header.insert_header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
-    if !outgoing.body.is_empty() || *method == Method::POST {
-        header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(outgoing.body.len()))?;
-    }
-    Ok(Box::new(header))
-}
-
-fn callers_headers(header: &mut RequestHeader, client: &HeaderMap, protocol: Protocol) -> pingora::Result<()> {
-    for (name, value) in client {
-        if headers::request_allowed(protocol, name.as_str()) {
-            header.append_header(name.clone(), value.clone())?;
-        }
-    }
-    Ok(())
-}
-
-/// Of a request that the gateway wrote itself: what the caller's headers say is about another protocol.
-fn own_headers(header: &mut RequestHeader, protocol: Protocol, stream: bool) -> pingora::Result<()> {
-    header.insert_header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))?;
-    let accept = if stream { "text/event-stream" } else { "application/json" };
-    header.insert_header(header::ACCEPT, HeaderValue::from_static(accept))?;
-    if protocol == Protocol::Anthropic {
-        header.insert_header("anthropic-version", ANTHROPIC_VERSION)?;
-    }
-    Ok(())
-}
-
-#[expect(clippy::large_enum_variant, reason = "the large one is the usual one, and lives on the stack")]
-enum Judged<'a> {
-    Answer(Answer<'a>),
-    Failed(Failure, Option<u16>, Option<Told>),
-    ClientLeft,
-}
-
-/// Decides whether an answer is passed on.
-async fn judge<'a>(
-    context: &Context<'_, 'a>,
-    session: &mut ServerSession,
-    mut upstream: HttpSession,
-    destination: Destination,
-    way: Way<'a>,
-    begun: Instant,
-    request_id: &str,
-) -> Judged<'a> {
-    let status = upstream.response_header().map_or(0, |header| header.status.as_u16());
-    if !(200..300).contains(&status) {
-        return judge_error(context, upstream, destination, way, status, request_id).await;
-    }
-    let Way { mut passage, adapted, .. } = way;
-    let until = (begun + context.limits.first_byte).min(context.deadline).into();
-    match prelude::read(context, session, &mut upstream, &mut passage, until).await {
-        Prelude::Committed(held) => {
-            let content_type = passage.content_type();
-            Judged::Answer(Answer { upstream, destination, status, content_type, passage, held, adapted })
-        }
-        Prelude::Failed(failure) => {
-            close(&mut upstream).await;
-            Judged::Failed(failure, Some(status), None)
-        }
-        Prelude::ClientLeft => {
-            close(&mut upstream).await;
-            Judged::ClientLeft
-        }
-    }
-}
-
-/// An error's body is read, up to a bound, to find out whose fault it is.
-async fn judge_error<'a>(
-    context: &Context<'_, 'a>,
-    mut upstream: HttpSession,
-    destination: Destination,
-    way: Way<'a>,
-    status: u16,
-    request_id: &str,
-) -> Judged<'a> {
-    let read = timeout(context.at_most(context.limits.idle), error_body(&mut upstream)).await;
-    let (body, whole) = match read {
-        Ok(Ok(read)) => read,
-        Ok(Err(_)) | Err(_) => (Bytes::new(), false),
-    };
-    let class = {
-        let header = upstream.response_header();
-        let lookup =
-            |name: &str| header.and_then(|header| header.headers.get(name)).and_then(|value| value.to_str().ok());
-        classify::response(way.protocol, status, &lookup, Some(&body))
-    };
-    if let Some(failure) = Failure::of(class) {
-        if whole {
-            context.forwarder.upstreams.release(upstream, &destination).await;
-        } else {
-            close(&mut upstream).await;
-        }
-        return Judged::Failed(failure, Some(status), None);
-    }
-    if !whole {
-        // Its end is missing, so it cannot be passed on as it is.
-        close(&mut upstream).await;
-        return Judged::Failed(Failure::ConnectionLost, Some(status), None);
-    }
-    let body = without_key(body, &context.candidate.key.credential);
-    let fault = Failure::of_fault(classify::fault(way.protocol, status, &body), context.fallback_on);
-    let caller = context.translator.inquiry().protocol();
-    let (told_status, content_type, body) = if way.is_translated {
-        let (status, content_type, body) = translate::write_error(way.protocol, caller, status, &body, request_id);
-        (status, Some(content_type), body.into())
-    } else {
-        (status, None, body)
-    };
-    let Some(failure) = fault else {
-        let Way { passage, adapted, .. } = way;
-        let (status, held) = (told_status, Held::Whole(body));
-        return Judged::Answer(Answer { upstream, destination, status, content_type, passage, held, adapted });
-    };
-    let received = upstream.response_header().and_then(|header| header.headers.get(header::CONTENT_TYPE)).cloned();
-    let content_type = content_type.map(HeaderValue::from_static).or(received);
-    context.forwarder.upstreams.release(upstream, &destination).await;
-    Judged::Failed(failure, Some(status), Some(Told { status: told_status, content_type, body }))
-}
-
-/// The body, and whether it is all of it.
-async fn error_body(upstream: &mut HttpSession) -> pingora::Result<(Bytes, bool)> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) = upstream.read_response_body().await? {
-        body.extend_from_slice(&chunk);
-        if body.len() > ERROR_BODY_BYTES {
-            return Ok((body.freeze(), false));
-        }
-    }
-    Ok((body.freeze(), true))
 }
