@@ -24,7 +24,8 @@ pub(crate) use scalar::{count, string};
 pub(crate) use skip::{skip_value, skip_whitespace};
 pub use string::Text;
 pub(crate) use text::find_special;
-pub use value::{Kind, Value};
+pub(crate) use value::Kind;
+pub use value::Value;
 
 /// Containers inside containers, the outermost included; `serde_json` stops at the same depth.
 pub(crate) const DEPTH_LIMIT: usize = 127;

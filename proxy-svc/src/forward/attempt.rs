@@ -135,6 +135,7 @@ fn record(
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one, and lives on the stack")]
 enum Tried {
     /// An answer's header has come.
     Header(HttpSession, Destination),

@@ -101,7 +101,7 @@ pub(super) struct Told {
 /// The failures of a request.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
-    failures: Vec<Failure>,
+    of_attempts: Vec<Failure>,
     told: Option<Told>,
     rejected: Option<Rejected>,
 }
@@ -116,7 +116,7 @@ pub(super) enum Conclusion {
 impl Failures {
     /// `told`: what the target said, where the caller can do something about it.
     pub(super) fn add(&mut self, failure: Failure, told: Option<Told>) {
-        self.failures.push(failure);
+        self.of_attempts.push(failure);
         self.told = told.or(self.told.take());
     }
 
@@ -126,14 +126,14 @@ impl Failures {
     }
 
     pub(super) fn attempts(&self) -> u32 {
-        u32::try_from(self.failures.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.of_attempts.len()).unwrap_or(u32::MAX)
     }
 
     /// What the caller can mend itself comes before what was only the upstreams' trouble.
     pub(super) fn conclude(self) -> Conclusion {
         match self {
             Self { told: Some(told), .. } => Conclusion::Tell(told),
-            Self { rejected: Some(rejected), failures, .. } if failures.is_empty() => {
+            Self { rejected: Some(rejected), of_attempts, .. } if of_attempts.is_empty() => {
                 Conclusion::Refuse(Refusal::rejected(&rejected))
             }
             _ => Conclusion::Refuse(self.into_refusal()),
@@ -144,7 +144,7 @@ impl Failures {
     /// over), an overload, the keys, a time-out, and then the rest.
     fn into_refusal(self) -> Refusal {
         let soonest = |wait: fn(&Failure) -> Option<Option<Duration>>| -> Option<Option<Duration>> {
-            let waits: Vec<Option<Duration>> = self.failures.iter().filter_map(wait).collect();
+            let waits: Vec<Option<Duration>> = self.of_attempts.iter().filter_map(wait).collect();
             (!waits.is_empty()).then(|| waits.into_iter().flatten().min())
         };
         let rate_limited = soonest(|failure| match failure {
@@ -163,12 +163,14 @@ impl Failures {
             let refusal = Refusal::new(ErrorKind::Overloaded, "The upstream is overloaded.");
             return refusal.after(wait.unwrap_or(Duration::from_secs(1)));
         }
-        let any = |failure| self.failures.contains(&failure);
-        if !self.failures.is_empty() && self.failures.iter().all(|failure| *failure == Failure::CredentialsRefused) {
+        let any = |failure| self.of_attempts.contains(&failure);
+        if !self.of_attempts.is_empty()
+            && self.of_attempts.iter().all(|failure| *failure == Failure::CredentialsRefused)
+        {
             let message = "The upstream refused every key that could serve this request.";
             return Refusal::new(ErrorKind::UpstreamCredentialsExhausted, message);
         }
-        if any(Failure::TimedOut) || self.failures.is_empty() {
+        if any(Failure::TimedOut) || self.of_attempts.is_empty() {
             return Refusal::new(ErrorKind::UpstreamTimeout, "The upstream did not answer in time.");
         }
         Refusal::new(ErrorKind::UpstreamUnavailable, "No upstream could answer this request.")
@@ -180,7 +182,7 @@ mod tests {
     use super::*;
 
     fn kind(failures: &[Failure]) -> ErrorKind {
-        Failures { failures: failures.to_vec(), ..Failures::default() }.into_refusal().kind
+        Failures { of_attempts: failures.to_vec(), ..Failures::default() }.into_refusal().kind
     }
 
     #[test]

@@ -141,15 +141,11 @@ impl Arguments<'_> {
 
     /// Writes the object. What is none is wrapped as `{"INVALID_JSON": "…"}`, as Anthropic advises to show it.
     pub(crate) fn write_as_object(&self, object: &mut Object<'_>, name: &str) {
-        match self.as_object() {
-            Some(text) => object.raw(name, &text),
-            None => {
-                if let Self::Written(text) = self {
-                    object.object(name).text("INVALID_JSON", text);
-                }
-                object
-            }
-        };
+        if let Some(text) = self.as_object() {
+            object.raw(name, &text);
+        } else if let Self::Written(text) = self {
+            object.object(name).text("INVALID_JSON", text);
+        }
     }
 }
 

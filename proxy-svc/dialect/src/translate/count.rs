@@ -2,7 +2,7 @@
 //! estimate where the provider does not count.
 
 use super::{Format, Notes, Rejected, Target, Written};
-use crate::canonical::{Block, Request, Sampling, ToolResult};
+use crate::canonical::{Arguments, Block, Media, Request, Sampling, ToolResult};
 use crate::json::Value;
 use crate::json::write::Object;
 
@@ -77,21 +77,20 @@ fn blocks(blocks: &[Block<'_>]) -> u64 {
 }
 
 fn block(block: &Block<'_>) -> u64 {
-    use crate::canonical::Media;
     match block {
-        Block::Text { text, .. } | Block::Refusal(text) => tokens(text.decode().len()),
-        Block::Image { .. } => TOKENS_PER_IMAGE,
+        Block::Text { text, .. } | Block::Refusal(text) | Block::Document { media: Media::Plain(text), .. } => {
+            tokens(text.decode().len())
+        }
+        Block::Image { .. } | Block::Document { media: Media::Url { .. }, .. } => TOKENS_PER_IMAGE,
         Block::Audio { data, .. } | Block::Document { media: Media::Inline { data, .. }, .. } => {
             data.decode().len() as u64 / CHARACTERS_PER_MEDIA_TOKEN
         }
-        Block::Document { media: Media::Plain(text), .. } => tokens(text.decode().len()),
-        Block::Document { media: Media::Url { .. }, .. } => TOKENS_PER_IMAGE,
         // Thoughts of earlier turns are not read again.
         Block::Reasoning(_) => 0,
         Block::ToolCall(call) => {
             let arguments = match &call.arguments {
-                crate::canonical::Arguments::Object(value) => value.raw().len(),
-                crate::canonical::Arguments::Written(text) => text.decode().len(),
+                Arguments::Object(value) => value.raw().len(),
+                Arguments::Written(text) => text.decode().len(),
             };
             TOKENS_PER_FRAME + tokens(call.name.decode().len() + arguments)
         }

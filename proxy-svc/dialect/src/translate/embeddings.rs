@@ -76,7 +76,7 @@ pub fn write_embedding_request(
 }
 
 /// Writes an upstream's answer for the caller; `None` when it is none.
-pub fn write_embedding_answer(
+pub(super) fn write_embedding_answer(
     from: Protocol,
     shape: EmbeddingShape,
     body: &[u8],

@@ -1,6 +1,7 @@
 //! Names of tools that a target does not take, and what they were.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// Shortened names of one request and their originals, to be put back into the answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,7 +41,8 @@ impl Names {
             if character.is_ascii_alphanumeric() || rule.others.contains(character) { character } else { '_' }
         });
         short.extend(replaced.take(rule.max_length - 20));
-        short.push_str(&format!("_{:016x}", hash(name)));
+        // Writing into a string does not fail.
+        let _ = write!(short, "_{:016x}", hash(name));
         self.0.push((short.clone(), name.to_owned()));
         Cow::Owned(short)
     }

@@ -118,9 +118,7 @@ pub fn prefers_responses(request: &Request<'_>) -> bool {
         matches!(block, Block::Reasoning(Reasoning { signature: Some(signature), .. })
             if signature.origin == Protocol::OpenAi)
     };
-    let wanted = request.reasoning.visible == Some(true)
-        || request.reasoning.encrypted
-        || blocks().any(|block| carries_on(block));
+    let wanted = request.reasoning.visible == Some(true) || request.reasoning.encrypted || blocks().any(carries_on);
     wanted
         && request.stop.is_empty()
         && sampling.choices.is_none_or(|choices| choices <= 1)

@@ -30,12 +30,13 @@ pub struct Terms<'a> {
 /// was cut, and comes from the object that is billed.
 pub struct StreamTranslator {
     frames: Frames,
-    work: Work,
-}
-
-struct Work {
     tap: Tap,
     reader: Box<dyn StreamReader>,
+    teller: Teller,
+}
+
+/// The caller's side: what is told, and what it means.
+struct Teller {
     writer: Box<dyn StreamWriter>,
     names: Names,
     error: Option<ProviderError>,
@@ -48,135 +49,118 @@ struct Work {
 impl StreamTranslator {
     /// From an upstream's format into the caller's. `names` are those that the request was written with.
     pub fn new(from: Format, to: Format, terms: &Terms<'_>, names: Names) -> Self {
+        let (writer, reader) = (to.codec().stream_writer(terms), from.codec().stream_reader());
         Self {
             frames: Frames::default(),
-            work: Work {
-                tap: Tap::for_answer(from.protocol(), from.operation(true), Some("text/event-stream")),
-                reader: from.codec().stream_reader(),
-                writer: to.codec().stream_writer(terms),
-                names,
-                error: None,
-                semantic: false,
-                finished: false,
-            },
+            tap: Tap::for_answer(from.protocol(), from.operation(true), Some("text/event-stream")),
+            reader,
+            teller: Teller { writer, names, error: None, semantic: false, finished: false },
         }
     }
 
     /// Takes the next piece and appends what it comes to for the caller: whole events, or nothing.
     pub fn feed(&mut self, piece: &[u8], seal: &dyn Seal, out: &mut Vec<u8>) {
-        let Self { frames, work } = self;
-        if let Err(TooLong) = frames.feed(piece, &mut |frame| work.take(&frame, seal, out)) {
-            work.fail(ProviderError::malformed("an event of the stream is too long"));
+        let Self { frames, tap, reader, teller } = self;
+        if let Err(TooLong) = frames.feed(piece, &mut |frame| take(&frame, tap, reader.as_mut(), teller, seal, out)) {
+            teller.error.get_or_insert_with(|| ProviderError::malformed("an event of the stream is too long"));
         }
     }
 
     /// Takes the end of the stream and appends the caller's. Returns whether it came to its proper end: when it did
     /// not, or an error came, nothing is appended, and the caller is to be told of the error.
     pub fn finish(&mut self, seal: &dyn Seal, out: &mut Vec<u8>) -> bool {
-        let Self { frames, work } = self;
-        frames.finish(&mut |frame| work.take(&frame, seal, out));
-        if work.error.is_some() || !(work.finished || work.tap.is_complete()) {
+        let Self { frames, tap, reader, teller } = self;
+        frames.finish(&mut |frame| take(&frame, tap, reader.as_mut(), teller, seal, out));
+        if teller.error.is_some() || !(teller.finished || tap.is_complete()) {
             return false;
         }
-        work.end(seal, out);
-        work.error.is_none()
+        reader.finish(&mut |event| teller.tell(&event, tap, seal, out));
+        if teller.error.is_some() {
+            return false;
+        }
+        teller.writer.finish(tap.usage_so_far().as_ref(), out);
+        true
     }
 
     /// The provider's error in the stream. Nothing is written for the caller from there on.
     pub const fn error(&self) -> Option<&ProviderError> {
-        self.work.error.as_ref()
+        self.teller.error.as_ref()
     }
 
     /// Whether something that the model made was written: from here on another upstream cannot take over.
     pub const fn semantic_started(&self) -> bool {
-        self.work.semantic
+        self.teller.semantic
     }
 
     pub fn usage_so_far(&self) -> Option<Usage> {
-        self.work.tap.usage_so_far()
+        self.tap.usage_so_far()
     }
 
     /// What the stream turned out to be, for the bill.
     pub fn into_observed(self) -> Observed {
-        let finished = self.work.finished;
-        let mut observed = self.work.tap.finish();
+        let Teller { error, finished, .. } = self.teller;
+        let mut observed = self.tap.finish();
         observed.complete |= finished;
-        observed.error = observed.error.or(self.work.error);
+        observed.error = observed.error.or(error);
         observed
     }
 }
 
-impl Work {
-    fn take(&mut self, frame: &Frame<'_>, seal: &dyn Seal, out: &mut Vec<u8>) {
-        self.tap.feed(frame.raw);
+/// Gives one event to the tap, and what the reader makes of it to the caller.
+fn take(
+    frame: &Frame<'_>,
+    tap: &mut Tap,
+    reader: &mut dyn StreamReader,
+    teller: &mut Teller,
+    seal: &dyn Seal,
+    out: &mut Vec<u8>,
+) {
+    tap.feed(frame.raw);
+    if teller.error.is_none() {
+        reader.read(frame, &mut |event| teller.tell(&event, tap, seal, out));
+    }
+}
+
+impl Teller {
+    fn tell(&mut self, event: &Event<'_>, tap: &Tap, seal: &dyn Seal, out: &mut Vec<u8>) {
         if self.error.is_some() {
             return;
         }
-        let Self { tap, reader, writer, names, error, semantic, finished } = self;
-        let usage = || tap.usage_so_far();
-        reader.read(frame, &mut |event| {
-            pass(event, writer.as_mut(), names, (error, semantic, finished), &usage, seal, out);
-        });
-    }
-
-    fn end(&mut self, seal: &dyn Seal, out: &mut Vec<u8>) {
-        let Self { tap, reader, writer, names, error, semantic, finished } = self;
-        let usage = || tap.usage_so_far();
-        reader.finish(&mut |event| {
-            pass(event, writer.as_mut(), names, (error, semantic, finished), &usage, seal, out);
-        });
-        if error.is_none() {
-            writer.finish(usage().as_ref(), out);
+        let mut told = None;
+        match event {
+            Event::Error(found) => {
+                self.error = Some(found.clone());
+                return;
+            }
+            Event::Start { .. } => told = tap.usage_so_far(),
+            Event::Finish { .. } | Event::Blocked(_) => {
+                told = tap.usage_so_far();
+                self.semantic = true;
+                self.finished = true;
+            }
+            Event::Delta { delta, .. } => self.semantic |= !is_empty(delta),
+            Event::BlockStart { block, .. } => self.semantic |= matches!(block, BlockStart::ToolCall { .. }),
+            Event::BlockEnd { .. } | Event::LogProbabilities { .. } => {}
         }
-    }
-
-    fn fail(&mut self, error: ProviderError) {
-        if self.error.is_none() {
-            self.error = Some(error);
+        match renamed(&self.names, event) {
+            Some(renamed) => self.writer.write(&renamed, None, seal, out),
+            None => self.writer.write(event, told.as_ref(), seal, out),
         }
     }
 }
 
-/// Gives one event to the writer, and remembers what it means.
-fn pass(
-    event: Event<'_>,
-    writer: &mut dyn StreamWriter,
-    names: &Names,
-    (error, semantic, finished): (&mut Option<ProviderError>, &mut bool, &mut bool),
-    usage: &dyn Fn() -> Option<Usage>,
-    seal: &dyn Seal,
-    out: &mut Vec<u8>,
-) {
-    if error.is_some() {
-        return;
+/// A call under the caller's own name of the tool, where the request had to be written with another.
+fn renamed<'e>(names: &Names, event: &Event<'e>) -> Option<Event<'e>> {
+    let Event::BlockStart { choice, block: BlockStart::ToolCall { id, name, is_custom, signature } } = event else {
+        return None;
+    };
+    if names.is_empty() {
+        return None;
     }
-    let mut told = None;
-    match &event {
-        Event::Error(found) => {
-            *error = Some(found.clone());
-            return;
-        }
-        Event::Start { .. } => told = usage(),
-        Event::Finish { .. } | Event::Blocked(_) => {
-            told = usage();
-            *semantic = true;
-            *finished = true;
-        }
-        Event::Delta { delta, .. } => *semantic |= !is_empty(delta),
-        Event::BlockStart { block, .. } => *semantic |= matches!(block, BlockStart::ToolCall { .. }),
-        Event::BlockEnd { .. } | Event::LogProbabilities { .. } => {}
-    }
-    if !names.is_empty()
-        && let Event::BlockStart { choice, block: BlockStart::ToolCall { id, name, is_custom, signature } } = &event
-    {
-        let shown = name.decode();
-        let name = Text::plain(names.original(&shown));
-        let (id, is_custom, signature) = (id.clone(), *is_custom, signature.clone());
-        let block = BlockStart::ToolCall { id, name, is_custom, signature };
-        writer.write(&Event::BlockStart { choice: *choice, block }, None, seal, out);
-        return;
-    }
-    writer.write(&event, told.as_ref(), seal, out);
+    let name = Text::from(names.original(&name.decode()).to_owned());
+    let (id, signature) = (id.clone(), signature.clone());
+    let block = BlockStart::ToolCall { id, name, is_custom: *is_custom, signature };
+    Some(Event::BlockStart { choice: *choice, block })
 }
 
 fn is_empty(delta: &Delta<'_>) -> bool {

@@ -1,7 +1,7 @@
 //! The body for an upstream: OpenAI itself, or one of the many that speak its protocol, which get nothing but what all
 //! of them know.
 
-use crate::canonical::{Effort, OutputFormat, Request, Sampling, Text};
+use crate::canonical::{Effort, OutputFormat, Request, Sampling};
 use crate::json::Value;
 use crate::json::write::Object;
 use crate::openai::schema::format_name;
