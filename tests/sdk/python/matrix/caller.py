@@ -32,6 +32,14 @@ def schema(tool: str) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
+def strings(value: Any) -> list[str]:
+    """Every text in a body, whatever its place."""
+    if isinstance(value, str):
+        return [value]
+    values = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    return [text for inner in values for text in strings(inner)]
+
+
 @dataclass(frozen=True)
 class Call:
     id: str | None
@@ -97,7 +105,10 @@ class Caller:
     """One SDK's way of doing what every SDK does. Turns are lists of the SDK's own."""
 
     name: str
-    errors: Any
+    # What the SDK raises.
+    bad_request: type[Exception]
+    rate_limit: type[Exception]
+    server_error: type[Exception]
 
     def __init__(self) -> None:
         self.http = httpx2.Client(event_hooks={"response": [self._remember]}, timeout=30)
@@ -136,6 +147,9 @@ class Caller:
     def open(self, model: str, turns: list[Any], wish: Wish = Wish()) -> tuple[Any, Callable[[], None]]:
         """A stream of the SDK's raw events that the test reads itself, and how its user leaves it."""
         raise NotImplementedError
+
+    def status(self, error: Any) -> int:
+        return error.status_code
 
     def ended_well(self, events: list[Any]) -> bool:
         """Whether raw events look like a proper end."""

@@ -11,7 +11,9 @@ from openai.types.chat import ChatCompletion
 
 class Chat(Caller):
     name = "chat"
-    errors = openai
+    bad_request = openai.BadRequestError
+    rate_limit = openai.RateLimitError
+    server_error = openai.InternalServerError
 
     def __init__(self, trio: Trio) -> None:
         super().__init__()
@@ -61,8 +63,15 @@ class Chat(Caller):
         options = {"include_usage": True}
         pieces = []
         with self.sdk.chat.completions.stream(stream_options=options, **arguments) as events:
-            pieces = [event.delta for event in events if event.type == "content.delta"]
-            reply = self._reply(events.get_final_completion())
+            try:
+                for event in events:
+                    if event.type == "content.delta":
+                        pieces.append(event.delta)
+                answer = events.get_final_completion()
+            except (openai.LengthFinishReasonError, openai.ContentFilterFinishReasonError):
+                # Its accumulator takes such an end for an error.
+                answer = events.current_completion_snapshot
+        reply = self._reply(answer)
         reply.pieces = pieces
         return reply
 
@@ -85,7 +94,8 @@ class Chat(Caller):
             thought="".join(detail.get("text", "") for detail in getattr(message, "reasoning_details", None) or []),
             refusal=message.refusal,
             parsed=getattr(message, "parsed", None),
-            usage=Shown(
+            usage=usage
+            and Shown(
                 prompt=usage.prompt_tokens,
                 output=usage.completion_tokens,
                 cached=usage.prompt_tokens_details and usage.prompt_tokens_details.cached_tokens,

@@ -11,7 +11,9 @@ from matrix.caller import RESULTS, TOOLS, Call, Caller, Place, Reply, Shown, Wis
 
 class Generate(Caller):
     name = "generate"
-    errors = errors
+    bad_request = errors.ClientError
+    rate_limit = errors.ClientError
+    server_error = errors.ServerError
 
     def __init__(self, trio: Trio) -> None:
         super().__init__()
@@ -80,6 +82,9 @@ class Generate(Caller):
     def open(self, model: str, turns: list[Any], wish: Wish = Wish()):
         events = self.sdk.models.generate_content_stream(**self.arguments(model, turns, wish))
         return events, events.close
+
+    def status(self, error: Any) -> int:
+        return error.code
 
     def ended_well(self, events: list[Any]) -> bool:
         return any(candidate.finish_reason for event in events for candidate in event.candidates or [])

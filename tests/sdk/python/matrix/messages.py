@@ -10,7 +10,9 @@ from matrix.caller import RESULTS, TOOLS, Call, Caller, Place, Reply, Shown, Wis
 
 class Messages(Caller):
     name = "messages"
-    errors = anthropic
+    bad_request = anthropic.BadRequestError
+    rate_limit = anthropic.RateLimitError
+    server_error = anthropic.InternalServerError
 
     def __init__(self, trio: Trio) -> None:
         super().__init__()

@@ -11,7 +11,9 @@ from openai.types.responses import Response
 
 class Responses(Caller):
     name = "responses"
-    errors = openai
+    bad_request = openai.BadRequestError
+    rate_limit = openai.RateLimitError
+    server_error = openai.InternalServerError
 
     def __init__(self, trio: Trio) -> None:
         super().__init__()
