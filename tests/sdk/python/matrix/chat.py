@@ -86,12 +86,14 @@ class Chat(Caller):
         (choice,) = answer.choices
         message, usage = choice.message, answer.usage
         calls = message.tool_calls or []
+        details = getattr(message, "reasoning_details", None)
+        thoughts = [detail.get("text", "") for detail in details or []]
         return Reply(
             native=answer,
             text=message.content or "",
             finish=choice.finish_reason,
             calls=[Call(call.id, call.function.name, json.loads(call.function.arguments)) for call in calls],
-            thought="".join(detail.get("text", "") for detail in getattr(message, "reasoning_details", None) or []),
+            thought="".join(thoughts) or getattr(message, "reasoning_content", None) or "",
             refusal=message.refusal,
             parsed=getattr(message, "parsed", None),
             usage=usage

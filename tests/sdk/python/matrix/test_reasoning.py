@@ -1,0 +1,85 @@
+"""Thoughts: asked for, shown, counted, and given back unchanged with the results of tools."""
+
+import base64
+
+import pytest
+from matrix.caller import QUESTION, Reply, Wish, strings
+from matrix.conftest import Case
+
+THINK = Wish(reasoning=True)
+# Chat completions of OpenAI show no thoughts, and chat has no way to ask Gemini for them.
+SILENT = {("chat", "openai"), ("chat", "gemini")}
+
+
+def words(case: Case, more: str = "") -> str:
+    # Compatible providers say what they think in a member that OpenAI's own SDK does not know.
+    thinks = "reasoningcontent" if case.target == "compatible" else "reasoning"
+    return f"strict-{thinks}{more}"
+
+
+def signatures(value: object) -> list[str]:
+    """What the provider issued, or was sent, to prove its thoughts."""
+    if isinstance(value, dict):
+        own = [value[name] for name in ("signature", "thoughtSignature", "encrypted_content") if value.get(name)]
+        return own + [found for inner in value.values() for found in signatures(inner)]
+    return [found for inner in value for found in signatures(inner)] if isinstance(value, list) else []
+
+
+def check(case: Case, reply: Reply) -> None:
+    if (case.caller.name, case.target) in SILENT:
+        assert not reply.thought
+    else:
+        assert reply.thought.startswith(f"Considering the request step by step: {QUESTION}")
+    assert reply.text.startswith("Echo:") or reply.calls
+    generated = case.trio.last()["generated"]
+    assert generated["reasoning"] > 0
+    if reply.usage.reasoning is not None:
+        assert reply.usage.reasoning == generated["reasoning"]
+
+
+def note(case: Case, reply: Reply) -> None:
+    adapted = {f"{field}={how}" for field, how in reply.adapted.items() if field.startswith("reasoning")}
+    if (case.caller.name, case.target) in SILENT:
+        adapted.add("thoughts not shown")
+    if adapted:
+        case.adapted(*sorted(adapted))
+
+
+@pytest.mark.scenario("reasoning")
+def test_thought(case: Case) -> None:
+    for ask in (case.caller.ask, case.caller.stream):
+        reply = ask(case.model(words(case, "-chunks-4")), case.caller.user(QUESTION), THINK)
+        check(case, reply)
+        note(case, reply)
+
+
+@pytest.mark.scenario("reasoning with tools, given back")
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+@pytest.mark.parametrize("parallel", ["", "-parallel"], ids=["one", "two"])
+def test_thought_comes_back(case: Case, stream: bool, parallel: str) -> None:
+    caller, wish = case.caller, Wish(reasoning=True, tools=True)
+    ask = caller.stream if stream else caller.ask
+    model = case.model(words(case, f"-chunks-4{parallel}"))
+    if stream and caller.name == "chat" and case.target in ("openai", "compatible"):
+        model = model.replace("strict", "lenient")
+    turns = caller.user(QUESTION)
+    called = ask(model, turns, wish)
+    check(case, called)
+    assert len(called.calls) == (2 if parallel else 1)
+    answer = ask(model, turns + caller.said(called) + caller.results(called), wish)
+    assert answer.text.startswith("Echo:") and not answer.calls
+    sent = signatures(case.trio.sent())
+    proofs = [proof for proof in sent if is_simulated(proof)]
+    if case.target in ("anthropic", "gemini"):
+        assert len(proofs) == 1 and proofs == sent
+    elif case.target == "openai" and caller.name != "chat":
+        assert len(sent) == 1
+    else:
+        # Compatible providers sign nothing, and chat completions of OpenAI keep their thoughts.
+        assert not sent
+    assert not any("tgs1_" in text for text in strings(case.trio.sent()))
+    note(case, answer)
+
+
+def is_simulated(proof: str) -> bool:
+    return base64.b64decode(proof + "==").startswith(b"simulated-")
