@@ -46,10 +46,13 @@ class Trio:
         """What the provider received, oldest first."""
         return self._call("GET", f"{self.provider}/__sim/requests?after=0")
 
+    def arrived(self) -> int:
+        """How many requests the provider has received."""
+        return self._call("GET", f"{self.provider}/__sim/stats")["requests"]
+
     def last(self) -> dict:
         """What the provider received last."""
-        arrived = self._call("GET", f"{self.provider}/__sim/stats")["requests"]
-        return self._call("GET", f"{self.provider}/__sim/requests?after={arrived - 1}")[-1]
+        return self._call("GET", f"{self.provider}/__sim/requests?after={self.arrived() - 1}")[-1]
 
     def sent(self) -> dict:
         """The body that the provider received last."""

@@ -108,7 +108,8 @@ class Caller:
     # What the SDK raises.
     bad_request: type[Exception]
     rate_limit: type[Exception]
-    server_error: type[Exception]
+    overloaded: type[Exception]
+    api_error: type[Exception]
 
     def __init__(self) -> None:
         self.http = httpx2.Client(event_hooks={"response": [self._remember]}, timeout=30)
@@ -116,6 +117,11 @@ class Caller:
 
     def _remember(self, response: httpx2.Response) -> None:
         self._headers = response.headers
+
+    @property
+    def request_id(self) -> str:
+        """Of the answer that came last."""
+        return self._headers["x-request-id"]
 
     def user(self, text: str, image: bool = False) -> list[Any]:
         raise NotImplementedError

@@ -13,7 +13,8 @@ class Chat(Caller):
     name = "chat"
     bad_request = openai.BadRequestError
     rate_limit = openai.RateLimitError
-    server_error = openai.InternalServerError
+    overloaded = openai.InternalServerError
+    api_error = openai.APIError
 
     def __init__(self, trio: Trio) -> None:
         super().__init__()

@@ -13,7 +13,8 @@ class Generate(Caller):
     name = "generate"
     bad_request = errors.ClientError
     rate_limit = errors.ClientError
-    server_error = errors.ServerError
+    overloaded = errors.ServerError
+    api_error = errors.APIError
 
     def __init__(self, trio: Trio) -> None:
         super().__init__()

@@ -12,7 +12,8 @@ class Messages(Caller):
     name = "messages"
     bad_request = anthropic.BadRequestError
     rate_limit = anthropic.RateLimitError
-    server_error = anthropic.InternalServerError
+    overloaded = anthropic.APIStatusError
+    api_error = anthropic.APIError
 
     def __init__(self, trio: Trio) -> None:
         super().__init__()
