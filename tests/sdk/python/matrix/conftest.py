@@ -14,7 +14,7 @@ from matrix.responses import Responses
 
 CALLERS = {caller.name: caller for caller in (Chat, Responses, Messages, Generate)}
 TARGETS = ("openai", "anthropic", "gemini", "compatible")
-RESULTS = pytest.StashKey[list[dict[str, str]]]()
+RESULTS = pytest.StashKey[dict[tuple[str, str, str], str]]()
 
 
 @dataclass
@@ -55,7 +55,7 @@ def case(trio: Trio, caller: Caller, target: str) -> Iterator[Case]:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "scenario(name): the row of the table that a test fills")
-    config.stash[RESULTS] = []
+    config.stash[RESULTS] = {}
 
 
 @pytest.hookimpl(wrapper=True)
@@ -65,14 +65,19 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
     case = getattr(item, "funcargs", {}).get("case")
     if scenario and case and call.when == "call":
         outcome = case.outcome if report.passed else "failed"
-        cell = {"caller": case.caller.name, "target": case.target, "scenario": scenario.args[0], "outcome": outcome}
-        item.config.stash[RESULTS].append(cell)
+        key = (case.caller.name, case.target, scenario.args[0])
+        cells = item.config.stash[RESULTS]
+        # Several tests may fill one cell: one that fails says so.
+        if cells.get(key) != "failed":
+            cells[key] = outcome
     return report
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    cells = session.config.stash[RESULTS]
-    if cells:
+    found = session.config.stash[RESULTS]
+    if found:
+        names = ("caller", "target", "scenario", "outcome")
+        cells = [dict(zip(names, (*key, outcome), strict=True)) for key, outcome in sorted(found.items())]
         path = ROOT / "target" / "matrix" / "python.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(cells, indent=1, ensure_ascii=False) + "\n")

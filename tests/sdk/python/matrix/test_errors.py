@@ -26,21 +26,21 @@ def every_key_answers(case: Case, status: int, error: type[Exception]) -> Except
     return whole.value
 
 
-@pytest.mark.scenario("rate limit of every key")
+@pytest.mark.scenario("rate_limited")
 def test_rate_limit(case: Case) -> None:
     error = every_key_answers(case, 429, case.caller.rate_limit)
     assert case.caller.status(error) == 429
     assert 0 < int(error.response.headers["retry-after"]) <= int(RETRY_AFTER)
 
 
-@pytest.mark.scenario("overload of every key")
+@pytest.mark.scenario("overloaded")
 @pytest.mark.parametrize("status", [503, 529])
 def test_overload(case: Case, status: int) -> None:
     error = every_key_answers(case, status, case.caller.overloaded)
     assert case.caller.status(error) == (529 if case.caller.name == "messages" else 503)
 
 
-@pytest.mark.scenario("error in the middle of a stream")
+@pytest.mark.scenario("midstream_error")
 @pytest.mark.parametrize("kind", ["error_mid_stream", "cut_mid_stream"])
 def test_broken_stream(case: Case, kind: str) -> None:
     model = own_model(case, f"chunks-8-{kind}")
@@ -56,7 +56,7 @@ def test_broken_stream(case: Case, kind: str) -> None:
     assert told["usage"]["source"] in ("partial", "estimated")
 
 
-@pytest.mark.scenario("caller leaves a stream")
+@pytest.mark.scenario("client_abort")
 def test_leaving(case: Case) -> None:
     stream, leave = case.caller.open(case.model("strict-chunks-100-gap-20"), case.caller.user(QUESTION))
     events = iter(stream)

@@ -6,7 +6,7 @@ from matrix.caller import QUESTION, Place, Wish, strings
 from matrix.conftest import Case
 
 
-@pytest.mark.scenario("structured output")
+@pytest.mark.scenario("structured_output")
 def test_structured_output(case: Case) -> None:
     for ask in (case.caller.ask, case.caller.stream):
         reply = ask(case.model(), case.caller.user(QUESTION), Wish(structure=True))

@@ -8,7 +8,7 @@ from matrix.conftest import Case
 FINISHED = {"chat": "stop", "responses": "completed", "messages": "end_turn", "generate": "STOP"}
 
 
-@pytest.mark.scenario("plain answer")
+@pytest.mark.scenario("plain")
 def test_plain(case: Case) -> None:
     reply = case.caller.ask(case.model(), case.caller.user(QUESTION))
     assert reply.text.startswith(f"Echo: {QUESTION}")
@@ -38,14 +38,14 @@ def both(case: Case, words: str, wish: Wish = Wish()) -> list[Reply]:
     return [ask(case.model(words), turns, wish) for ask in (case.caller.ask, case.caller.stream)]
 
 
-@pytest.mark.scenario("cut at the limit of tokens")
+@pytest.mark.scenario("max_tokens")
 def test_cut(case: Case) -> None:
     for reply in both(case, "strict", Wish(max_tokens=20)):
         assert reply.finish == CUT[case.caller.name]
         assert reply.text.startswith("Echo:") and len(reply.text) == 80
 
 
-@pytest.mark.scenario("stop sequence")
+@pytest.mark.scenario("stop_sequence")
 def test_stop(case: Case) -> None:
     if case.caller.name == "responses":
         # The protocol has none: OpenAI refuses the member, and no other provider is told of it.
@@ -77,14 +77,14 @@ def test_refusal(case: Case) -> None:
             assert reply.finish == FILTERED[case.caller.name]
 
 
-@pytest.mark.scenario("content filter")
+@pytest.mark.scenario("content_filter")
 def test_filter(case: Case) -> None:
     for reply in both(case, "strict-filtered"):
         assert reply.finish == FILTERED[case.caller.name]
         assert reply.text.startswith(f"Echo: {QUESTION}")
 
 
-@pytest.mark.scenario("blocked prompt")
+@pytest.mark.scenario("blocked_prompt")
 def test_blocked_prompt(case: Case) -> None:
     if case.target == "gemini":
         for reply in both(case, "strict-blocked"):
@@ -101,7 +101,7 @@ def test_blocked_prompt(case: Case) -> None:
     return case.refused("prompt")
 
 
-@pytest.mark.scenario("system prompt, history, Unicode and long text")
+@pytest.mark.scenario("conversation")
 def test_everything_survives(case: Case) -> None:
     turns = case.caller.user("Erzähl mir was – 你好!\n\t\"Zitat\" \\ und 🚀") + case.caller.assistant("Größe: 5 € 🧪")
     turns += case.caller.user(LONG)

@@ -36,27 +36,27 @@ def words(case: Case, stream: bool, more: str = "") -> str:
     return ("lenient" if lenient else "strict") + more
 
 
-@pytest.mark.scenario("tool call and its result")
+@pytest.mark.scenario("tools")
 def test_one_call(case: Case) -> None:
     there_and_back(case, words(case, stream=False), ["weather"], stream=False)
 
 
-@pytest.mark.scenario("parallel tool calls and their results")
+@pytest.mark.scenario("parallel_tools")
 def test_parallel_calls(case: Case) -> None:
     there_and_back(case, words(case, stream=False, more="-parallel"), ["weather", "population"], stream=False)
 
 
-@pytest.mark.scenario("tool call and its result, streamed")
+@pytest.mark.scenario("streamed_tools")
 def test_one_streamed_call(case: Case) -> None:
     there_and_back(case, words(case, stream=True, more="-chunks-5"), ["weather"], stream=True)
 
 
-@pytest.mark.scenario("parallel tool calls and their results, streamed")
+@pytest.mark.scenario("streamed_tools")
 def test_parallel_streamed_calls(case: Case) -> None:
     there_and_back(case, words(case, stream=True, more="-chunks-5-parallel"), ["weather", "population"], stream=True)
 
 
-@pytest.mark.scenario("choice of a tool")
+@pytest.mark.scenario("tool_choice")
 def test_choice(case: Case) -> None:
     """A tool that must be called, one that is named, and none."""
     choices = {
