@@ -31,6 +31,8 @@ SCENARIOS = {
     "image": "image input",
     "reasoning": "reasoning, shown and counted",
     "reasoning_signature": "reasoning given back with tools' results, signed",
+    "real_names": "three turns with models of real names",
+    "moved": "conversation continued at another provider",
     "max_tokens": "cut at the limit of tokens",
     "stop_sequence": "stop sequence",
     "refusal": "refusal by the model",
@@ -57,6 +59,7 @@ that asserts on the SDK's own objects, on what the provider received and on the 
 | ok | as the caller asked, in its own words |
 | adapted | comes close, and `x-tollgate-adapted` says how |
 | refused | a 400 that names the field, before the provider is asked |
+| 400 | the provider's own refusal of the prompt, as the caller's error |
 | not shown | the model thinks and is counted; the provider shows no thoughts |
 | unsigned | the provider signs no thoughts, and none are given back |
 """

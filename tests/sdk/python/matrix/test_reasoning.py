@@ -3,8 +3,8 @@
 import base64
 
 import pytest
-from matrix.caller import QUESTION, Reply, Wish, strings
-from matrix.conftest import Case
+from matrix.caller import QUESTION, RESULTS, Reply, Wish, strings
+from matrix.conftest import TARGETS, Case
 
 THINK = Wish(reasoning=True)
 # Chat completions of OpenAI show no thoughts, and chat has no way to ask Gemini for them.
@@ -74,5 +74,40 @@ def test_thought_comes_back(case: Case, stream: bool, parallel: str) -> None:
     assert not any("tgs1_" in text for text in strings(case.trio.sent()))
 
 
+@pytest.mark.scenario("real_names")
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+def test_models_of_real_names(case: Case, stream: bool) -> None:
+    """What the gateway knows of a model by its name shapes the request: three turns with thoughts and two calls."""
+    caller, wish = case.caller, Wish(reasoning=True, tools=True, system="Be brief.")
+    ask = caller.stream if stream else caller.ask
+    model, turns = f"thinking-{case.target}", caller.user("What is the weather like, in parallel?")
+    called = ask(model, turns, wish)
+    assert len(called.calls) == 2
+    turns = turns + caller.said(called) + caller.results(called)
+    answered = ask(model, turns, wish)
+    assert answered.text.startswith("Echo:")
+    turns = turns + caller.said(answered) + caller.user("Thank you, no tool any more.")
+    assert ask(model, turns, wish).text.startswith("Echo: Thank you")
+
+
+@pytest.mark.scenario("moved")
+def test_conversation_moves_to_another_provider(case: Case) -> None:
+    """What one provider signed is not shown to another, and does not get into its way."""
+    caller, wish = case.caller, Wish(reasoning=True, tools=True)
+    turns = caller.user(QUESTION)
+    begun = caller.ask(case.model(words(case)), turns, wish)
+    turns = turns + caller.said(begun) + caller.results(begun)
+    for other in TARGETS:
+        if other == case.target:
+            continue
+        answer = caller.ask(f"to-{other}-sim-strict-reasoning", turns, wish)
+        assert answer.text.startswith("Echo:")
+        assert RESULTS["weather"] in " ".join(strings(case.trio.sent()))
+        assert not any("tgs1_" in text or is_simulated(text) for text in strings(case.trio.sent()))
+
+
 def is_simulated(proof: str) -> bool:
-    return base64.b64decode(proof + "==").startswith(b"simulated-")
+    try:
+        return base64.b64decode(proof + "==").startswith(b"simulated-")
+    except ValueError:
+        return False

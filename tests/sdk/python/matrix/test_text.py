@@ -92,13 +92,13 @@ def test_blocked_prompt(case: Case) -> None:
             assert reply.finish == word
             assert not reply.text or "PROHIBITED_CONTENT" in reply.text
             assert reply.usage.output == 0
-        return None
+        return
     for ask in (case.caller.ask, case.caller.stream):
         with pytest.raises(case.caller.bad_request) as caught:
             ask(case.model("strict-blocked"), case.caller.user(QUESTION))
         assert case.caller.status(caught.value) == 400
         assert "rejected" in str(caught.value) or "blocked" in str(caught.value)
-    return case.refused("prompt")
+    case.outcome = "400"
 
 
 @pytest.mark.scenario("conversation")
