@@ -52,6 +52,11 @@ count_node() {
     suite_passed=$(sum '^# pass [0-9]+' <<<"$summary")
     suite_failed=$(sum '^# (fail|cancelled|skipped) [0-9]+' <<<"$summary")
 }
+# For what either holds or does not: `status` is the caller's.
+count_check() {
+    suite_passed=$((status == 0))
+    suite_failed=$((status != 0))
+}
 
 build() { cargo build --workspace --bins --examples --tests; }
 
@@ -90,6 +95,7 @@ if build; then
     suite "Rust tests" "$count" rust_tests
     suite "Official SDKs, Python" count_pytest python_sdks
     suite "Official SDKs, Node" count_node node_sdks
+    suite "Table of SDKs and providers" count_check scripts/matrix_table.py --check
 else
     say "The build failed: no suite can run."
     failed=3

@@ -1,5 +1,6 @@
 """The three processes that the suite runs against, and what a test asks them besides the SDK's calls."""
 
+import base64
 import json
 import os
 import subprocess
@@ -46,8 +47,19 @@ class Trio:
 
     def received(self) -> list[dict]:
         """What the provider received, oldest first."""
-        answer = self._call("GET", f"{self.provider}/__sim/requests?after=0")
-        return answer["requests"] if isinstance(answer, dict) else answer
+        return self._call("GET", f"{self.provider}/__sim/requests?after=0")
+
+    def arrived(self) -> int:
+        """How many requests the provider has received."""
+        return self._call("GET", f"{self.provider}/__sim/stats")["requests"]
+
+    def last(self) -> dict:
+        """What the provider received last."""
+        return self._call("GET", f"{self.provider}/__sim/requests?after={self.arrived() - 1}")[-1]
+
+    def sent(self) -> dict:
+        """The body that the provider received last."""
+        return json.loads(base64.b64decode(self.last()["body_base64"]))
 
     def event(self, request_id: str) -> dict:
         """The usage event of a request, as soon as it is there."""
@@ -74,7 +86,7 @@ class Trio:
     def usage(self, request_id: str) -> dict:
         """The tokens of a request's event, after they were compared with what the provider says it generated."""
         event = self.event(request_id)
-        generated = self.received()[-1]["generated"]
+        generated = self.last()["generated"]
         fields = ("input_uncached", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning")
         assert {field: event["usage"][field] for field in fields} == {field: generated[field] for field in fields}
         assert event["usage"]["source"] == "provider"
