@@ -1,0 +1,41 @@
+// Models that think: asked for in the caller's words, shown where the caller's protocol can, and signed.
+
+import assert from "node:assert/strict";
+import { QUESTION, TOOLS } from "./answers.mjs";
+import { signatures } from "./bodies.mjs";
+
+const THOUGHT = `Considering the request step by step: ${QUESTION}`;
+// What the provider's signature is about; chat completions have none.
+const SIGNED = { openai: "reasoning", anthropic: "thinking-of-the-block-it-came-with", gemini: "thought-call-weather" };
+
+// Compatible providers show thoughts unasked, some of them.
+const thinking = (target, model) => (target === "compatible" ? model("reasoningcontent") : model());
+
+export async function reasoning({ trio, caller, target, model }) {
+  const isShown = caller.shows.thoughts.includes(target);
+  for (const way of ["ask", "stream"]) {
+    const answer = await caller.converse({ model: thinking(target, model), thinks: true })[way]({ text: QUESTION });
+    assert.equal(answer.thought, isShown ? THOUGHT : "");
+    assert.ok(answer.text.startsWith(`Echo: ${QUESTION}`), answer.text);
+    assert.ok(answer.usage.reasoning > 0);
+    assert.equal(answer.usage.reasoning, (await trio.received()).at(-1).generated.reasoning);
+  }
+  return isShown ? "ok" : "not shown";
+}
+
+// The provider gets back what it signed, unmodified: it refuses anything else.
+export async function reasoning_signature({ trio, caller, target, model }) {
+  const isSigned = SIGNED[target] && !(target === "openai" && caller.name === "chat");
+  for (const way of ["ask", "stream"]) {
+    const settings = { model: thinking(target, model), thinks: true, tools: TOOLS.slice(0, 1) };
+    const conversation = caller.converse(settings);
+    const { calls } = await conversation[way]({ text: QUESTION });
+    assert.equal(calls.length, 1);
+    const results = calls.map(({ id, name }) => ({ id, name, output: "8 degrees" }));
+    const answer = await conversation[way]({ results });
+    assert.equal(answer.finish, caller.words.stop);
+    const returned = signatures((await trio.received()).at(-1).body);
+    assert.deepEqual(returned, isSigned ? [SIGNED[target]] : []);
+  }
+  return isSigned ? "ok" : "unsigned";
+}
