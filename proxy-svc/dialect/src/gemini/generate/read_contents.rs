@@ -3,6 +3,8 @@
 //! A signature of a text part stands behind its text as a reasoning block without text: that is where it comes in a
 //! stream, too. The writer of requests puts it back onto the part before it.
 
+use std::borrow::Cow;
+
 use super::call_ids::CallIds;
 use super::members::{list, members, settle};
 use super::{media, read_result};
@@ -23,7 +25,49 @@ pub(super) fn read<'a>(
     }
     let mut messages = list(name, value, |content| reader.content(content))?;
     messages.retain(|message| !message.content.is_empty());
-    Ok(messages)
+    Ok(join_pieces(messages))
+}
+
+/// Neighbouring contents of the model become one message.
+fn join_pieces(messages: Vec<Message<'_>>) -> Vec<Message<'_>> {
+    let mut joined: Vec<Message<'_>> = Vec::with_capacity(messages.len());
+    for message in messages {
+        match joined.last_mut() {
+            Some(last) if last.role == Role::Assistant && message.role == Role::Assistant => {
+                message.content.into_iter().for_each(|block| push_piece(&mut last.content, block));
+            }
+            _ if message.role == Role::Assistant => {
+                let mut content = Vec::with_capacity(message.content.len());
+                message.content.into_iter().for_each(|block| push_piece(&mut content, block));
+                joined.push(Message { content, ..message });
+            }
+            _ => joined.push(message),
+        }
+    }
+    joined
+}
+
+/// Appends a block, or goes on with the last one where this is another piece of it.
+fn push_piece<'a>(content: &mut Vec<Block<'a>>, block: Block<'a>) {
+    match (content.last_mut(), block) {
+        (Some(Block::Text { text, cache: None }), Block::Text { text: more, cache: None }) => append(text, &more),
+        (Some(Block::Reasoning(open)), Block::Reasoning(more)) if open.signature.is_none() => {
+            append(&mut open.text, &more.text);
+            open.signature = more.signature;
+        }
+        (_, block) => content.push(block),
+    }
+}
+
+fn append(text: &mut Text<'_>, more: &Text<'_>) {
+    if more.is_empty() {
+        return;
+    }
+    match text {
+        // In place: there may be very many pieces.
+        Text::Plain(Cow::Owned(whole)) => whole.push_str(&more.decode()),
+        _ => *text = Text::from([text.decode(), more.decode()].concat()),
+    }
 }
 
 struct Reader<'r, 'a> {

@@ -392,3 +392,17 @@ fn every_foreign_member_is_found_where_it_stands() {
         }
     }
 }
+
+#[test]
+fn pieces_of_a_streamed_answer_are_one_block_again() {
+    let thought = |text: &str| json!({"role": "model", "parts": [{"text": text, "thought": true}]});
+    let said = |text: &str| json!({"role": "model", "parts": [{"text": text}, {"text": "!"}]});
+    let signed = json!({"role": "model", "parts": [{"text": "", "thought": true, "thoughtSignature": "c2ln"}]});
+    let first = json!({"parts": [{"text": "a"}, {"text": "b"}]});
+    let contents = json!({"contents": [first, thought("Well"), thought(", \"so\""), signed, said("y"), said("es"), first]});
+    let request = accepted(&contents);
+    assert_eq!(request.messages.iter().map(|message| message.content.len()).collect::<Vec<_>>(), [2, 2, 2]);
+    let signature = Some(Signature { origin: Protocol::Gemini, value: Text::from("c2ln") });
+    let reasoning = Block::Reasoning(Reasoning { text: Text::from("Well, \"so\""), signature });
+    assert_eq!(request.messages[1].content, [reasoning, Block::text(Text::from("y!es!"))]);
+}
