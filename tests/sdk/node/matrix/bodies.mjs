@@ -6,6 +6,12 @@ export function strings(value) {
   return value && typeof value === "object" ? Object.values(value).flatMap(strings) : [];
 }
 
+// What was said in a request: the texts without their roles and types.
+export const said = (body) =>
+  strings(JSON.parse(JSON.stringify(body, (name, value) => (NAMES.has(name) ? undefined : value)))).join("");
+
+const NAMES = new Set(["model", "role", "type", "id", "status", "phase", "include"]);
+
 // What the provider's signatures among them sign. They are checked by the provider itself; all of them read
 // `simulated-<what they sign>-<two hashes>` in base64.
 export function signatures(value) {

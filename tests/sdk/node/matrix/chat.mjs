@@ -6,7 +6,7 @@ import { Wire, mapped } from "./wire.mjs";
 export class Chat extends Wire {
   name = "chat";
   words = { stop: "stop", stopSequence: "stop", length: "length", calls: "tool_calls", refused: "stop", filtered: "content_filter" };
-  shows = { thoughts: ["anthropic", "gemini", "compatible"], written: true, stop: true };
+  shows = { thoughts: ["anthropic", "gemini", "compatible"], stop: true };
   errors = OpenAI;
 
   constructor({ proxy, directions_key: apiKey }) {

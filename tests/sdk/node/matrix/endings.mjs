@@ -51,6 +51,7 @@ export async function refusal({ caller, target, model }) {
     const whole = await caller.converse({ model: model() }).ask({ text: QUESTION });
     const filtered = await caller.converse({ model: model("filtered") })[way]({ text: QUESTION });
     assert.equal(filtered.finish, caller.words.filtered);
+    // A filter's explanation is no text of the model.
     assert.ok(filtered.text && filtered.text.length < whole.text.length && whole.text.startsWith(filtered.text));
 
     const blocked = caller.converse({ model: model("blocked") })[way]({ text: QUESTION });

@@ -6,7 +6,7 @@ import { Wire, mapped } from "./wire.mjs";
 export class Generate extends Wire {
   name = "generate";
   words = { stop: "STOP", stopSequence: "STOP", length: "MAX_TOKENS", calls: "STOP", refused: "STOP", filtered: "SAFETY" };
-  shows = { thoughts: ["openai", "anthropic", "gemini", "compatible"], written: false, stop: true };
+  shows = { thoughts: ["openai", "anthropic", "gemini", "compatible"], stop: true };
   errors = { RateLimitError: ApiError, InternalServerError: ApiError, BadRequestError: ApiError };
 
   constructor({ proxy, directions_key: apiKey }) {

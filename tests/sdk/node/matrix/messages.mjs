@@ -14,7 +14,7 @@ export class Messages extends Wire {
     refused: "refusal",
     filtered: "refusal",
   };
-  shows = { thoughts: ["openai", "anthropic", "gemini", "compatible"], written: true, stop: true };
+  shows = { thoughts: ["openai", "anthropic", "gemini", "compatible"], stop: true };
   errors = Anthropic;
 
   constructor({ proxy, directions_key: apiKey }) {

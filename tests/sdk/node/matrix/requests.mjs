@@ -16,7 +16,7 @@ const ADAPTED = {
   responses: {
     own: { temperature: 1.7, service_tier: "flex", safety_identifier: "someone" },
     openai: {},
-    compatible: { service_tier: "dropped" },
+    compatible: { service_tier: "dropped", user: "dropped" },
     anthropic: { max_tokens: "defaulted", temperature: "clamped", service_tier: "dropped" },
     gemini: { service_tier: "dropped", user: "dropped" },
   },
@@ -29,8 +29,8 @@ const ADAPTED = {
   },
   generate: {
     own: { temperature: 1.7, seed: 7, topK: 5, mediaResolution: "MEDIA_RESOLUTION_LOW" },
-    openai: { topK: "dropped", "generationConfig.mediaResolution": "dropped" },
-    compatible: { topK: "dropped", "generationConfig.mediaResolution": "dropped" },
+    openai: { top_k: "dropped", "generationConfig.mediaResolution": "dropped" },
+    compatible: { top_k: "dropped", "generationConfig.mediaResolution": "dropped" },
     anthropic: {
       max_tokens: "defaulted",
       temperature: "clamped",

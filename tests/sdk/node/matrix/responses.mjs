@@ -13,7 +13,7 @@ export class Responses extends Wire {
     refused: "completed",
     filtered: "content_filter",
   };
-  shows = { thoughts: ["openai", "anthropic", "gemini", "compatible"], written: true, stop: false };
+  shows = { thoughts: ["openai", "anthropic", "gemini", "compatible"], stop: false };
   errors = OpenAI;
 
   constructor({ proxy, directions_key: apiKey }) {

@@ -399,7 +399,8 @@ fn pieces_of_a_streamed_answer_are_one_block_again() {
     let said = |text: &str| json!({"role": "model", "parts": [{"text": text}, {"text": "!"}]});
     let signed = json!({"role": "model", "parts": [{"text": "", "thought": true, "thoughtSignature": "c2ln"}]});
     let first = json!({"parts": [{"text": "a"}, {"text": "b"}]});
-    let contents = json!({"contents": [first, thought("Well"), thought(", \"so\""), signed, said("y"), said("es"), first]});
+    let contents =
+        json!({"contents": [first, thought("Well"), thought(", \"so\""), signed, said("y"), said("es"), first]});
     let request = accepted(&contents);
     assert_eq!(request.messages.iter().map(|message| message.content.len()).collect::<Vec<_>>(), [2, 2, 2]);
     let signature = Some(Signature { origin: Protocol::Gemini, value: Text::from("c2ln") });
