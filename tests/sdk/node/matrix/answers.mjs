@@ -53,13 +53,16 @@ export const tools = callsIn("ask", 1);
 export const parallel_tools = callsIn("ask", 2);
 export const streamed_tools = callsIn("stream", 2);
 
-export async function structured_output({ trio, caller, model }) {
-  for (const way of ["ask", "stream"]) {
-    const answer = await caller.converse({ model: model(), schema: COAST })[way]({ text: QUESTION });
-    assert.deepEqual(Object.keys(answer.parsed), ["country", "length_km"]);
-    assert.equal(typeof answer.parsed.country, "string");
-    assert.ok(Number.isInteger(answer.parsed.length_km));
-    assert.ok(JSON.stringify((await trio.received()).at(-1).body).includes("length_km"));
+export async function structured_output({ trio, caller, target, model }) {
+  // And a model whose own rules the gateway knows.
+  for (const name of [model(), `smart-${target}`]) {
+    for (const way of ["ask", "stream"]) {
+      const answer = await caller.converse({ model: name, schema: COAST })[way]({ text: QUESTION });
+      assert.deepEqual(Object.keys(answer.parsed).toSorted(), ["country", "length_km"], `${way} ${name}`);
+      assert.equal(typeof answer.parsed.country, "string");
+      assert.ok(Number.isInteger(answer.parsed.length_km));
+      assert.ok(JSON.stringify((await trio.received()).at(-1).body).includes("length_km"));
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 // something else. `docs/api/translation.md` is the contract.
 
 import assert from "node:assert/strict";
+import OpenAI from "openai";
 import { QUESTION } from "./answers.mjs";
 
 // For each caller a request with members of its own, and what becomes of them at each target.
@@ -49,7 +50,12 @@ const REFUSED = {
     { own: { web_search_options: {} }, names: "web_search_options", at: ["anthropic", "gemini"] },
   ],
   responses: [
-    { own: { tools: [{ type: "web_search" }] }, names: "web_search", at: ["anthropic", "gemini", "compatible"] },
+    {
+      own: { tools: [{ type: "web_search" }] },
+      names: "web_search",
+      param: "tools[0].type",
+      at: ["anthropic", "gemini", "compatible"],
+    },
     { own: { previous_response_id: "resp_1" }, names: "previous_response_id", at: ["anthropic", "gemini", "compatible"] },
   ],
   messages: [
@@ -77,12 +83,14 @@ export async function adapted({ caller, target, model }) {
 
 export async function refused({ trio, caller, target, model }) {
   const here = REFUSED[caller.name].filter(({ at }) => at.includes(target));
-  for (const { own, names } of here) {
+  for (const { own, names, param: at = names } of here) {
     await assert.rejects(caller.converse({ model: model(), own }).ask({ text: QUESTION }), (error) => {
       assert.ok(error instanceof caller.errors.BadRequestError, `${error}`);
-      const { status, message } = caller.failure(error);
+      const { status, message, param } = caller.failure(error);
       assert.equal(status, 400);
       assert.ok(message.includes(names), message);
+      // OpenAI's errors have a place for it.
+      if (caller.errors === OpenAI) assert.equal(param, at);
       return true;
     });
   }

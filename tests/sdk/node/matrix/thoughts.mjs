@@ -26,16 +26,25 @@ export async function reasoning({ trio, caller, target, model }) {
 // The provider gets back what it signed, unmodified: it refuses anything else.
 export async function reasoning_signature({ trio, caller, target, model }) {
   const isSigned = SIGNED[target] && !(target === "openai" && caller.name === "chat");
-  for (const way of ["ask", "stream"]) {
-    const settings = { model: thinking(target, model), thinks: true, tools: TOOLS.slice(0, 1) };
-    const conversation = caller.converse(settings);
-    const { calls } = await conversation[way]({ text: QUESTION });
-    assert.equal(calls.length, 1);
-    const results = calls.map(({ id, name }) => ({ id, name, output: "8 degrees" }));
-    const answer = await conversation[way]({ results });
-    assert.equal(answer.finish, caller.words.stop);
-    const returned = signatures((await trio.received()).at(-1).body);
-    assert.deepEqual(returned, isSigned ? [SIGNED[target]] : []);
+  const expected = isSigned ? [SIGNED[target]] : [];
+  const cases = [
+    { name: thinking(target, model), expected },
+    { name: model("reasoningcontent-parallel"), count: 2, expected },
+    // A model whose own rules the gateway knows.
+    { name: `thinking-${target}`, expected },
+  ];
+  // Thinking that Anthropic alone can read stands behind the rest.
+  if (target === "anthropic") cases.push({ name: model("redacted"), expected: [...expected, "redacted-thinking"] });
+  for (const { name, count = 1, expected } of cases) {
+    for (const way of ["ask", "stream"]) {
+      const conversation = caller.converse({ model: name, thinks: true, tools: TOOLS.slice(0, count) });
+      const { calls } = await conversation[way]({ text: QUESTION });
+      assert.equal(calls.length, count);
+      const results = calls.map(({ id, name }) => ({ id, name, output: "8" }));
+      const answer = await conversation[way]({ results });
+      assert.equal(answer.finish, caller.words.stop);
+      assert.deepEqual(signatures((await trio.received()).at(-1).body), expected, `${way} ${name}`);
+    }
   }
   return isSigned ? "ok" : "unsigned";
 }
