@@ -32,10 +32,10 @@ export async function startTrio() {
     return fetch(url, { method, headers, body: body && JSON.stringify(body) });
   }
 
-  // What the provider received, oldest first.
+  // What the provider received, oldest first, with its `body` read.
   async function received() {
-    const answer = await (await call("GET", `${addresses.provider}/__sim/requests?after=0`)).json();
-    return answer.requests ?? answer;
+    const requests = await (await call("GET", `${addresses.provider}/__sim/requests?after=0`)).json();
+    return requests.map(({ body_base64: body, ...request }) => ({ ...request, body: read(Buffer.from(body, "base64")) }));
   }
 
   // The usage event of a request, as soon as it is there.
@@ -51,6 +51,16 @@ export async function startTrio() {
 
   return {
     ...addresses,
+    received,
+    event,
+
+    // The provider forgets what it received, and its faults.
+    async forget() {
+      for (const path of ["requests", "faults"]) {
+        const response = await call("DELETE", `${addresses.provider}/__sim/${path}`);
+        assert.ok(response.ok, `${path} were answered ${response.status}`);
+      }
+    },
 
     // From now on, calls of this model meet the fault, whichever key they are made with.
     async fault(fault, model) {
@@ -74,6 +84,14 @@ export async function startTrio() {
       await ended;
     },
   };
+}
+
+function read(body) {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return body;
+  }
 }
 
 // All items of an asynchronous iterable.

@@ -61,6 +61,22 @@ fn an_answer_may_be_sent_back_as_it_came() {
 }
 
 #[test]
+fn chat_takes_back_what_the_sdks_helpers_have_read_and_responses_does_not() {
+    let provider = start();
+    let model = "gpt-4o-sim-strict";
+    let called = json!({"id": "call_1", "type": "function",
+        "function": {"name": "f", "arguments": "{}", "parsed_arguments": {}}});
+    let turns = json!([{"role": "user", "content": "x"},
+        {"role": "assistant", "content": null, "parsed": null, "tool_calls": [called]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "y"}]);
+    assert_eq!(chat(&provider, model, &json!({"messages": turns})).status, 200);
+    let items = json!([{"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}",
+        "parsed_arguments": {}}, {"type": "function_call_output", "call_id": "call_1", "output": "y"}]);
+    let refused = responses(&provider, model, &json!({"input": items}));
+    assert_eq!(message(&refused), "Unknown parameter: 'input[0].parsed_arguments'.");
+}
+
+#[test]
 fn anthropic_permits_no_extra_inputs() {
     let provider = start();
     let model = "claude-sim-strict";

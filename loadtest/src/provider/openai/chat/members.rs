@@ -43,15 +43,15 @@ members! {
 
     SYSTEM { role: Text, content: TEXT_CONTENT, name: Text }
     USER { role: Text, content: USER_CONTENT, name: Text }
-    // Answers come back as they were given, with their annotations.
+    // Answers come back as they were given, with their annotations, and with what the SDKs' helpers have read in them.
     ASSISTANT {
         role: Text, content: ASSISTANT_CONTENT, name: Text, refusal: Text, audio: AUDIO_ID, function_call: CALLED,
-        tool_calls: List(&TOOL_CALL), annotations: List(&Map),
+        tool_calls: List(&TOOL_CALL), annotations: List(&Map), parsed: Any,
     }
     TOOL_MESSAGE { role: Text, content: TEXT_CONTENT, tool_call_id: Text }
     FUNCTION_MESSAGE { role: Text, content: Text, name: Text }
     AUDIO_ID { id: Text }
-    CALLED { name: Text, arguments: Text }
+    CALLED { name: Text, arguments: Text, parsed_arguments: Any }
     FUNCTION_CALL { id: Text, type: Text, function: CALLED }
     CUSTOM_CALL { id: Text, type: Text, custom: CUSTOM_CALLED }
     CUSTOM_CALLED { name: Text, input: Text }
