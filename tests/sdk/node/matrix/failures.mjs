@@ -38,7 +38,7 @@ export async function overloaded({ trio, caller, target, model: named }) {
 
 export async function midstream_error({ trio, caller, model: named }) {
   for (const kind of ["error_mid_stream", "cut_mid_stream"]) {
-    const model = own(named, caller, kind.split("_")[0], "gap-10");
+    const model = own(named, caller, kind.split("_")[0], "gap-60");
     await trio.fault({ kind, after_chunks: 6 }, model);
     const pieces = [];
     await assert.rejects(async () => {
