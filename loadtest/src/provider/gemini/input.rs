@@ -35,8 +35,9 @@ pub(super) fn prompt(model: &str, profile: Profile, body: &Value, bytes: &[u8]) 
     if profile.strict {
         members::refuse_unknown(body)?;
     }
+    let mut prompt = Prompt::new(profile, bytes);
     // It says nothing of what is written to its cache.
-    let mut prompt = Prompt::new(Profile { cache_write: false, ..profile }, bytes);
+    prompt.profile.cache_write = false;
     prompt.refusal = "";
     let contents = body.get("contents").and_then(Value::as_array).filter(|contents| !contents.is_empty());
     let contents = contents.ok_or_else(|| invalid("* GenerateContentRequest.contents: contents is not specified\n"))?;

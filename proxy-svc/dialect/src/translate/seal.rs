@@ -40,6 +40,9 @@ const PREFIX: &str = "tgs1_";
 /// The same for sealed bytes: their base64 begins with [`BYTES_PREFIX`], in either alphabet.
 const BYTES: &[u8] = b"tgs1\0\x01";
 const BYTES_PREFIX: &str = "dGdzMQAB";
+/// Stands where a signature would, with a thought that nobody signed. A provider that signs its own would refuse the
+/// thought; by this mark the gateway knows it again ([`may_hold_sealed`]).
+pub(crate) const UNSIGNED: &str = "tgs1_unsigned";
 
 /// Whether a request may hold something that only the gateway opens. Then even a provider of the caller's own protocol
 /// cannot be sent the bytes as they came. May be wrong when somebody talks about it, which does no harm.
@@ -96,9 +99,13 @@ pub(crate) fn sealed_base64(seal: &dyn Seal, signature: &Signature<'_>) -> Strin
     STANDARD.encode([BYTES, &sealed(seal, signature)].concat())
 }
 
-/// What stands in a protocol's own field for signatures: a sealed one of another provider, or else its own.
-pub(crate) fn open_signature<'a>(seal: &dyn Seal, own: Protocol, value: Text<'a>) -> Signature<'a> {
+/// What stands in a protocol's own field for signatures: a sealed one of another provider, or else its own. `None` for
+/// [`UNSIGNED`].
+pub(crate) fn open_signature<'a>(seal: &dyn Seal, own: Protocol, value: Text<'a>) -> Option<Signature<'a>> {
     let decoded = value.decode();
+    if *decoded == *UNSIGNED {
+        return None;
+    }
     let found = open_text(seal, &decoded).or_else(|| {
         decoded.starts_with(BYTES_PREFIX).then_some(())?;
         let standard: String = decoded
@@ -111,10 +118,10 @@ pub(crate) fn open_signature<'a>(seal: &dyn Seal, own: Protocol, value: Text<'a>
             .collect();
         opened(seal, LENIENT.decode(standard).ok()?.strip_prefix(BYTES)?)
     });
-    match found {
+    Some(match found {
         Some(signature) => signature,
         None => Signature { origin: own, value },
-    }
+    })
 }
 
 #[cfg(test)]
@@ -142,8 +149,8 @@ pub(crate) mod tests {
         assert_eq!(open_text(&Reversed, &text), Some(signature.clone()));
         for base64 in [sealed_base64(&Reversed, &signature), sealed_base64(&Reversed, &signature).replace('=', "")] {
             let url_safe = base64.replace('+', "-").replace('/', "_");
-            assert_eq!(open_signature(&Reversed, Protocol::OpenAi, Text::from(base64)), signature);
-            assert_eq!(open_signature(&Reversed, Protocol::OpenAi, Text::from(url_safe)), signature);
+            assert_eq!(open_signature(&Reversed, Protocol::OpenAi, Text::from(base64)), Some(signature.clone()));
+            assert_eq!(open_signature(&Reversed, Protocol::OpenAi, Text::from(url_safe)), Some(signature.clone()));
         }
     }
 
@@ -159,6 +166,13 @@ pub(crate) mod tests {
     #[test]
     fn what_was_not_sealed_is_the_protocols_own() {
         let own = open_signature(&Reversed, Protocol::Anthropic, Text::Escaped("ErUB=="));
-        assert_eq!(own, Signature { origin: Protocol::Anthropic, value: Text::Escaped("ErUB==") });
+        assert_eq!(own, Some(Signature { origin: Protocol::Anthropic, value: Text::Escaped("ErUB==") }));
+    }
+
+    #[test]
+    fn what_nobody_signed_is_known_again() {
+        assert!(may_hold_sealed(format!(r#"{{"signature":"{UNSIGNED}"}}"#).as_bytes()));
+        assert_eq!(open_signature(&Reversed, Protocol::Anthropic, Text::plain(UNSIGNED)), None);
+        assert_eq!(open_text(&Reversed, UNSIGNED), None);
     }
 }

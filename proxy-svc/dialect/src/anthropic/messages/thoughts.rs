@@ -4,7 +4,7 @@
 use crate::Protocol;
 use crate::canonical::{Reasoning, Signature, Text};
 use crate::json::write::Object;
-use crate::translate::{Seal, open_signature, open_text, seal_text};
+use crate::translate::{Seal, UNSIGNED, open_signature, open_text, seal_text};
 
 /// In front of the `data` of a redacted block, where a signature has to hold it.
 const REDACTED: &str = "redacted:";
@@ -17,7 +17,10 @@ pub(super) fn redacted(data: &Text<'_>) -> Signature<'static> {
 /// What a caller gives back in a `thinking` block.
 pub(super) fn signed_by_caller<'a>(seal: &dyn Seal, thinking: Text<'a>, signature: Option<Text<'a>>) -> Reasoning<'a> {
     let signature = signature.filter(|value| !value.is_empty());
-    Reasoning { text: thinking, signature: signature.map(|value| open_signature(seal, Protocol::Anthropic, value)) }
+    Reasoning {
+        text: thinking,
+        signature: signature.and_then(|value| open_signature(seal, Protocol::Anthropic, value)),
+    }
 }
 
 /// What a caller gives back in a `redacted_thinking` block.
@@ -37,6 +40,7 @@ impl<'s> Proof<'s> {
     /// `has_text` is whether the thought has any: another provider's without goes where nothing can be read.
     pub(super) fn for_caller(seal: &dyn Seal, signature: Option<&Signature<'s>>, has_text: bool) -> Self {
         match signature {
+            None if has_text => Self::Signature(Text::plain(UNSIGNED)),
             None => Self::None,
             Some(own) if own.origin == Protocol::Anthropic => Self::own(&own.value),
             Some(others) if has_text => Self::Signature(Text::from(seal_text(seal, others))),

@@ -7,7 +7,7 @@ use crate::Protocol;
 use crate::canonical::{BlockStart, Delta, Event, Finish, Signature, Text};
 use crate::json::Kind;
 use crate::json::write::Object;
-use crate::translate::{Seal, StreamWriter, Terms, calls};
+use crate::translate::{Seal, StreamWriter, Terms, UNSIGNED, calls};
 use crate::usage::Usage;
 
 use super::thoughts::Proof;
@@ -191,7 +191,11 @@ impl Writer {
     }
 
     fn end_thought(&mut self, begun: bool, out: &mut Vec<u8>) {
-        let Some((is_own_signature, proof)) = self.proof.take() else { return };
+        let (is_own_signature, proof) = match self.proof.take() {
+            Some(proof) => proof,
+            None if begun => (false, UNSIGNED.to_owned()),
+            None => return,
+        };
         if !begun && !is_own_signature {
             self.begin(Open::Thought { begun: true }, b"", out, |object| {
                 object.string("type", "redacted_thinking").string("data", &proof);

@@ -114,7 +114,7 @@ impl<'a> Reader<'_, 'a> {
                 "text" => part.text = Some(read::text(&name, value)?),
                 "thought" => part.is_thought = read::boolean(&name, value)?,
                 "thoughtSignature" => {
-                    part.signature = Some(open_signature(self.seal, Protocol::Gemini, read::text(&name, value)?));
+                    part.signature = open_signature(self.seal, Protocol::Gemini, read::text(&name, value)?);
                 }
                 "inlineData" => part.other = Some(inside(&name, media::read_inline(value, self.notes))?),
                 "fileData" => part.other = Some(inside(&name, media::read_file(value, self.notes))?),

@@ -10,7 +10,7 @@ use crate::Protocol;
 use crate::canonical::{Block, Reasoning, Signature, Text};
 use crate::json::write::{Array, Object};
 use crate::json::{Kind, Value};
-use crate::translate::{Rejected, Seal, open_signature, read, seal_text};
+use crate::translate::{Rejected, Seal, UNSIGNED, open_signature, read, seal_text};
 
 /// The members of a message that hold thoughts.
 #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ impl<'a> Entry<'a> {
 /// The signature that a caller gives back. What was not sealed here is kept only if it has the form of OpenAI's own: a
 /// signature of another gateway's provider is of no use to anybody.
 fn opened<'a>(seal: &dyn Seal, opaque: Text<'a>) -> Option<Signature<'a>> {
-    let found = open_signature(seal, Protocol::OpenAi, opaque);
+    let found = open_signature(seal, Protocol::OpenAi, opaque)?;
     let is_usable = found.origin != Protocol::OpenAi || found.value.decode().contains(' ');
     is_usable.then_some(found)
 }
@@ -117,13 +117,24 @@ pub(super) fn write_entry(object: &mut Object<'_>, text: &Text<'_>, signature: &
     object.count("index", index);
 }
 
-/// The entries of a whole answer's thoughts, as far as they are signed.
+/// Writes the entry of a thought that nobody signed: its text is in `reasoning_content`.
+pub(super) fn write_unsigned(object: &mut Object<'_>, index: u64) {
+    write_entry(object, &Text::EMPTY, &Text::plain(UNSIGNED), index);
+}
+
+/// The entries of a whole answer's thoughts.
 pub(super) fn write_entries(array: &mut Array<'_>, blocks: &[Block<'_>], seal: &dyn Seal) {
-    let signed = blocks.iter().filter_map(|block| match block {
-        Block::Reasoning(Reasoning { text, signature: Some(signature) }) => Some((text, signature)),
+    let thoughts = blocks.iter().filter_map(|block| match block {
+        Block::Reasoning(Reasoning { text, signature }) => Some((text, signature)).filter(|_| {
+            // What has neither is no thought.
+            signature.is_some() || !text.is_empty()
+        }),
         _ => None,
     });
-    for (index, (text, signature)) in (0..).zip(signed) {
-        write_entry(&mut array.object(), text, &shown(seal, signature), index);
+    for (index, (text, signature)) in (0..).zip(thoughts) {
+        match signature {
+            Some(signature) => write_entry(&mut array.object(), text, &shown(seal, signature), index),
+            None => write_unsigned(&mut array.object(), index),
+        }
     }
 }

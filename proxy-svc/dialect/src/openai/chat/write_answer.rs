@@ -57,13 +57,13 @@ fn message(object: &mut Object<'_>, blocks: &[Block<'_>], is_legacy: bool, terms
     object.string("role", "assistant");
     let (mut texts, mut refusals, mut thoughts) = (Vec::new(), Vec::new(), Vec::new());
     let mut calls: Vec<&ToolCall<'_>> = Vec::new();
-    let mut is_signed = false;
+    let mut has_thoughts = false;
     for block in blocks {
         match block {
             Block::Text { text, .. } => texts.push(text),
             Block::Refusal(text) => refusals.push(text),
             Block::Reasoning(Reasoning { text, signature }) => {
-                is_signed |= signature.is_some();
+                has_thoughts |= signature.is_some() || !text.is_empty();
                 thoughts.extend((!text.is_empty()).then_some(text));
             }
             Block::ToolCall(call) => calls.push(call),
@@ -83,7 +83,7 @@ fn message(object: &mut Object<'_>, blocks: &[Block<'_>], is_legacy: bool, terms
     if !thoughts.is_empty() {
         object.texts("reasoning_content", &thoughts);
     }
-    if is_signed {
+    if has_thoughts {
         reasoning::write_entries(&mut object.array("reasoning_details"), blocks, terms.seal);
     }
     if is_legacy {

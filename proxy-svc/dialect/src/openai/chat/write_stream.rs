@@ -250,6 +250,11 @@ impl Writer {
                 drop(entry);
                 state.entry_count += 1;
             }
+            Open::Reasoning { text, signature: None } if !text.is_empty() => {
+                state.entries.push(if state.entry_count == 0 { b'[' } else { b',' });
+                reasoning::write_unsigned(&mut Object::begin(&mut state.entries), state.entry_count);
+                state.entry_count += 1;
+            }
             // Arguments are parsed, and nothing at all is no JSON.
             open @ Open::Call { is_custom: false, has_arguments: false, .. } => {
                 state.open = open;

@@ -91,7 +91,7 @@ fn reasoning<'a>(item: Value<'a>, caller: &Caller<'_>, request: &mut Request<'a>
     let text = crate::canonical::join(&texts);
     let signature = encrypted
         .filter(|encrypted| !encrypted.is_empty())
-        .map(|encrypted| signature::open(caller.seal, id.as_ref(), encrypted));
+        .and_then(|encrypted| signature::open(caller.seal, id.as_ref(), encrypted));
     if text.is_empty() && signature.is_none() {
         // What it stands for is stored at the provider who made it.
         note(&mut request.notes, Note::new("input.reasoning", How::Dropped));

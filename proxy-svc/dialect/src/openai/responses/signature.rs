@@ -17,14 +17,14 @@ pub(super) fn split(value: &str) -> Option<(&str, &str)> {
     value.split_once(' ')
 }
 
-/// Of an item that a caller gives back: another provider's, which was sealed, or OpenAI's.
-pub(super) fn open<'a>(seal: &dyn Seal, id: Option<&Text<'_>>, encrypted: Text<'a>) -> Signature<'a> {
-    let found = open_signature(seal, Protocol::OpenAi, encrypted);
+/// Of an item that a caller gives back: another provider's, which was sealed, or OpenAI's. `None` where nobody signed.
+pub(super) fn open<'a>(seal: &dyn Seal, id: Option<&Text<'_>>, encrypted: Text<'a>) -> Option<Signature<'a>> {
+    let found = open_signature(seal, Protocol::OpenAi, encrypted)?;
     // A sealed one of OpenAI's has its id with it.
     if found.origin != Protocol::OpenAi || found.value.decode().contains(' ') {
-        return found;
+        return Some(found);
     }
-    join(id, &found.value)
+    Some(join(id, &found.value))
 }
 
 #[cfg(test)]
@@ -35,7 +35,7 @@ mod tests {
     #[test]
     fn the_items_id_comes_back_with_its_state() {
         let id = Text::from("rs_1");
-        let own = open(&NoSeal, Some(&id), Text::from("gAAA"));
+        let own = open(&NoSeal, Some(&id), Text::from("gAAA")).unwrap();
         assert_eq!(split(&own.value.decode()), Some(("rs_1", "gAAA")));
     }
 
@@ -56,7 +56,7 @@ mod tests {
             Signature { origin: Protocol::OpenAi, value: Text::from("rs_theirs gAAA") },
         ] {
             let sealed = Text::from(seal_text(&Plain, &signature));
-            assert_eq!(open(&Plain, Some(&id), sealed), signature);
+            assert_eq!(open(&Plain, Some(&id), sealed), Some(signature));
         }
     }
 }

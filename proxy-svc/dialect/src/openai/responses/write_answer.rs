@@ -4,7 +4,7 @@ use crate::Protocol;
 use crate::canonical::{Answer, Arguments, Block, Choice, Finish, Media, Reasoning, Text, ToolCall};
 use crate::json::Value;
 use crate::json::write::{Array, Object};
-use crate::translate::{Terms, calls, seal_text};
+use crate::translate::{Terms, UNSIGNED, calls, seal_text};
 use crate::usage::Usage;
 
 use super::response::{Head, Status};
@@ -125,6 +125,7 @@ impl Items<'_> {
         match (own, &reasoning.signature) {
             (Some((_, encrypted)), _) => item.string("encrypted_content", encrypted),
             (None, Some(signature)) => item.string("encrypted_content", &seal_text(self.terms.seal, signature)),
+            (None, None) if !reasoning.text.is_empty() => item.string("encrypted_content", UNSIGNED),
             (None, None) => &mut item,
         };
     }

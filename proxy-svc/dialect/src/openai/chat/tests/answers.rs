@@ -162,7 +162,8 @@ fn calls_and_thoughts_are_written() {
             "role": "assistant", "content": null, "refusal": null, "reasoning_content": "t1t3",
             "reasoning_details": [
                 {"type": "reasoning.text", "text": "t1", "signature": sealed("s1"), "index": 0},
-                {"type": "reasoning.encrypted", "data": sealed("s2"), "index": 1}
+                {"type": "reasoning.encrypted", "data": sealed("s2"), "index": 1},
+                {"type": "reasoning.encrypted", "data": "tgs1_unsigned", "index": 2}
             ],
             "tool_calls": [
                 {"id": "call_0a_0", "type": "function", "function": {"name": "f", "arguments": "{}"}},

@@ -38,7 +38,8 @@ fn a_request_comes_back_as_it_was() {
 #[test]
 fn an_answer_comes_back_as_it_was() {
     let body = r#"{"id":"x","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"a","refusal":"no",
-        "reasoning_content":"t","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},
+        "reasoning_content":"t","reasoning_details":[{"type":"reasoning.encrypted","data":"tgs1_unsigned","index":0}],
+        "tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},
         "logprobs":null,"finish_reason":"tool_calls"},{"index":1,"message":{"content":"b"},"finish_reason":"length"}]}"#;
     let out = translate::write_answer(Format::Chat, Format::Chat, body.as_bytes(), None, &TERMS, &Names::default());
     let out = json(&out.unwrap());

@@ -156,7 +156,8 @@ fn signed_thoughts_come_whole_before_the_end() {
         json!({"content": "a"}),
         json!({"reasoning_details": [
             {"type": "reasoning.text", "text": "t\n\"u", "signature": sealed("s1"), "index": 0},
-            {"type": "reasoning.encrypted", "data": sealed("s2"), "index": 1}
+            {"type": "reasoning.encrypted", "data": sealed("s2"), "index": 1},
+            {"type": "reasoning.encrypted", "data": "tgs1_unsigned", "index": 2}
         ]}),
         json!("stop"),
     ];

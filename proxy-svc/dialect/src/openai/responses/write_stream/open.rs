@@ -3,6 +3,7 @@
 use super::{escaped, event, write_text_part};
 use crate::canonical::Text;
 use crate::json::write::Object;
+use crate::translate::UNSIGNED;
 
 pub(super) enum Open {
     Message(Message),
@@ -56,8 +57,10 @@ impl Open {
                         thought.write_part(&mut summary.object());
                     }
                 }
-                if let Some(state) = &thought.state {
-                    item.string("encrypted_content", state);
+                match &thought.state {
+                    Some(state) => _ = item.string("encrypted_content", state),
+                    None if thought.has_part => _ = item.string("encrypted_content", UNSIGNED),
+                    None => {}
                 }
             }
             Self::Call(call) => {
