@@ -2,10 +2,11 @@
 
 use crate::classify::{Class, Headers};
 use crate::dialect::Dialect;
-use crate::endpoint::{Path, Route};
+use crate::endpoint::{Operation, Path, Route};
 use crate::error::{ErrorBody, ErrorKind};
 use crate::headers::Side;
 use crate::json::walk::{Kept, Select};
+use crate::stored::{Place, Places};
 use crate::usage::{Progress, Reported, Usage};
 
 pub(crate) mod messages;
@@ -14,6 +15,7 @@ mod answer;
 mod endpoint;
 mod error;
 mod headers;
+mod stored;
 mod usage;
 
 pub(crate) struct Anthropic;
@@ -57,6 +59,14 @@ impl Dialect for Anthropic {
 
     fn settle(&self, reported: &Reported) -> Usage {
         usage::settle(reported)
+    }
+
+    fn stored_ids(&self, operation: Operation, rest: &str, _store: Option<bool>) -> Option<Places> {
+        stored::ids(operation, rest)
+    }
+
+    fn place(&self, name: &[u8]) -> Place {
+        stored::place(name)
     }
 
     fn headers(&self, side: Side) -> &'static [&'static str] {

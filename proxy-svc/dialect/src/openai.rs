@@ -2,10 +2,11 @@
 
 use crate::classify::{Class, Headers};
 use crate::dialect::Dialect;
-use crate::endpoint::{Path, Route};
+use crate::endpoint::{Operation, Path, Route};
 use crate::error::{ErrorBody, ErrorKind};
 use crate::headers::Side;
 use crate::json::walk::{Kept, Select};
+use crate::stored::{Place, Places};
 use crate::usage::{Progress, Reported, Usage};
 
 pub(crate) mod chat;
@@ -15,6 +16,7 @@ mod answer;
 mod endpoint;
 mod error;
 mod headers;
+mod stored;
 mod usage;
 
 pub(crate) use error::Inner;
@@ -60,6 +62,14 @@ impl Dialect for OpenAi {
 
     fn settle(&self, reported: &Reported) -> Usage {
         usage::settle(reported)
+    }
+
+    fn stored_ids(&self, operation: Operation, rest: &str, store: Option<bool>) -> Option<Places> {
+        stored::ids(operation, rest, store)
+    }
+
+    fn place(&self, name: &[u8]) -> Place {
+        stored::place(name)
     }
 
     fn headers(&self, side: Side) -> &'static [&'static str] {
