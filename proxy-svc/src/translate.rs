@@ -15,15 +15,16 @@ use tollgate_dialect::{
     endpoint::Operation,
     translate::{self, Caller, Format, Names, Rejected, Target, Terms},
 };
-use tollgate_shared::ids::ServiceId;
+use tollgate_shared::ids::{ServiceId, UpstreamKeyId};
 
-use self::seal::ServiceSeal;
 pub(crate) use self::{answer::Passage, seal::SealingKey};
+use self::{answer::Untouched, seal::ServiceSeal};
 use crate::{
     gateway::Inquiry,
     meter::Meter,
     route::Candidate,
     snapshot::{ProviderKind, Snapshots},
+    stored::{Owner, Tagging},
 };
 
 /// Turns one request into what its candidates are sent.
@@ -49,6 +50,8 @@ pub(crate) struct Outgoing {
     /// What the upstream speaks.
     pub(crate) protocol: Protocol,
     pub(crate) operation: Operation,
+    /// Whose the objects are that it may store.
+    upstream_key: UpstreamKeyId,
     /// Absent where the bytes are left alone.
     pub(crate) translation: Option<Translation>,
 }
@@ -86,6 +89,7 @@ impl<'a> Translator<'a> {
                 target: inquiry.target_at(&provider.base, candidate.model),
                 protocol,
                 operation: inquiry.operation(),
+                upstream_key: candidate.key.id,
                 translation: None,
             });
         };
@@ -107,6 +111,7 @@ impl<'a> Translator<'a> {
             target: [prefix, &written.path].concat(),
             protocol,
             operation: from.operation(request.stream),
+            upstream_key: candidate.key.id,
             translation: Some(Translation {
                 from,
                 to,
@@ -125,9 +130,20 @@ impl<'a> Translator<'a> {
         })
     }
 
+    /// What an answer's ids are tagged with, where it has any.
+    fn tagging(&'a self, upstream_key: UpstreamKeyId, event_stream: bool) -> Option<Tagging<'a>> {
+        let places = self.inquiry.stored_ids()?;
+        let tag_key = self.snapshots.load().tag_key()?;
+        let owner = Owner { tag_key, service: self.service, upstream_key, origin: self.inquiry.origin() };
+        Some(Tagging::new(places, event_stream, owner))
+    }
+
     /// How the candidate's answer goes on to the client. `created`: seconds since 1970.
     pub(crate) fn passage(&'a self, outgoing: Outgoing, meter: Meter, request_id: &str, created: u64) -> Passage<'a> {
-        let Some(translation) = outgoing.translation else { return Passage::Untouched(meter) };
+        let Some(translation) = outgoing.translation else {
+            let tagging = self.tagging(outgoing.upstream_key, meter.is_event_stream());
+            return Passage::Untouched(Untouched::new(meter, tagging));
+        };
         let Understood { request, seal } = self.understand(translation.to);
         let echo = translate::echo(translation.to, self.inquiry.body());
         let terms = Terms {
