@@ -905,7 +905,7 @@ pub struct Attempt {
     pub status: u32,
     #[prost(enumeration = "AttemptOutcome", tag = "7")]
     pub outcome: i32,
-    /// Why this candidate: `first`, `next_key`, `next_target`; and what went wrong, in words without secrets.
+    /// Why this candidate: `first`, `next_key`, `next_target`, `pinned`; and what went wrong, in words without secrets.
     #[prost(string, tag = "8")]
     pub reason: ::prost::alloc::string::String,
 }

@@ -32,6 +32,7 @@ use crate::{
     respond::{self, Refusal},
     route,
     snapshot::Snapshots,
+    stored::Tags,
     telemetry::Metrics,
     translate::Translator,
 };
@@ -149,12 +150,14 @@ impl Gateway {
         };
         recording.caller(&principal, endpoint.protocol, &path);
         admit::by_address(&principal, client)?;
-        let head = Head::new(header, &path, endpoint)?;
+        let mut tags = Tags::new(&self.snapshots, principal.key.service.id);
+        let head = Head::new(header, &path, endpoint, &mut tags)?;
 
         let reading = body::read(session, self.settings.max_body_bytes, self.settings.client_body_idle);
         let body = timeout(self.settings.total, reading).await.unwrap_or(Err(BodyError::TimedOut));
         let body = body.map_err(|error| self.body_failed(&error))?;
-        let inquiry = Inquiry::new(head, &body)?;
+        let body = head.untagged_body(body, &mut tags)?;
+        let inquiry = Inquiry::new(head, &body, tags.into_pin())?;
         recording.asked(&inquiry);
         if let Some(answer) = models::answer(&principal, &inquiry) {
             return respond::answer(session, answer?.into(), recording).await.map_err(Stop::ClientLeft);

@@ -16,5 +16,6 @@ mod respond;
 pub mod route;
 pub mod server;
 pub mod snapshot;
+mod stored;
 pub mod telemetry;
 mod translate;

@@ -36,6 +36,11 @@ impl Refusal {
         self
     }
 
+    /// The same for a name that the caller wrote.
+    fn about_member(self, param: &str) -> Self {
+        Self { param: Some(Cow::Owned(printable(param, 200))), ..self }
+    }
+
     pub(crate) fn after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
@@ -100,6 +105,36 @@ impl Refusal {
     pub(crate) fn batch_not_allowed() -> Self {
         let message = "This access key is limited to some models, and what a batch file names cannot be checked.";
         Self::new(ErrorKind::PermissionDenied, message)
+    }
+
+    /// Its tag is of another service, or was changed.
+    pub(crate) fn stored_object_not_found(field: &str) -> Self {
+        let message = format!("There is no stored object of the id in `{field}`.", field = printable(field, 100));
+        Self::new(ErrorKind::NotFound, message).about_member(field)
+    }
+
+    pub(crate) fn several_upstream_keys(first: &str, field: &str) -> Self {
+        let (first, shown) = (printable(first, 100), printable(field, 100));
+        let message = format!(
+            "The objects in `{first}` and `{shown}` belong to different upstream keys: no provider's account has both."
+        );
+        Self::new(ErrorKind::InvalidRequest, message).about_member(field)
+    }
+
+    pub(crate) fn upstream_key_gone(field: &str) -> Self {
+        let message = format!(
+            "The stored object in `{field}` belongs to an upstream key that is gone, or no longer in use here.",
+            field = printable(field, 100)
+        );
+        Self::new(ErrorKind::UpstreamKeyGone, message).about_member(field)
+    }
+
+    pub(crate) fn stored_elsewhere(field: &str) -> Self {
+        let message = format!(
+            "The stored object in `{field}` is at a provider that does not serve this request.",
+            field = printable(field, 100)
+        );
+        Self::new(ErrorKind::InvalidRequest, message).about_member(field)
     }
 
     pub(crate) fn no_route() -> Self {

@@ -21,6 +21,7 @@ use crate::{
     gateway::Inquiry,
     respond::Refusal,
     snapshot::{Pool, Route, Service, Target, UpstreamKey},
+    stored::Pin,
 };
 
 /// The candidates of a route: those that speak each protocol, and all together.
@@ -161,6 +162,17 @@ pub(crate) struct Plan {
     dismissed: Vec<usize>,
     /// Requests about stored things (files, batches) must meet the account that stored them: one key, no other.
     only_first: bool,
+    pinned: Option<Pinned>,
+}
+
+/// The one candidate of a request that names a stored object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pinned {
+    /// The route of `member`; the model may have led to another.
+    route: usize,
+    member: Member,
+    /// The route and the target that say what the model is called there.
+    named_by: Option<(usize, usize)>,
 }
 
 /// One key at one target.
@@ -182,13 +194,17 @@ pub(crate) fn plan(principal: &Principal, inquiry: &Inquiry<'_>) -> Result<Plan,
         allowed(principal, &model)?;
     }
     let reach = if inquiry.task().is_some() { Reach::Any } else { Reach::Speaking(inquiry.protocol()) };
-    match inquiry.model() {
+    let plan = match inquiry.model() {
         Some(model) => by_model(principal, reach, model),
         // What a file of requests names is at the provider already and cannot be looked into.
         None if inquiry.operation() == Operation::CreateBatch && !principal.key.models.is_empty() => {
             Err(Refusal::batch_not_allowed())
         }
         None => without_model(principal, reach),
+    }?;
+    match inquiry.pin() {
+        Some(pin) => plan.pinned_to(pin, inquiry.model(), inquiry.protocol()),
+        None => Ok(plan),
     }
 }
 
@@ -226,7 +242,8 @@ fn from_route(service: &Arc<Service>, route: usize, reach: Reach, only_first: bo
             Reach::Speaking(_) | Reach::Any => Refusal::no_upstream_key(),
         });
     }
-    Ok(Plan { service: Arc::clone(service), route, reach, tried: Vec::new(), dismissed: Vec::new(), only_first })
+    let (tried, dismissed) = (Vec::new(), Vec::new());
+    Ok(Plan { service: Arc::clone(service), route, reach, tried, dismissed, only_first, pinned: None })
 }
 
 impl Plan {
@@ -239,8 +256,49 @@ impl Plan {
         &self.service.routes[self.route]
     }
 
+    /// The plan for a request that names a stored object: the key that made it, and no other. Any target of the service
+    /// may lead there, because a file is uploaded before it is known for which model. A target of the model's own
+    /// routes comes first; else one at the same provider must say what the model is called there.
+    fn pinned_to(self, pin: &Pin, model: Option<&str>, protocol: Protocol) -> Result<Self, Refusal> {
+        let routes = &self.service.routes;
+        let serves = |route: &usize| {
+            model.is_none_or(|model| routes[*route].models.iter().any(|pattern| pattern.matches(model)))
+        };
+        let (own, others): (Vec<usize>, Vec<usize>) = (0..routes.len()).partition(serves);
+        let leads = |route: usize| {
+            let targets = routes[route].targets.iter().enumerate();
+            targets.filter_map(move |(target, found)| {
+                let key = found.pool.keys.iter().position(|key| key.id == pin.key)?;
+                Some(Pinned { route, member: Member { target, key }, named_by: Some((route, target)) })
+            })
+        };
+        let Some(pinned) = own.iter().chain(&others).copied().find_map(|route| leads(route).next()) else {
+            return Err(Refusal::upstream_key_gone(&pin.field));
+        };
+        let provider = &routes[pinned.route].targets[pinned.member.target].pool.provider;
+        if provider.kind.protocol() != protocol {
+            return Err(Refusal::stored_elsewhere(&pin.field));
+        }
+        let named_by = if model.is_none() {
+            None
+        } else if serves(&pinned.route) {
+            pinned.named_by
+        } else {
+            let same = |target: &Target| target.pool.provider.id == provider.id;
+            let target = |route: usize| Some((route, routes[route].targets.iter().position(same)?));
+            Some(own.into_iter().find_map(target).ok_or_else(|| Refusal::stored_elsewhere(&pin.field))?)
+        };
+        let pinned = Some(Pinned { named_by, ..pinned });
+        Ok(Self { pinned, ..self })
+    }
+
     /// The next candidate, never one twice; none when all were tried that may take over from the last.
     pub(crate) fn next(&mut self, successor: Successor) -> Option<Candidate<'_>> {
+        if let Some(pinned) = self.pinned {
+            let is_first = self.tried.is_empty();
+            self.tried.push(pinned.member);
+            return is_first.then(|| self.pinned_candidate(pinned));
+        }
         let last = self.tried.last().copied();
         if let (Some(last), Successor::OtherTarget) = (last, successor) {
             self.dismissed.push(last.target);
@@ -297,6 +355,18 @@ impl Plan {
         })
     }
 
+    fn pinned_candidate(&self, pinned: Pinned) -> Candidate<'_> {
+        let target = |(route, target): (usize, usize)| &self.service.routes[route].targets[target];
+        let (lead, named_by) = (target((pinned.route, pinned.member.target)), pinned.named_by.map(target));
+        Candidate {
+            pool: &lead.pool,
+            key: &lead.pool.keys[pinned.member.key],
+            model: named_by.and_then(|target| target.model.as_deref()),
+            default_max_tokens: named_by.and_then(|target| target.default_max_tokens),
+            reason: "pinned",
+        }
+    }
+
     fn candidate(&self, member: Member, reason: &'static str) -> Candidate<'_> {
         let target = &self.route().targets[member.target];
         Candidate {
@@ -308,3 +378,6 @@ impl Plan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

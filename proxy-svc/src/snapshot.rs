@@ -26,6 +26,7 @@ use tollgate_shared::{
 
 use crate::{
     route::{Rosters, pattern::Pattern},
+    stored::TagKey,
     translate::SealingKey,
 };
 
@@ -53,6 +54,7 @@ pub struct Snapshot {
     pub revision: u64,
     pepper: Option<Pepper>,
     sealing_key: Option<SealingKey>,
+    tag_key: Option<TagKey>,
     providers: BTreeMap<ProviderId, Arc<Provider>>,
     services: HashMap<ServiceId, Arc<Service>>,
     access_keys: MacMap<AccessKeyEntry>,
@@ -72,6 +74,11 @@ impl Snapshot {
     /// What callers of one protocol are given sealed of another; absent as [`Snapshot::pepper`].
     pub(crate) fn sealing_key(&self) -> Option<SealingKey> {
         self.sealing_key.clone()
+    }
+
+    /// What the ids of stored objects are tagged with; absent as [`Snapshot::pepper`].
+    pub(crate) fn tag_key(&self) -> Option<TagKey> {
+        self.tag_key.clone()
     }
 
     pub fn service(&self, id: ServiceId) -> Option<&Arc<Service>> {

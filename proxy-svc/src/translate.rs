@@ -15,15 +15,16 @@ use tollgate_dialect::{
     endpoint::Operation,
     translate::{self, Caller, Exchange, Format, Names, Rejected, Target, Task, Terms, Written},
 };
-use tollgate_shared::ids::ServiceId;
+use tollgate_shared::ids::{ServiceId, UpstreamKeyId};
 
-use self::seal::ServiceSeal;
 pub(crate) use self::{answer::Passage, seal::SealingKey};
+use self::{answer::Untouched, seal::ServiceSeal};
 use crate::{
     gateway::Inquiry,
     meter::Meter,
     route::Candidate,
     snapshot::{Provider, ProviderKind, Snapshots},
+    stored::{Owner, Tagging},
 };
 
 /// Turns one request into what its candidates are sent.
@@ -56,6 +57,8 @@ pub(crate) struct Outgoing {
     /// What the upstream speaks.
     pub(crate) protocol: Protocol,
     pub(crate) operation: Operation,
+    /// Whose the objects are that it may store.
+    upstream_key: UpstreamKeyId,
     /// Absent where the bytes are left alone.
     pub(crate) translation: Option<Translation>,
 }
@@ -100,6 +103,7 @@ impl<'a> Translator<'a> {
             target: inquiry.target_at(&provider.base, candidate.model),
             protocol: provider.kind.protocol(),
             operation: inquiry.operation(),
+            upstream_key: candidate.key.id,
             translation: None,
         }
     }
@@ -140,6 +144,7 @@ impl<'a> Translator<'a> {
             target: [prefix, &path].concat(),
             protocol,
             operation: exchange.operation(self.inquiry.stream()),
+            upstream_key: candidate.key.id,
             translation: Some(Translation { exchange, names, adapted: translate::header_value(&notes) }),
         }))
     }
@@ -159,10 +164,19 @@ impl<'a> Translator<'a> {
         })
     }
 
+    /// What an answer's ids are tagged with, where it has any.
+    fn tagging(&'a self, upstream_key: UpstreamKeyId, event_stream: bool) -> Option<Tagging<'a>> {
+        let places = self.inquiry.stored_ids()?;
+        let tag_key = self.snapshots.load().tag_key()?;
+        let owner = Owner { tag_key, service: self.service, upstream_key, origin: self.inquiry.origin() };
+        Some(Tagging::new(places, event_stream, owner))
+    }
+
     /// How the candidate's answer goes on to the client. `created`: seconds since 1970.
     pub(crate) fn passage(&'a self, outgoing: Outgoing, meter: Meter, request_id: &str, created: u64) -> Passage<'a> {
         let (Some(translation), Some(task)) = (outgoing.translation, self.inquiry.task()) else {
-            return Passage::Untouched(meter);
+            let tagging = self.tagging(outgoing.upstream_key, meter.is_event_stream());
+            return Passage::Untouched(Untouched::new(meter, tagging));
         };
         let Understood { request, seal } = self.understand(task);
         let echo = translate::echo(task, self.inquiry.body());

@@ -1,5 +1,5 @@
 //! Same protocol in and out: the provider gets the caller's bytes and nothing that tells who the caller is, the caller
-//! gets the provider's bytes and nothing that tells whose account it is.
+//! gets the provider's bytes and nothing that tells whose account it is. Only the ids of stored objects get a tag.
 //!
 //! A relay between proxy and provider shows both sides of the wire, so the comparison is exact.
 
@@ -80,6 +80,11 @@ const TOWARDS_CALLER: &[&str] = &[
     "x-tollgate-model",
 ];
 
+/// Where the answer shows the id of something that is stored: it gets a tag.
+const STORED: &[&str] = &["/v1/responses", "/v1/files"];
+const MARKER: &str = "-tgk1_";
+const TAG_CHARACTERS: usize = 38;
+
 struct Case {
     dialect: Dialect,
     target: String,
@@ -115,7 +120,7 @@ async fn crosses_untouched(trio: &Trio, tap: &Tap, application: &Application, ca
     let shown = String::from_utf8_lossy(&answer.body).into_owned();
     ensure!(answer.head.status == 200 && answer.complete, "{} {shown}", answer.head.status);
     provider_saw(&crossed, case, application)?;
-    caller_saw(&answer, &crossed)
+    caller_saw(&answer, &crossed, STORED.contains(&case.target.as_str()))
 }
 
 fn provider_saw(crossed: &Exchange, case: &Case, application: &Application) -> anyhow::Result<()> {
@@ -149,10 +154,12 @@ fn provider_saw(crossed: &Exchange, case: &Case, application: &Application) -> a
     Ok(())
 }
 
-fn caller_saw(answer: &RawAnswer, crossed: &Exchange) -> anyhow::Result<()> {
+fn caller_saw(answer: &RawAnswer, crossed: &Exchange, stored: bool) -> anyhow::Result<()> {
     let (head, body) = parse_answer(&crossed.from_provider)?;
     ensure!(answer.head.status == head.status, "the status changed from {}", head.status);
-    ensure!(answer.body == body, "the answer changed:\n{}\n{}", text(&body), text(&answer.body));
+    let untagged = without_tags(&answer.body)?;
+    ensure!((untagged != answer.body) == stored, "tags are not where they should be:\n{}", text(&answer.body));
+    ensure!(untagged == body, "the answer changed:\n{}\n{}", text(&body), text(&answer.body));
     for (name, value) in &answer.head.headers {
         let name = name.to_ascii_lowercase();
         ensure!(TOWARDS_CALLER.contains(&name.as_str()), "{name}: {value} came back");
@@ -160,6 +167,20 @@ fn caller_saw(answer: &RawAnswer, crossed: &Exchange) -> anyhow::Result<()> {
     }
     assert_eq!(answer.head.header("content-type"), head.header("content-type"));
     Ok(())
+}
+
+/// An answer as it was before ids got their tags, each of which stands at the end of a JSON string.
+fn without_tags(body: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut plain = Vec::new();
+    let mut rest = body;
+    while let Some(at) = rest.windows(MARKER.len()).position(|window| window == MARKER.as_bytes()) {
+        let (tag, behind) = rest[at + MARKER.len()..].split_at_checked(TAG_CHARACTERS).context("a tag is cut")?;
+        ensure!(tag.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte)), "{}", text(tag));
+        ensure!(behind.first() == Some(&b'"'), "a tag that ends no string: {}", text(tag));
+        plain.extend_from_slice(&rest[..at]);
+        rest = behind;
+    }
+    Ok([&plain, rest].concat())
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -2,11 +2,12 @@
 
 use crate::classify::{Class, Headers};
 use crate::dialect::Dialect;
-use crate::endpoint::{Path, Route};
+use crate::endpoint::{Operation, Path, Route};
 use crate::error::{ErrorBody, ErrorKind};
 use crate::headers::Side;
 use crate::json::walk::{Kept, Select};
 use crate::models::InvalidParameter;
+use crate::stored::{Place, Places};
 use crate::usage::{Progress, Reported, Usage};
 
 pub(crate) mod messages;
@@ -16,6 +17,7 @@ mod endpoint;
 mod error;
 mod headers;
 mod models;
+mod stored;
 mod usage;
 
 pub(crate) struct Anthropic;
@@ -67,6 +69,14 @@ impl Dialect for Anthropic {
 
     fn model(&self, name: &str) -> Vec<u8> {
         models::one(name)
+    }
+
+    fn stored_ids(&self, operation: Operation, rest: &str, _store: Option<bool>) -> Option<Places> {
+        stored::ids(operation, rest)
+    }
+
+    fn place(&self, name: &[u8]) -> Place {
+        stored::place(name)
     }
 
     fn headers(&self, side: Side) -> &'static [&'static str] {

@@ -1,11 +1,12 @@
 //! What a protocol has to say for itself; the rest of the crate is the same for all of them.
 
 use crate::classify::{Class, Headers};
-use crate::endpoint::Route;
+use crate::endpoint::{Operation, Route};
 use crate::error::{ErrorBody, ErrorKind};
 use crate::headers::Side;
 use crate::json::walk::{Kept, Select};
 use crate::models::InvalidParameter;
+use crate::stored::{Place, Places};
 use crate::usage::{Progress, Reported, Usage};
 
 /// One protocol. Implementations hold no state.
@@ -46,6 +47,13 @@ pub(crate) trait Dialect: Sync {
 
     /// One model.
     fn model(&self, name: &str) -> Vec<u8>;
+
+    /// Where the ids of stored objects stand in an answer; `rest` is the path behind the version, `store` what the
+    /// request says of it. `None` for an answer that has none.
+    fn stored_ids(&self, operation: Operation, rest: &str, store: Option<bool>) -> Option<Places>;
+
+    /// What a member of a request's body holds, by its name.
+    fn place(&self, name: &[u8]) -> Place;
 
     /// Names that cross the gateway besides those of every protocol, ordered by length, then by letters.
     fn headers(&self, side: Side) -> &'static [&'static str];

@@ -2,11 +2,12 @@
 
 use crate::classify::{Class, Headers};
 use crate::dialect::Dialect;
-use crate::endpoint::{Path, Route};
+use crate::endpoint::{Operation, Path, Route};
 use crate::error::{ErrorBody, ErrorKind};
 use crate::headers::Side;
 use crate::json::walk::{Kept, Select};
 use crate::models::InvalidParameter;
+use crate::stored::{Place, Places};
 use crate::usage::{Progress, Reported, Usage};
 
 pub(crate) mod generate;
@@ -68,6 +69,15 @@ impl Dialect for Gemini {
 
     fn model(&self, name: &str) -> Vec<u8> {
         models::one(name)
+    }
+
+    /// None of its operations that are offered stores anything.
+    fn stored_ids(&self, _operation: Operation, _rest: &str, _store: Option<bool>) -> Option<Places> {
+        None
+    }
+
+    fn place(&self, _name: &[u8]) -> Place {
+        Place::Other
     }
 
     fn headers(&self, side: Side) -> &'static [&'static str] {

@@ -23,7 +23,7 @@ pub(crate) use members::{Elements, Members};
 pub(crate) use scalar::{count, string};
 pub(crate) use skip::{skip_value, skip_whitespace};
 pub use string::Text;
-pub(crate) use text::find_special;
+pub(crate) use text::{find_special, skip_string};
 pub(crate) use value::Kind;
 pub use value::Value;
 

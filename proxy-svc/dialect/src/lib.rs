@@ -3,8 +3,8 @@
 //! The crate owns: which path means what ([`endpoint`]), what a request says ([`request`]), how a few of its bytes
 //! are exchanged while all the others stay as they came ([`rewrite`]), the shape of an error in each protocol
 //! ([`error`]), what an upstream's answer means for its key ([`classify`]), what an answer used ([`usage`]), what is
-//! taken out of a stream that the client did not ask for ([`stream`]), which headers cross the gateway ([`headers`]) and
-//! how models are listed ([`models`]).
+//! taken out of a stream that the client did not ask for ([`stream`]), where the ids of stored objects stand ([`stored`]),
+//! which headers cross the gateway ([`headers`]) and how models are listed ([`models`]).
 //!
 //! It must not know a socket, a clock, a log or a configuration: everything that it needs is a parameter, so that it
 //! can be tested byte by byte and measured by instruction counts. It runs on the request path, therefore no function
@@ -21,6 +21,7 @@ pub mod headers;
 pub mod models;
 pub mod request;
 pub mod rewrite;
+pub mod stored;
 pub mod stream;
 pub mod translate;
 pub mod usage;

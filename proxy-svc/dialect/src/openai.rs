@@ -2,11 +2,12 @@
 
 use crate::classify::{Class, Headers};
 use crate::dialect::Dialect;
-use crate::endpoint::{Path, Route};
+use crate::endpoint::{Operation, Path, Route};
 use crate::error::{ErrorBody, ErrorKind};
 use crate::headers::Side;
 use crate::json::walk::{Kept, Select};
 use crate::models::InvalidParameter;
+use crate::stored::{Place, Places};
 use crate::usage::{Progress, Reported, Usage};
 
 pub(crate) mod chat;
@@ -19,6 +20,7 @@ mod error;
 mod headers;
 mod models;
 pub(crate) mod schema;
+mod stored;
 pub(crate) mod strictness;
 mod usage;
 
@@ -73,6 +75,14 @@ impl Dialect for OpenAi {
 
     fn model(&self, name: &str) -> Vec<u8> {
         models::one(name)
+    }
+
+    fn stored_ids(&self, operation: Operation, rest: &str, store: Option<bool>) -> Option<Places> {
+        stored::ids(operation, rest, store)
+    }
+
+    fn place(&self, name: &[u8]) -> Place {
+        stored::place(name)
     }
 
     fn headers(&self, side: Side) -> &'static [&'static str] {

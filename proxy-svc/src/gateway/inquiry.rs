@@ -10,21 +10,29 @@ use tollgate_dialect::{
     endpoint::{BodyKind, Endpoint, Operation, query},
     request::{self, Form, RequestScan},
     rewrite::{self, Edits},
+    stored::{self, Places},
     translate::Task,
 };
 
 use tollgate_shared::access_key;
 
-use crate::{respond::Refusal, snapshot::BaseUrl};
+use crate::{
+    respond::Refusal,
+    snapshot::BaseUrl,
+    stored::{Pin, Tags, origin},
+};
 
 /// A request's head, understood as far as this is needed.
 pub(crate) struct Head<'p> {
     method: Method,
-    path: &'p str,
+    /// Without the tag of the stored object's id in it.
+    path: Cow<'p, str>,
     endpoint: Endpoint<'p>,
-    /// Without what could be an access key; absent when nothing is left.
+    /// Without what could be an access key, and without tags; absent when nothing is left.
     query: Option<Box<str>>,
     content_type: Option<Box<str>>,
+    /// Where the client reached the gateway, where an answer may tell it.
+    origin: Option<Box<str>>,
 }
 
 /// A request: its head, and what its body says. The body itself stays as it is.
@@ -32,6 +40,7 @@ pub(crate) struct Inquiry<'a> {
     head: Head<'a>,
     body: &'a Bytes,
     content: Content<'a>,
+    pin: Option<Pin>,
 }
 
 enum Content<'a> {
@@ -43,23 +52,36 @@ enum Content<'a> {
 
 impl<'p> Head<'p> {
     /// `path` is the one that `endpoint` was recognised from.
-    pub(crate) fn new(header: &RequestHeader, path: &'p str, endpoint: Endpoint<'p>) -> Result<Self, Refusal> {
+    pub(crate) fn new(
+        header: &RequestHeader,
+        path: &'p str,
+        mut endpoint: Endpoint<'p>,
+        tags: &mut Tags<'_>,
+    ) -> Result<Self, Refusal> {
         let content_type = header.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         check_content_type(endpoint.body, content_type)?;
-        let query = header.uri.query().map(without_access_keys);
+        let path = tags.path(path, &mut endpoint)?;
+        let query = header.uri.query().map(without_access_keys).map(|query| tags.query(query)).transpose()?;
+        let tells_origin = matches!(endpoint.operation, Operation::CreateMessageBatch | Operation::MessageBatches);
         Ok(Self {
             method: header.method.clone(),
             path,
             endpoint,
             query: query.filter(|query| !query.is_empty()).map(Into::into),
             content_type: content_type.map(Into::into),
+            origin: if tells_origin { origin(header) } else { None },
         })
+    }
+
+    /// The body without the tags of stored objects' ids in it.
+    pub(crate) fn untagged_body(&self, body: Bytes, tags: &mut Tags<'_>) -> Result<Bytes, Refusal> {
+        tags.body(&self.endpoint, body)
     }
 }
 
 impl<'a> Inquiry<'a> {
     /// Reads what the body says.
-    pub(crate) fn new(head: Head<'a>, body: &'a Bytes) -> Result<Self, Refusal> {
+    pub(crate) fn new(head: Head<'a>, body: &'a Bytes, pin: Option<Pin>) -> Result<Self, Refusal> {
         let content = match head.endpoint.body {
             BodyKind::Json => {
                 Content::Json(request::scan(body).map_err(|malformed| Refusal::malformed_body(&malformed))?)
@@ -74,7 +96,7 @@ impl<'a> Inquiry<'a> {
         if let Content::Json(RequestScan { mistyped: Some(field), .. }) = &content {
             return Err(Refusal::mistyped(field));
         }
-        let inquiry = Self { head, body, content };
+        let inquiry = Self { head, body, content, pin };
         if inquiry.head.endpoint.model_required && inquiry.model().is_none_or(str::is_empty) {
             return Err(Refusal::model_missing());
         }
@@ -96,6 +118,25 @@ impl<'a> Inquiry<'a> {
     /// What it asks for, when a target that speaks another protocol can serve it too.
     pub(crate) fn task(&self) -> Option<Task> {
         Task::of(self.protocol(), self.operation())
+    }
+
+    /// The upstream key that a stored object of the request belongs to.
+    pub(crate) fn pin(&self) -> Option<&Pin> {
+        self.pin.as_ref()
+    }
+
+    /// Where the ids of stored objects stand in its answer.
+    pub(crate) fn stored_ids(&self) -> Option<Places> {
+        let store = match &self.content {
+            Content::Json(scan) => scan.store,
+            Content::Form(_) | Content::Opaque => None,
+        };
+        stored::ids(self.protocol(), self.operation(), self.head.endpoint.rest, store)
+    }
+
+    /// Where the client reached the gateway, where an answer may tell it.
+    pub(crate) fn origin(&self) -> Option<&str> {
+        self.head.origin.as_deref()
     }
 
     pub(crate) fn body(&self) -> &'a Bytes {
@@ -185,8 +226,8 @@ impl<'a> Inquiry<'a> {
     pub(crate) fn target_at(&self, base: &BaseUrl, model: Option<&str>) -> String {
         let endpoint = &self.head.endpoint;
         let path = match model {
-            Some(model) => rewrite::rename_model_in_path(self.head.path, endpoint, model),
-            None => Cow::Borrowed(self.head.path),
+            Some(model) => rewrite::rename_model_in_path(&self.head.path, endpoint, model),
+            None => Cow::Borrowed(&*self.head.path),
         };
         let rest = path.get(endpoint.version_prefix.len()..).unwrap_or_default();
         let prefix = base.path_prefix.as_deref().unwrap_or(endpoint.version_prefix);

@@ -11,6 +11,7 @@ use super::{Translation, seal::ServiceSeal};
 use crate::{
     meter::{Count, Meter, Observed},
     report::Tokens,
+    stored::Tagging,
 };
 
 /// A whole answer that is translated is held up to this.
@@ -19,9 +20,15 @@ const WHOLE_BYTES: usize = 32 << 20;
 /// One answer under way.
 #[expect(clippy::large_enum_variant, reason = "the large one is the usual one, and lives on the stack")]
 pub(crate) enum Passage<'t> {
-    Untouched(Meter),
+    Untouched(Untouched<'t>),
     Whole(Box<Whole<'t>>),
     Stream(Box<Stream<'t>>),
+}
+
+/// An answer that goes on as it comes, but for what the gateway itself asked for, and for tags behind the ids in it.
+pub(crate) struct Untouched<'t> {
+    meter: Meter,
+    tagging: Option<Box<Tagging<'t>>>,
 }
 
 /// An answer that is written anew once all of it has come.
@@ -97,7 +104,7 @@ impl<'t> Passage<'t> {
     /// Takes a piece, and says what goes on to the client; it may be nothing.
     pub(crate) fn pass(&mut self, piece: Bytes) -> Bytes {
         match self {
-            Self::Untouched(meter) => meter.pass(piece),
+            Self::Untouched(untouched) => untouched.pass(piece),
             Self::Whole(whole) => {
                 whole.take(&piece);
                 Bytes::new()
@@ -115,7 +122,7 @@ impl<'t> Passage<'t> {
     /// is none of its protocol; [`Passage::error`] may say more.
     pub(crate) fn end(&mut self) -> Option<Bytes> {
         match self {
-            Self::Untouched(meter) => Some(meter.rest()),
+            Self::Untouched(untouched) => Some(untouched.rest()),
             Self::Whole(whole) => whole.write(),
             Self::Stream(stream) => {
                 stream.out.clear();
@@ -128,7 +135,7 @@ impl<'t> Passage<'t> {
     /// The error that the provider told in place of an answer, or in the middle of it.
     pub(crate) fn error(&self) -> Option<&ProviderError> {
         match self {
-            Self::Untouched(meter) => meter.error(),
+            Self::Untouched(untouched) => untouched.meter.error(),
             Self::Whole(whole) => whole.error.as_ref().or(whole.tap.error()),
             Self::Stream(stream) => stream.translator.error(),
         }
@@ -137,7 +144,7 @@ impl<'t> Passage<'t> {
     /// Whether something that the model made is among what goes on.
     pub(crate) fn semantic_started(&self) -> bool {
         match self {
-            Self::Untouched(meter) => meter.semantic_started(),
+            Self::Untouched(untouched) => untouched.meter.semantic_started(),
             Self::Whole(_) => false,
             Self::Stream(stream) => stream.translator.semantic_started(),
         }
@@ -146,7 +153,7 @@ impl<'t> Passage<'t> {
     /// Whether the answer lacks its proper end, as far as can be told.
     pub(crate) fn lacks_its_end(&self) -> bool {
         match self {
-            Self::Untouched(meter) => meter.lacks_its_end(),
+            Self::Untouched(untouched) => untouched.meter.lacks_its_end(),
             Self::Whole(_) | Self::Stream(_) => false,
         }
     }
@@ -154,7 +161,7 @@ impl<'t> Passage<'t> {
     /// Whether the client may get another number of bytes than the upstream sends.
     pub(crate) fn changes_length(&self) -> bool {
         match self {
-            Self::Untouched(meter) => meter.may_shorten(),
+            Self::Untouched(untouched) => untouched.changes_length(),
             Self::Whole(_) | Self::Stream(_) => true,
         }
     }
@@ -181,7 +188,7 @@ impl<'t> Passage<'t> {
     /// Whether an error can be told in the middle of it.
     pub(crate) fn is_stream(&self) -> bool {
         match self {
-            Self::Untouched(meter) => meter.is_event_stream(),
+            Self::Untouched(untouched) => untouched.meter.is_event_stream(),
             Self::Whole(_) => false,
             Self::Stream(_) => true,
         }
@@ -189,7 +196,7 @@ impl<'t> Passage<'t> {
 
     pub(crate) fn is_after_whole_event(&self) -> bool {
         match self {
-            Self::Untouched(meter) => meter.is_after_whole_event(),
+            Self::Untouched(untouched) => untouched.meter.is_after_whole_event(),
             Self::Whole(_) | Self::Stream(_) => true,
         }
     }
@@ -197,7 +204,7 @@ impl<'t> Passage<'t> {
     /// A stream's usage up to now.
     pub(crate) fn so_far(&self) -> Option<Tokens> {
         match self {
-            Self::Untouched(meter) => meter.so_far(),
+            Self::Untouched(untouched) => untouched.meter.so_far(),
             Self::Whole(_) => None,
             Self::Stream(stream) => stream.translator.usage_so_far().as_ref().map(Tokens::partial),
         }
@@ -205,7 +212,7 @@ impl<'t> Passage<'t> {
 
     pub(crate) fn finish(self) -> Observed {
         match self {
-            Self::Untouched(meter) => meter.finish(),
+            Self::Untouched(untouched) => untouched.meter.finish(),
             Self::Whole(whole) => {
                 let Whole { tap, count, error, .. } = *whole;
                 let mut observed = tap.finish();
@@ -214,6 +221,32 @@ impl<'t> Passage<'t> {
             }
             Self::Stream(stream) => stream.count.conclude(stream.translator.into_observed()),
         }
+    }
+}
+
+impl<'t> Untouched<'t> {
+    pub(super) fn new(meter: Meter, tagging: Option<Tagging<'t>>) -> Self {
+        Self { meter, tagging: tagging.map(Box::new) }
+    }
+
+    fn pass(&mut self, piece: Bytes) -> Bytes {
+        let kept = self.meter.pass(piece);
+        match &mut self.tagging {
+            Some(tagging) => tagging.pass(&kept),
+            None => kept,
+        }
+    }
+
+    fn rest(&mut self) -> Bytes {
+        let rest = self.meter.rest();
+        match self.tagging.take() {
+            Some(tagging) => tagging.finish(&rest),
+            None => rest,
+        }
+    }
+
+    fn changes_length(&self) -> bool {
+        self.tagging.is_some() || self.meter.may_shorten()
     }
 }
 

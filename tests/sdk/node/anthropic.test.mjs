@@ -72,6 +72,19 @@ test("token count", async () => {
   assert.ok((await client.messages.countTokens({ model, messages })).input_tokens > 0);
 });
 
+test("message batches", async () => {
+  const requests = ["one", "two"].map((name) => ({ custom_id: name, params: question }));
+  const created = [await client.messages.batches.create({ requests }), await client.messages.batches.create({ requests })];
+  const [{ id }] = created;
+  while ((await client.messages.batches.retrieve(id)).processing_status !== "ended");
+  // The SDK fetches the address that the batch names.
+  const results = await collect(await client.messages.batches.results(id));
+  assert.deepEqual(results.map(({ custom_id, result }) => [custom_id, result.type]), [["one", "succeeded"], ["two", "succeeded"]]);
+  const listed = (await collect(client.messages.batches.list({ limit: 1 }))).map((batch) => batch.id);
+  assert.ok(created.every((batch) => listed.includes(batch.id)));
+  assert.equal((await client.messages.batches.delete(id)).id, id);
+});
+
 test("models are listed", async () => {
   const names = (await client.models.list({ limit: 1000 })).data.map(({ id }) => id);
   assert.ok(LISTED.every((name) => names.includes(name)));

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import OpenAI from "openai";
+import OpenAI, { toFile } from "openai";
 import { LISTED, PNG, collect, startTrio } from "./trio.mjs";
 
 const model = "gpt-4.1";
@@ -73,6 +73,33 @@ test("responses, plain and streamed", async () => {
   const stream = await client.responses.create({ model, input: "Say something.", stream: true }).withResponse();
   assert.equal((await collect(stream.data)).at(-1).type, "response.completed");
   await trio.usage(stream.response.headers.get("x-request-id"));
+});
+
+test("a conversation that the provider stores", async () => {
+  let previous = await client.responses.create({ model, input: "Say something." });
+  for (let turn = 0; turn < 4; turn += 1) {
+    const answer = await client.responses.create({ model, input: "And?", previous_response_id: previous.id });
+    assert.equal(answer.previous_response_id, previous.id);
+    assert.equal((await client.responses.retrieve(answer.id)).id, answer.id);
+    previous = answer;
+  }
+  await client.responses.delete(previous.id);
+  await assert.rejects(client.responses.retrieve(previous.id), OpenAI.NotFoundError);
+});
+
+test("files and batches", async () => {
+  const body = { model, messages };
+  const line = JSON.stringify({ custom_id: "one", method: "POST", url: "/v1/chat/completions", body });
+  const file = await client.files.create({ file: await toFile(Buffer.from(line), "in.jsonl"), purpose: "batch" });
+  const batch = { input_file_id: file.id, endpoint: "/v1/chat/completions", completion_window: "24h" };
+  const created = [await client.batches.create(batch), await client.batches.create(batch)];
+  let done;
+  do done = await client.batches.retrieve(created[0].id);
+  while (done.status !== "completed");
+  assert.equal(JSON.parse(await (await client.files.content(done.output_file_id)).text()).custom_id, "one");
+  const listed = (await collect(client.batches.list({ limit: 1 }))).map(({ id }) => id);
+  assert.ok(created.every(({ id }) => listed.includes(id)));
+  assert.equal((await client.files.delete(file.id)).id, file.id);
 });
 
 test("embeddings", async () => {

@@ -70,6 +70,22 @@ def test_token_count(client: anthropic.Anthropic) -> None:
     assert client.messages.count_tokens(model=MODEL, messages=QUESTION["messages"]).input_tokens > 0
 
 
+def test_message_batches(client: anthropic.Anthropic) -> None:
+    requests = [{"custom_id": name, "params": {"model": MODEL, **QUESTION}} for name in ("one", "two")]
+    batches = [client.messages.batches.create(requests=requests) for _ in range(3)]
+    first = batches[0]
+    while client.messages.batches.retrieve(first.id).processing_status != "ended":
+        pass
+    # The SDK fetches the address that the batch names.
+    results = {result.custom_id: result.result for result in client.messages.batches.results(first.id)}
+    assert {name: result.type for name, result in results.items()} == {"one": "succeeded", "two": "succeeded"}
+    assert client.messages.batches.cancel(batches[1].id).id == batches[1].id
+    assert {batch.id for batch in client.messages.batches.list(limit=1)} >= {batch.id for batch in batches}
+    assert client.messages.batches.delete(first.id).id == first.id
+    with pytest.raises(anthropic.NotFoundError):
+        client.messages.batches.retrieve(first.id)
+
+
 def test_models_are_listed(client: anthropic.Anthropic) -> None:
     whole = client.models.list(limit=1000)
     assert not whole.has_more

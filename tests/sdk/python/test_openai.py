@@ -1,5 +1,7 @@
 """The official `openai` package: base URL and key are all that is changed."""
 
+import json
+
 import openai
 import pytest
 from conftest import LISTED, PNG, Trio, prompt
@@ -85,6 +87,45 @@ def test_responses(trio: Trio, client: openai.OpenAI, stream: bool) -> None:
     assert answer.output_text
     generated = trio.usage(raw.headers["x-request-id"])
     assert (answer.usage.input_tokens, answer.usage.output_tokens) == (prompt(generated), generated["output"])
+
+
+def test_a_conversation_that_the_provider_stores(client: openai.OpenAI) -> None:
+    answer = client.responses.create(model="gpt-4.1", input="Say something.")
+    for _ in range(4):
+        assert client.responses.retrieve(answer.id).id == answer.id
+        previous = answer
+        answer = client.responses.create(model="gpt-4.1", input="And?", previous_response_id=previous.id)
+        assert answer.previous_response_id == previous.id
+        with client.responses.stream(model="gpt-4.1", input="And?", previous_response_id=answer.id) as stream:
+            shown = [event.response.id for event in stream if hasattr(event, "response")]
+            answer = stream.get_final_response()
+        assert set(shown) == {answer.id}
+    client.responses.delete(answer.id)
+    with pytest.raises(openai.NotFoundError):
+        client.responses.retrieve(answer.id)
+
+
+def test_files_and_batches(client: openai.OpenAI) -> None:
+    request = {"custom_id": "one", "method": "POST", "url": "/v1/chat/completions"}
+    line = json.dumps({**request, "body": {"model": "gpt-4.1", "messages": QUESTION}}).encode()
+    file = client.files.create(file=("in.jsonl", line), purpose="batch")
+    batches = [
+        client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
+        for _ in range(3)
+    ]
+    assert {batch.input_file_id for batch in batches} == {file.id}
+    first = batches[0]
+    while client.batches.retrieve(first.id).status != "completed":
+        pass
+    output = client.batches.retrieve(first.id).output_file_id
+    assert json.loads(client.files.content(output).text)["custom_id"] == "one"
+    assert client.batches.cancel(batches[1].id).status == "cancelled"
+    # Page by page.
+    assert {batch.id for batch in client.batches.list(limit=1)} >= {batch.id for batch in batches}
+    assert file.id in {found.id for found in client.files.list(limit=1)}
+    assert client.files.delete(file.id).id == file.id
+    with pytest.raises(openai.NotFoundError):
+        client.files.retrieve(file.id)
 
 
 def test_embeddings(trio: Trio, client: openai.OpenAI) -> None:

@@ -13,6 +13,8 @@ pub enum ErrorKind {
     PermissionDenied,
     NotFound,
     ModelNotFound,
+    /// A stored object whose upstream key is gone.
+    UpstreamKeyGone,
     /// The request does not fit the model's context.
     ContextWindowExceeded,
     /// The provider refuses what was asked for.
@@ -35,7 +37,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::InvalidRequest,
         Self::MalformedBody,
         Self::MissingCredential,
@@ -45,6 +47,7 @@ impl ErrorKind {
         Self::PermissionDenied,
         Self::NotFound,
         Self::ModelNotFound,
+        Self::UpstreamKeyGone,
         Self::ContextWindowExceeded,
         Self::ContentPolicy,
         Self::MethodNotAllowed,
@@ -73,6 +76,7 @@ impl ErrorKind {
             Self::PermissionDenied => "permission_denied",
             Self::NotFound => "not_found",
             Self::ModelNotFound => "model_not_found",
+            Self::UpstreamKeyGone => "upstream_key_gone",
             Self::ContextWindowExceeded => "context_length_exceeded",
             Self::ContentPolicy => "content_policy_violation",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -98,7 +102,7 @@ impl ErrorKind {
                 401
             }
             Self::PermissionDenied => 403,
-            Self::NotFound | Self::ModelNotFound => 404,
+            Self::NotFound | Self::ModelNotFound | Self::UpstreamKeyGone => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
             Self::RequestTooLarge => 413,

@@ -75,6 +75,7 @@ fn every_kind_has_its_status_in_every_protocol() {
         (K::PermissionDenied, [403, 403, 403]),
         (K::NotFound, [404, 404, 404]),
         (K::ModelNotFound, [404, 404, 404]),
+        (K::UpstreamKeyGone, [404, 404, 404]),
         (K::MethodNotAllowed, [405, 405, 405]),
         (K::RequestTimeout, [408, 408, 408]),
         (K::RequestTooLarge, [413, 413, 413]),

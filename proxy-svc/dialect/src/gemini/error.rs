@@ -70,7 +70,7 @@ const fn rpc_status(kind: ErrorKind) -> &'static str {
         | ErrorKind::ExpiredCredential
         | ErrorKind::RevokedCredential => "UNAUTHENTICATED",
         ErrorKind::PermissionDenied => "PERMISSION_DENIED",
-        ErrorKind::NotFound | ErrorKind::ModelNotFound => "NOT_FOUND",
+        ErrorKind::NotFound | ErrorKind::ModelNotFound | ErrorKind::UpstreamKeyGone => "NOT_FOUND",
         ErrorKind::RateLimited | ErrorKind::InsufficientQuota => "RESOURCE_EXHAUSTED",
         ErrorKind::Overloaded | ErrorKind::UpstreamUnavailable | ErrorKind::UpstreamCredentialsExhausted => {
             "UNAVAILABLE"

@@ -28,17 +28,20 @@ pub(crate) enum Slot {
     Code,
     Message,
     Finish,
+    Id,
+    Url,
 }
 
 impl Slot {
-    const COUNT: usize = 7;
+    const COUNT: usize = 9;
 
     /// Beyond this many bytes a value is not what it should be, and is dropped.
     const fn limit(self) -> usize {
         match self {
             Self::Usage => 64 << 10,
             Self::Error | Self::Message => 16 << 10,
-            Self::Model | Self::Type | Self::Code | Self::Finish => 512,
+            Self::Url => 2 << 10,
+            Self::Model | Self::Type | Self::Code | Self::Finish | Self::Id => 512,
         }
     }
 }
@@ -50,6 +53,8 @@ pub(crate) enum Step {
     /// Looks at what is in it, when it is a container.
     Enter(Node),
     Keep(Slot),
+    /// The same, and the walk stops behind it.
+    Give(Slot),
     /// Anything but null and emptiness here is output of the model.
     Evidence,
 }
@@ -146,6 +151,8 @@ pub(crate) enum Progress {
     Pending,
     /// An event's object ended after this many bytes: look at [`Walker::kept`], clear it, and go on with the rest.
     Event(usize),
+    /// A value to be given ended after this many bytes: look at [`Walker::given`], and go on with the rest.
+    Value(usize),
 }
 
 impl Walker {
@@ -191,13 +198,31 @@ impl Walker {
         }
     }
 
+    /// The JSON text of the value at which the walk stopped; `None` when it was too large.
+    pub(crate) fn given(&self) -> Option<(Slot, &[u8])> {
+        let Step::Give(slot) = self.step else { return None };
+        let value = self.kept.values.get(slot as usize)?;
+        (!self.overflow).then_some((slot, value.as_slice()))
+    }
+
+    /// What has come of a value that is to be given and has not ended; `None` also when it is too large already.
+    pub(crate) fn unfinished(&self) -> Option<&[u8]> {
+        matches!(self.state, State::Inside(_)).then(|| self.given()).flatten().map(|(_, value)| value)
+    }
+
     pub(crate) fn advance(&mut self, bytes: &[u8]) -> Progress {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
             let rest = bytes.get(at..).unwrap_or_default();
             at += match self.state {
                 State::Key { escaped } => self.key(rest, escaped),
-                State::Inside(inside) => self.inside(rest, inside),
+                State::Inside(inside) => {
+                    let taken = self.inside(rest, inside);
+                    if matches!(self.step, Step::Give(_)) && !matches!(self.state, State::Inside(_)) {
+                        return Progress::Value(at + taken);
+                    }
+                    taken
+                }
                 State::Lost => rest.len(),
                 _ if byte.is_ascii_whitespace() => 1,
                 State::Start => self.begin_document(byte),
@@ -318,7 +343,7 @@ impl Walker {
         self.weight = 0;
         self.first = byte;
         self.overflow = false;
-        if let Step::Keep(slot) = step
+        if let Step::Keep(slot) | Step::Give(slot) = step
             && let Some(buffer) = self.kept.values.get_mut(slot as usize)
         {
             buffer.clear();
@@ -349,7 +374,7 @@ impl Walker {
 
     fn take(&mut self, part: &[u8]) {
         match self.step {
-            Step::Keep(slot) => self.keep(slot, part),
+            Step::Keep(slot) | Step::Give(slot) => self.keep(slot, part),
             Step::Evidence if !self.kept.evidence => {
                 self.weight += if self.first == b'"' {
                     part.len()

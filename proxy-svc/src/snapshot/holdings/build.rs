@@ -18,6 +18,7 @@ use crate::{
         AccessKey, AccessKeyEntry, MacMap, Pool, Route, SecretGeneration, Service, Snapshot, Target, UpstreamKey,
         convert::{FieldError, RouteSpec, TargetSpec, UpstreamKeySpec},
     },
+    stored::TagKey,
     translate::SealingKey,
 };
 
@@ -44,6 +45,7 @@ impl Holdings {
             revision: self.revision,
             pepper: self.settings.as_ref().map(|(pepper, _)| pepper.clone()),
             sealing_key: self.settings.as_ref().and_then(|(pepper, _)| SealingKey::derive(pepper)),
+            tag_key: self.settings.as_ref().map(|(pepper, _)| TagKey::derive(pepper)),
             providers: self.providers.iter().map(|(id, held)| (*id, Arc::clone(&held.provider))).collect(),
             services,
             access_keys,
