@@ -142,6 +142,7 @@ impl Player {
         }
         if let Break::LastWords(words) = &stop.how {
             self.spoken_last = true;
+            self.due += self.script.gap;
             return Some(Action::Send { due: self.due, payload: words.rendered(&self.stamp) });
         }
         Some(Action::Break(stop.how.clone()))

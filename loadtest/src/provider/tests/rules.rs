@@ -290,6 +290,11 @@ fn gemini_results_match_the_calls() {
         "gemini-2.5-flash",
         &[contents(&json!([call("a"), call("b")]), &json!([result("a"), result("b")]))],
     );
+    // Neighbouring contents of the model are one turn.
+    let mut chunks = contents(&json!([call("a"), call("b")]), &json!([result("a"), result("b")]));
+    let last = json!({"role": "model", "parts": [{"text": ""}]});
+    chunks["contents"].as_array_mut().unwrap().insert(2, last);
+    accepted(gemini, "gemini-2.5-flash", &[chunks]);
     // A turn of earlier needs no signatures, the current one does.
     let mut old = contents(&json!([call("a")]), &json!([result("a")]));
     refused(gemini, "gemini-3-pro", &[(old.clone(), "missing a thought_signature")]);

@@ -5,10 +5,12 @@ use serde_json::Value;
 use super::super::super::error::ApiError;
 use super::{field, invalid, list};
 
-/// The calls of the turn before, which the next one must answer: names and ids.
+/// The calls of the turn before, which the next one must answer: names and ids. Neighbouring contents of the model are
+/// one turn: the SDKs' chats keep every chunk of a stream as one.
 #[derive(Debug, Default)]
 pub(super) struct Turns<'a> {
     open: Vec<(&'a str, Option<&'a str>)>,
+    is_models: bool,
 }
 
 impl<'a> Turns<'a> {
@@ -17,9 +19,12 @@ impl<'a> Turns<'a> {
             let inner = parts.iter().filter_map(|part| field(part, kind));
             inner.map(|inner| (text(inner, "name").unwrap_or_default(), text(inner, "id"))).collect::<Vec<_>>()
         };
+        let goes_on = std::mem::replace(&mut self.is_models, role == "model");
         if role == "model" {
-            self.end()?;
-            self.open = named("functionCall");
+            if !goes_on {
+                self.end()?;
+            }
+            self.open.extend(named("functionCall"));
             return Ok(());
         }
         let responses = named("functionResponse");
@@ -64,8 +69,14 @@ pub(super) fn calls_are_signed(contents: &[Value]) -> Result<(), ApiError> {
         is_user(content) && list(content, "parts").any(|part| field(part, "functionResponse").is_none())
     };
     let start = contents.iter().rposition(speaks).unwrap_or(0);
-    for (index, content) in contents.iter().enumerate().skip(start).filter(|(_, content)| !is_user(content)) {
-        let first = list(content, "parts").find(|part| field(part, "functionCall").is_some());
+    let mut has_called = false;
+    for (index, content) in contents.iter().enumerate().skip(start) {
+        if is_user(content) {
+            has_called = false;
+            continue;
+        }
+        let first = list(content, "parts").find(|part| !has_called && field(part, "functionCall").is_some());
+        has_called |= first.is_some();
         let Some(part) = first.filter(|part| field(part, "thoughtSignature").is_none()) else { continue };
         let name = field(part, "functionCall").and_then(|call| text(call, "name")).unwrap_or_default();
         return Err(invalid(format!(

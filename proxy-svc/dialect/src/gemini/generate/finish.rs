@@ -1,6 +1,6 @@
 //! `finishReason` and `blockReason`, both ways.
 
-use crate::canonical::{Finish, Text};
+use crate::canonical::{Block, Finish, Text};
 use crate::json::write::Object;
 
 /// Calls are no reason of their own here.
@@ -36,6 +36,11 @@ pub(super) const fn word(finish: Finish) -> &'static str {
         Finish::Length | Finish::ContextWindow => "MAX_TOKENS",
         Finish::ContentFilter => "SAFETY",
     }
+}
+
+/// Whether a block says why a filter stopped the answer: no part of it, but its `finishMessage`.
+pub(super) const fn explains(finish: Finish, block: &Block<'_>) -> bool {
+    matches!((finish, block), (Finish::ContentFilter, Block::Refusal(_)))
 }
 
 /// Why a prompt was refused, in one of this protocol's words.

@@ -83,6 +83,8 @@ fn thinking<'a>(
     reasoning: &mut ReasoningRequest<'a>,
     notes: &mut Vec<Note>,
 ) -> Result<(), Rejected> {
+    // They are hidden here unless the caller asks for them.
+    reasoning.visible = Some(false);
     for (name, value) in members("", config)? {
         match &*name {
             "includeThoughts" => reasoning.visible = Some(read::boolean(&name, value)?),

@@ -30,7 +30,8 @@ pub(super) fn write(
         Generation::Level => level(reasoning, model, notes)?,
         Generation::Budget | Generation::Unknown => budget(reasoning, model, notes)?,
     };
-    let is_visible = reasoning.visible == Some(true)
+    // Where a caller has no words to ask for thoughts with, it sees them as it would with other providers: unasked.
+    let is_visible = reasoning.visible.unwrap_or(reasoning.enabled == Some(true))
         && !matches!(amount, Some(Amount::Budget(0)))
         && notes.allows(Feature::ReasoningVisible)?;
     if amount.is_none() && !is_visible {

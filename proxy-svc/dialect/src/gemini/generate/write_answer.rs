@@ -34,7 +34,7 @@ fn write_choice(choice: &Choice<'_>, calls: &mut usize, terms: &Terms<'_>, candi
         {
             let mut parts = content.array("parts");
             let mut is_empty = true;
-            for block in &choice.content {
+            for block in choice.content.iter().filter(|block| !finish::explains(choice.finish, block)) {
                 is_empty &= !write_block(block, calls, terms, &mut parts);
             }
             if is_empty {
@@ -44,6 +44,13 @@ fn write_choice(choice: &Choice<'_>, calls: &mut usize, terms: &Terms<'_>, candi
         content.string("role", "model");
     }
     candidate.string("finishReason", finish::word(choice.finish)).count("index", u64::from(choice.index));
+    let explanation = choice.content.iter().find_map(|block| match block {
+        Block::Refusal(text) if finish::explains(choice.finish, block) => Some(text),
+        _ => None,
+    });
+    if let Some(text) = explanation {
+        candidate.text("finishMessage", text);
+    }
     if let Some(json) = &choice.log_probabilities {
         log_probabilities::write(candidate, json);
     }

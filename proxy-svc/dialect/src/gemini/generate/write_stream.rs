@@ -1,7 +1,8 @@
 //! A stream for a caller of Gemini's protocol: chunks in the shape of whole answers, as events or as one JSON array.
 //!
 //! Texts and thoughts go out as they come. A call can only be said whole: its arguments are collected until it ends.
-//! Why the model stopped is told in the last chunk, together with the usage, which is known only then.
+//! Why the model stopped is told in the last chunk, together with the usage, which is known only then. A refusal waits
+//! for that, too: it is the model's text, or a filter's explanation.
 
 use super::write_answer::write_signature;
 use super::{finish, log_probabilities, usage_metadata};
@@ -19,6 +20,8 @@ pub(super) struct Writer {
     tail: Vec<u8>,
     calls: usize,
     open: Vec<OpenCall>,
+    /// By choice, as they stand inside a JSON string.
+    refusals: Vec<(u32, Vec<u8>)>,
     finished: Vec<(u32, Finish)>,
     blocked: Option<Text<'static>>,
 }
@@ -42,6 +45,7 @@ impl Writer {
             tail: tail(&Text::from(terms.model), terms.id),
             calls: 0,
             open: Vec::new(),
+            refusals: Vec::new(),
             finished: Vec::new(),
             blocked: None,
         }
@@ -82,8 +86,17 @@ impl Writer {
 
     fn delta(&mut self, choice: u32, delta: &Delta<'_>, seal: &dyn Seal, out: &mut Vec<u8>) {
         match delta {
-            Delta::Text(text) | Delta::Refusal(text) if !text.is_empty() => {
+            Delta::Text(text) if !text.is_empty() => {
                 self.part(choice, out, |part| _ = part.text("text", text));
+            }
+            Delta::Refusal(text) => {
+                if !self.refusals.iter().any(|(refused, _)| *refused == choice) {
+                    self.refusals.push((choice, Vec::new()));
+                }
+                let mut refusals = self.refusals.iter_mut();
+                if let Some((_, refusal)) = refusals.find(|(refused, _)| *refused == choice) {
+                    text.write_escaped(refusal);
+                }
             }
             Delta::Reasoning(text) if !text.is_empty() => {
                 self.part(choice, out, |part| _ = part.text("text", text).boolean("thought", true));
@@ -102,7 +115,7 @@ impl Writer {
                     Text::from(value.raw()).write_escaped(&mut call.arguments);
                 }
             }
-            Delta::Text(_) | Delta::Refusal(_) | Delta::Reasoning(_) => {}
+            Delta::Text(_) | Delta::Reasoning(_) => {}
         }
     }
 
@@ -132,8 +145,7 @@ impl Writer {
     fn end(&mut self, choice: u32, seal: &dyn Seal, out: &mut Vec<u8>) {
         let Some(at) = self.open.iter().position(|call| call.choice == choice) else { return };
         let call = self.open.swap_remove(at);
-        let arguments = std::str::from_utf8(&call.arguments).unwrap_or_default();
-        let arguments = Arguments::Written(Text::Escaped(arguments));
+        let arguments = Arguments::Written(escaped(&call.arguments));
         self.part(choice, out, |part| {
             {
                 let mut function = part.object("functionCall");
@@ -177,6 +189,14 @@ impl StreamWriter for Writer {
     fn finish(&mut self, usage: Option<&Usage>, out: &mut Vec<u8>) {
         let finished = std::mem::take(&mut self.finished);
         let blocked = self.blocked.take();
+        let mut explanations = Vec::new();
+        for (choice, refusal) in std::mem::take(&mut self.refusals) {
+            if finished.contains(&(choice, Finish::ContentFilter)) {
+                explanations.push((choice, refusal));
+            } else {
+                self.part(choice, out, |part| _ = part.text("text", &escaped(&refusal)));
+            }
+        }
         self.chunk(out, |object| {
             if let Some(reason) = &blocked {
                 finish::write_blocked(object, reason);
@@ -186,6 +206,9 @@ impl StreamWriter for Writer {
                     let mut candidate = candidates.object();
                     write_content(&mut candidate, |part| _ = part.string("text", ""));
                     candidate.string("finishReason", finish::word(finish)).count("index", u64::from(choice));
+                    if let Some((_, text)) = explanations.iter().find(|(explained, _)| *explained == choice) {
+                        candidate.text("finishMessage", &escaped(text));
+                    }
                 }
             }
             if let Some(usage) = usage {
@@ -196,6 +219,11 @@ impl StreamWriter for Writer {
             out.extend_from_slice(b"]\n");
         }
     }
+}
+
+/// The inside of a JSON string that came in pieces.
+fn escaped(inside: &[u8]) -> Text<'_> {
+    Text::Escaped(std::str::from_utf8(inside).unwrap_or_default())
 }
 
 fn tail(model: &Text<'_>, id: &str) -> Vec<u8> {

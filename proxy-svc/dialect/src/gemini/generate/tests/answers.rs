@@ -140,6 +140,7 @@ fn an_answer_of_another_provider_is_whole() {
             ),
             choice(1, vec![Block::Refusal(Text::from("no"))], Finish::ContentFilter),
             choice(2, vec![], Finish::ContextWindow),
+            choice(3, vec![Block::Refusal(Text::from("no"))], Finish::Stop),
         ],
         blocked: None,
     };
@@ -166,8 +167,12 @@ fn an_answer_of_another_provider_is_whole() {
                     ]},
                     "finishReason": "STOP", "index": 0,
                 },
-                {"content": {"role": "model", "parts": [{"text": "no"}]}, "finishReason": "SAFETY", "index": 1},
+                {
+                    "content": {"role": "model", "parts": [{"text": ""}]},
+                    "finishReason": "SAFETY", "index": 1, "finishMessage": "no",
+                },
                 {"content": {"role": "model", "parts": [{"text": ""}]}, "finishReason": "MAX_TOKENS", "index": 2},
+                {"content": {"role": "model", "parts": [{"text": "no"}]}, "finishReason": "STOP", "index": 3},
             ],
             "usageMetadata": {
                 "promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 19, "cachedContentTokenCount": 3,

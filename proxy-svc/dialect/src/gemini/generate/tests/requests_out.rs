@@ -345,7 +345,7 @@ fn answers_can_be_held_to_a_schema() {
 fn thinking_is_asked_for_in_the_models_words() {
     type Asked = ReasoningRequest<'static>;
     let effort = |effort| Asked { effort: Some(effort), ..Asked::default() };
-    let budget = |budget| Asked { enabled: Some(true), budget: Some(budget), ..Asked::default() };
+    let budget = |budget| Asked { enabled: Some(true), budget: Some(budget), visible: Some(false), ..Asked::default() };
     let off = Asked { enabled: Some(false), ..Asked::default() };
     let on = Asked { enabled: Some(true), visible: Some(true), ..Asked::default() };
     let [pro25, flash25] = ["gemini-2.5-pro", "gemini-2.5-flash"];
@@ -371,6 +371,13 @@ fn thinking_is_asked_for_in_the_models_words() {
         (budget(99), "gemini-flash-latest", json!({"thinkingBudget": 99}), ""),
         (budget(99), "gemini-2.0-flash", Json::Null, "reasoning=dropped"),
         (off, "gemini-2.0-flash", Json::Null, ""),
+        // Whoever cannot say whether the thoughts are to be seen sees them.
+        (
+            Asked { enabled: Some(true), effort: Some(Effort::Low), ..Asked::default() },
+            NEWEST,
+            json!({"includeThoughts": true, "thinkingLevel": "LOW"}),
+            "",
+        ),
         (Asked::default(), NEWEST, Json::Null, ""),
     ] {
         let request = Request { reasoning: asked.clone(), ..asking("x") };

@@ -224,9 +224,6 @@ fn arguments_of_others_are_collected() {
         Event::Delta { choice: 0, delta: Delta::Reasoning(Text::EMPTY) },
         Event::Delta { choice: 0, delta: Delta::Signature(signature) },
         end(),
-        Event::BlockStart { choice: 0, block: BlockStart::Refusal },
-        Event::Delta { choice: 0, delta: Delta::Refusal(Text::from("no")) },
-        end(),
         call("broken"),
         piece(r"{\n  \"),
         piece(r#""a\": \"\ud83d"#),
@@ -246,13 +243,31 @@ fn arguments_of_others_are_collected() {
         found,
         [
             json!([part(0, &json!({"text": "", "thought": true, "thoughtSignature": sealed}))]),
-            json!([part(0, &json!({"text": "no"}))]),
             call(0, "broken", json!({"a": "😀"})),
             call(1, "nothing", json!({})),
             call(2, "wrong", json!({"INVALID_JSON": "not json"})),
             json!([last(0, "STOP")]),
         ]
     );
+}
+
+#[test]
+fn a_refusal_is_text_and_a_filters_explanation_is_none() {
+    let refused = |finish| {
+        let refusal = |text| Event::Delta { choice: 0, delta: Delta::Refusal(Text::from(text)) };
+        let finish = Event::Finish { choice: 0, finish, stop_sequence: None };
+        write(&[
+            Event::BlockStart { choice: 0, block: BlockStart::Refusal },
+            refusal("n"),
+            refusal("o"),
+            Event::BlockEnd { choice: 0 },
+            finish,
+        ])
+    };
+    assert_eq!(refused(Finish::Stop), [json!([part(0, &json!({"text": "no"}))]), json!([last(0, "STOP")])]);
+    let mut explained = last(0, "SAFETY");
+    explained["finishMessage"] = json!("no");
+    assert_eq!(refused(Finish::ContentFilter), [json!([explained])]);
 }
 
 fn events(stream: &str) -> Vec<String> {
