@@ -7,8 +7,8 @@ from matrix.caller import QUESTION, RESULTS, Reply, Wish, strings
 from matrix.conftest import TARGETS, Case
 
 THINK = Wish(reasoning=True)
-# Chat completions of OpenAI show no thoughts, and chat has no way to ask Gemini for them.
-SILENT = {("chat", "openai"), ("chat", "gemini")}
+# Chat completions of OpenAI show no thoughts.
+SILENT = {("chat", "openai")}
 
 
 def words(case: Case, more: str = "") -> str:
