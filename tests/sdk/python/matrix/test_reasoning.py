@@ -7,7 +7,7 @@ from matrix.caller import QUESTION, RESULTS, Reply, Wish, strings
 from matrix.conftest import TARGETS, Case
 
 THINK = Wish(reasoning=True)
-# Chat completions of OpenAI show no thoughts, and chat has no way to ask Gemini for them.
+# Chat completions of OpenAI show no thoughts.
 SILENT = {("chat", "openai")}
 
 
