@@ -161,6 +161,8 @@ fn unicode(digits: &str) -> (char, usize) {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -186,7 +188,10 @@ mod tests {
 
         #[test]
         fn decodes_what_others_encode(text in ".*") {
-            let encoded: String = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+            let mut encoded = String::new();
+            for unit in text.encode_utf16() {
+                write!(encoded, "\\u{unit:04x}").unwrap();
+            }
             let read = Text::Escaped(&encoded);
             prop_assert_eq!(read.decode(), text);
         }

@@ -129,6 +129,11 @@ impl<'o> Array<'o> {
         Self { out, is_empty: true }
     }
 
+    /// Nothing was written into it.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.is_empty
+    }
+
     /// Where one value has to be written next.
     pub(crate) fn slot(&mut self) -> &mut Vec<u8> {
         if !std::mem::replace(&mut self.is_empty, false) {

@@ -29,6 +29,11 @@ impl Rejected {
         Self::new(param, format!("`{param}` is required"))
     }
 
+    /// What is left of the conversation for this target is nothing at all, to which no provider has an answer.
+    pub(crate) fn nothing_said(param: &str) -> Self {
+        Self::new(param, format!("`{param}` must say something that this model's provider can be told"))
+    }
+
     /// Puts the name of the member around what is at fault in front.
     #[must_use]
     pub(crate) fn inside(self, name: &str) -> Self {

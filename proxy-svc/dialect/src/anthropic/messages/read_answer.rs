@@ -56,7 +56,7 @@ fn block(value: Value<'_>) -> Option<Block<'_>> {
             let input = value.get("input").filter(|input| input.kind() == Kind::Object);
             Some(Block::ToolCall(ToolCall {
                 id: text("id"),
-                name: text("name")?,
+                name: text("name").filter(|name| !name.is_empty())?,
                 arguments: Arguments::Object(input.unwrap_or(Value::EMPTY_OBJECT)),
                 is_custom: false,
                 signature: None,

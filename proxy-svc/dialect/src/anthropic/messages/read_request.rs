@@ -156,6 +156,9 @@ impl Reader<'_> {
 
     fn messages<'a>(&mut self, value: Value<'a>, request: &mut Request<'a>) -> Result<(), Rejected> {
         let messages = read::list("messages", value, |element| self.message(element))?;
+        if messages.is_empty() {
+            return Err(Rejected::new("messages", "`messages` must not be empty"));
+        }
         for message in messages {
             if message.role == Role::System && request.messages.is_empty() {
                 request.system.extend(message.content);

@@ -4,7 +4,7 @@
 //! Anthropic leave starts and stops out, begin the message twice, or put a thought into a block of text.
 
 use crate::Protocol;
-use crate::canonical::{BlockStart, Delta, Event, Finish, Signature, Text};
+use crate::canonical::{BlockStart, Delta, Event, Finish, Signature};
 use crate::json::{Kind, Value};
 use crate::translate::{Frame, StreamReader};
 use crate::usage::ProviderError;
@@ -165,7 +165,10 @@ impl Reader {
                 }
             }
             "tool_use" => {
-                let name = text("name").unwrap_or(Text::EMPTY);
+                let Some(name) = text("name") else {
+                    sink(Event::Error(ProviderError::malformed("a tool call came without a name")));
+                    return;
+                };
                 let start = BlockStart::ToolCall { id: text("id"), name, is_custom: false, signature: None };
                 self.open(index, Shown::Call, start, sink);
                 self.has_calls = true;

@@ -187,7 +187,11 @@ impl StreamWriter for Writer {
     }
 
     fn finish(&mut self, usage: Option<&Usage>, out: &mut Vec<u8>) {
-        let finished = std::mem::take(&mut self.finished);
+        let mut finished = std::mem::take(&mut self.finished);
+        if finished.is_empty() {
+            // The provider said nothing at all; the SDKs look into the first candidate.
+            finished.push((0, Finish::Stop));
+        }
         let blocked = self.blocked.take();
         let mut explanations = Vec::new();
         for (choice, refusal) in std::mem::take(&mut self.refusals) {

@@ -34,6 +34,9 @@ pub(super) fn write(object: &mut Object<'_>, writing: &mut Writing<'_, '_, '_>) 
             others(&mut array, side, &mut ids, writing)?;
         }
     }
+    if array.is_empty() {
+        return Err(Rejected::nothing_said("messages"));
+    }
     if request.messages.last().is_some_and(|message| message.role == Role::Assistant) {
         writing.notes.allows(Feature::Prefill)?;
     }

@@ -20,6 +20,9 @@ pub(super) fn write(
     for message in &request.messages {
         items.write_message(message, input)?;
     }
+    if input.is_empty() {
+        return Err(Rejected::nothing_said("input"));
+    }
     let ends_with_text = request.messages.last().is_some_and(|message| {
         message.role == Role::Assistant && matches!(message.content.last(), Some(Block::Text { .. }))
     });

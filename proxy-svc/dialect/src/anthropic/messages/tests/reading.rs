@@ -276,6 +276,7 @@ fn what_is_wrong_is_rejected_with_the_way_to_it() {
     };
     for (request, param) in [
         (json!({"max_tokens": 1}), "messages"),
+        (body(&json!({"messages": []})), "messages"),
         (body(&json!({"messages": "Hi"})), "messages"),
         (body(&json!({"messages": [1]})), "messages[0]"),
         (body(&json!({"messages": [{"content": "x"}]})), "messages[0].role"),

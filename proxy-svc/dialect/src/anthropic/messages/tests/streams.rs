@@ -119,6 +119,13 @@ fn whole() -> Vec<Json> {
 }
 
 #[test]
+fn a_call_of_no_tool_is_an_error() {
+    let nameless = start(0, &json!({"type": "tool_use", "id": "toolu_1", "name": "", "input": {}}));
+    let found = read(&[begin(), nameless]);
+    assert_eq!(found[1], "error malformed_answer a tool call came without a name");
+}
+
+#[test]
 fn a_whole_stream_is_read_block_by_block() {
     let expected = [
         "start msg_1",

@@ -209,6 +209,13 @@ fn write(events: &[Event<'_>]) -> Vec<Json> {
 }
 
 #[test]
+fn an_answer_of_nothing_has_a_candidate_too() {
+    let chunks = write(&[Event::Start { id: None, model: None }]);
+    assert_eq!(chunks.len(), 1);
+    assert_eq!(chunks[0][0]["finishReason"], "STOP");
+}
+
+#[test]
 fn arguments_of_others_are_collected() {
     let call = |name: &'static str| Event::BlockStart {
         choice: 0,

@@ -387,6 +387,15 @@ fn more_stops_than_openai_takes_are_refused() {
 }
 
 #[test]
+fn a_conversation_of_which_nothing_is_left_is_refused() {
+    let thought = Block::Reasoning(Reasoning { text: Text::from("Hm."), signature: None });
+    for content in [vec![], vec![thought]] {
+        let request = Request { messages: vec![Message { role: Role::Assistant, content }], ..Request::default() };
+        assert_eq!(translate::write_request(&request, &OPENAI).unwrap_err().param, "messages");
+    }
+}
+
+#[test]
 fn a_conversation_that_ends_with_the_assistant_is_noted() {
     let request = Request {
         messages: vec![said(Role::User, vec![text("q")]), said(Role::Assistant, vec![text("It is")])],

@@ -279,6 +279,11 @@ fn instructions_alone_are_the_input() {
 }
 
 #[test]
+fn an_input_without_items_is_refused() {
+    assert_eq!(write_to(&asked(Vec::new()), &target("gpt-5.4")).unwrap_err().param, "input");
+}
+
+#[test]
 fn reasoning_is_said_as_the_model_takes_it() {
     let state = json!(["reasoning.encrypted_content"]);
     let with = |effort, budget, visible, model| {
