@@ -129,8 +129,8 @@ pub(crate) async fn forward<'t>(
                 successor = failure.successor(fallback_on);
                 failures.add(failure, told);
             }
-            Sent::ClientLeft => {
-                recording.estimated_usage(0);
+            Sent::ClientLeft(observed) => {
+                recording.observed(observed);
                 recording.end(Outcome::ClientClosed);
                 return Err(Stop::client_left());
             }
@@ -138,6 +138,6 @@ pub(crate) async fn forward<'t>(
     }
     match failures.conclude() {
         Conclusion::Refuse(refusal) => Err(refusal.into()),
-        Conclusion::Tell(told) => stream::tell(session, told, recording).await,
+        Conclusion::Tell(told) => stream::tell(session, &service, told, recording).await,
     }
 }

@@ -1,7 +1,7 @@
 //! A request's way, stage by stage: a table of contents that decides nothing itself.
 //!
-//! `authenticate → admit → (body) → route → translate → forward → respond`, each stage taking the proof of the one before. What
-//! happens is written down in a [`Recording`] as it happens, and reported however the request ends.
+//! `authenticate → admit → (body) → route → translate → forward → respond`, each stage taking the proof of the one
+//! before. What happens is written down in a [`Recording`] as it happens, and reported however the request ends.
 
 mod body;
 mod inquiry;

@@ -78,8 +78,9 @@ impl Meter {
         self.count
     }
 
+    /// The error that came in place of an answer. One in what was stored earlier is what was asked for.
     pub(crate) fn error(&self) -> Option<&ProviderError> {
-        self.tap.error()
+        self.tap.error().filter(|_| self.count.metered)
     }
 
     pub(crate) fn semantic_started(&self) -> bool {

@@ -209,6 +209,7 @@ pub(crate) async fn send(
     content_type: Option<HeaderValue>,
     body: Bytes,
     recording: &Recording<'_>,
+    shows_attempts: bool,
 ) -> pingora::Result<()> {
     let mut header = ResponseHeader::build_no_case(status, Some(5))?;
     if let Some(content_type) = content_type {
@@ -216,7 +217,9 @@ pub(crate) async fn send(
     }
     header.insert_header(header::CONTENT_LENGTH, body.len())?;
     header.insert_header("x-request-id", recording.request_id())?;
-    header.insert_header("x-tollgate-attempts", HeaderValue::from(recording.attempt_count()))?;
+    if shows_attempts {
+        header.insert_header("x-tollgate-attempts", HeaderValue::from(recording.attempt_count()))?;
+    }
     session.write_response_header(Box::new(header)).await?;
     session.write_response_body(body, true).await
 }
@@ -228,7 +231,7 @@ pub(crate) async fn answer(
     recording: &mut Recording<'_>,
 ) -> pingora::Result<()> {
     let content_type = HeaderValue::from_static("application/json");
-    let written = send(session, 200, Some(content_type), body, recording).await;
+    let written = send(session, 200, Some(content_type), body, recording, false).await;
     recording.answered(200);
     written
 }

@@ -34,12 +34,15 @@ pub(crate) struct Translator<'a> {
     service: ServiceId,
     /// Only what is translated pays for it.
     understood: OnceLock<Box<Understood<'a>>>,
+    holds_sealed: OnceLock<bool>,
 }
 
 /// The request as all of its candidates have it.
 struct Understood<'a> {
     request: Result<Request<'a>, Rejected>,
     seal: ServiceSeal,
+    /// What the caller's answers repeat of it.
+    echo: Vec<u8>,
 }
 
 /// What is done about a candidate.
@@ -74,7 +77,7 @@ pub(crate) struct Translation {
 
 impl<'a> Translator<'a> {
     pub(crate) fn new(inquiry: &'a Inquiry<'a>, snapshots: &'a Snapshots, service: ServiceId) -> Self {
-        Self { inquiry, snapshots, service, understood: OnceLock::new() }
+        Self { inquiry, snapshots, service, understood: OnceLock::new(), holds_sealed: OnceLock::new() }
     }
 
     pub(crate) fn inquiry(&self) -> &'a Inquiry<'a> {
@@ -93,7 +96,8 @@ impl<'a> Translator<'a> {
     /// What another provider signed in this conversation is sealed, and this one would stumble over it: the request is
     /// written anew, in its own protocol.
     fn holds_sealed(&self, task: Task) -> bool {
-        matches!(task, Task::Conversation(_) | Task::TokenCount(_)) && translate::may_hold_sealed(self.inquiry.body())
+        matches!(task, Task::Conversation(_) | Task::TokenCount(_))
+            && *self.holds_sealed.get_or_init(|| translate::may_hold_sealed(self.inquiry.body()))
     }
 
     fn untouched(&self, candidate: &Candidate<'_>) -> Outgoing {
@@ -160,7 +164,7 @@ impl<'a> Translator<'a> {
                 // Embeddings are no conversation, and are read where they are written.
                 Task::Embeddings(_) => Ok(Request::default()),
             };
-            Box::new(Understood { request, seal })
+            Box::new(Understood { request, seal, echo: translate::echo(task, body) })
         })
     }
 
@@ -178,15 +182,14 @@ impl<'a> Translator<'a> {
             let tagging = self.tagging(outgoing.upstream_key, meter.is_event_stream());
             return Passage::Untouched(Untouched::new(meter, tagging));
         };
-        let Understood { request, seal } = self.understand(task);
-        let echo = translate::echo(task, self.inquiry.body());
+        let Understood { request, seal, echo } = self.understand(task);
         let terms = Terms {
             id: request_id,
             created,
             model: self.inquiry.model().unwrap_or_default(),
             include_usage: request.as_ref().is_ok_and(|request| request.include_usage),
             events: self.inquiry.wants_events(),
-            echo: &echo,
+            echo,
             seal,
         };
         Passage::translated(translation, &terms, seal, outgoing.operation, self.inquiry.stream(), meter)

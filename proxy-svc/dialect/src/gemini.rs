@@ -8,6 +8,7 @@ use crate::headers::Side;
 use crate::json::walk::{Kept, Select};
 use crate::models::InvalidParameter;
 use crate::stored::{Place, Places};
+use crate::translate::Rejected;
 use crate::usage::{Progress, Reported, Usage};
 
 pub(crate) mod generate;
@@ -82,5 +83,33 @@ impl Dialect for Gemini {
 
     fn headers(&self, side: Side) -> &'static [&'static str] {
         headers::allowed(side)
+    }
+}
+
+/// The model stands in the path: a name that another server could read as more than one segment, as a method, or as a
+/// query is refused.
+pub(crate) fn check_model(model: &str) -> Result<(), Rejected> {
+    let name =
+        ["models/", "tunedModels/"].iter().find_map(|collection| model.strip_prefix(collection)).unwrap_or(model);
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'@');
+    if name.bytes().all(allowed) && name.bytes().any(|byte| byte != b'.') {
+        return Ok(());
+    }
+    Err(Rejected::new("model", "`model` is no name that this model's provider can have"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_models_name_leads_nowhere_else() {
+        for good in ["gemini-2.5-pro", "models/gemini-3-pro", "tunedModels/mine-1", "a@b_c"] {
+            assert!(check_model(good).is_ok(), "{good}");
+        }
+        for bad in ["", "..", "models/", "a/b", "models/../x", "x:countTokens?y=", "x?y", "x#y", "x y", "x%2fy", "x\ny"]
+        {
+            assert_eq!(check_model(bad).unwrap_err().param, "model", "{bad}");
+        }
     }
 }

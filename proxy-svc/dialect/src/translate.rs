@@ -43,5 +43,5 @@ pub use request::{
     Caller, Rejected, Target, Written, echo, prefers_responses, read_count_request, read_request, write_request,
 };
 pub use seal::{NoSeal, Seal, may_hold_sealed};
-pub(crate) use seal::{UNSIGNED, open_signature, open_text, seal_text, sealed_base64};
+pub(crate) use seal::{UNSIGNED, is_sealed, open_signature, open_text, seal_text, sealed_base64};
 pub use stream::{StreamTranslator, Terms};

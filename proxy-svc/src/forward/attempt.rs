@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     gateway::Recording,
+    meter::Observation,
     report::{Attempt, AttemptOutcome},
     route::Candidate,
     snapshot::FallbackOn,
@@ -50,10 +51,11 @@ pub(super) enum Sent<'a> {
     Answer(Answer<'a>),
     /// With what the caller may be told of it, should nobody do better.
     Failed(Failure, Option<Told>),
-    ClientLeft,
+    /// With what was told until then.
+    ClientLeft(Observation),
 }
 
-/// An answer that is worth passing on: its header is in the session.
+/// An answer that is worth passing on; the upstream's header is in its session.
 pub(super) struct Answer<'a> {
     pub(super) upstream: HttpSession,
     pub(super) destination: Destination,
@@ -95,7 +97,7 @@ pub(super) async fn send<'a>(
         }
         Tried::Failed(failure) => Judged::Failed(failure, None, None),
         Tried::Stale => Judged::Failed(Failure::ConnectionLost, None, None),
-        Tried::ClientLeft => Judged::ClientLeft,
+        Tried::ClientLeft => Judged::ClientLeft(Observation::Untold { output: 0 }),
     };
     match judged {
         Judged::Answer(answer) => {
@@ -107,10 +109,10 @@ pub(super) async fn send<'a>(
             recording.attempt(record(context, begun, started_at, status, failure.outcome()), true);
             Sent::Failed(failure, told)
         }
-        Judged::ClientLeft => {
+        Judged::ClientLeft(observed) => {
             let outcome = AttemptOutcome::ClientClosed;
             recording.attempt(record(context, begun, started_at, None, outcome), false);
-            Sent::ClientLeft
+            Sent::ClientLeft(observed)
         }
     }
 }

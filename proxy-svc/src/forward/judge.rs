@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     gateway::Recording,
-    meter::Meter,
+    meter::{Meter, Observation},
     translate::{Outgoing, Passage},
 };
 
@@ -59,7 +59,8 @@ impl<'a> Way<'a> {
 pub(super) enum Judged<'a> {
     Answer(Answer<'a>),
     Failed(Failure, Option<u16>, Option<Told>),
-    ClientLeft,
+    /// With what was told until then.
+    ClientLeft(Observation),
 }
 
 /// Decides whether an answer is passed on.
@@ -89,7 +90,7 @@ pub(super) async fn judge<'a>(
         }
         Prelude::ClientLeft => {
             close(&mut upstream).await;
-            Judged::ClientLeft
+            Judged::ClientLeft(passage.finish().usage)
         }
     }
 }

@@ -33,8 +33,11 @@ pub(super) fn request_header(
         header.insert_header(header::HOST, base.authority.clone())?;
     }
     match &outgoing.translation {
-        None => callers_headers(&mut header, client, outgoing.protocol)?,
-        Some(_) => own_headers(&mut header, outgoing.protocol, inquiry.stream())?,
+        // One that was written anew in its own protocol is still the caller's.
+        Some(_) if inquiry.protocol() != outgoing.protocol => {
+            own_headers(&mut header, outgoing.protocol, inquiry.stream())?
+        }
+        Some(_) | None => callers_headers(&mut header, client, outgoing.protocol)?,
     }
     header.insert_header(candidate.key.credential_header.clone(), candidate.key.credential.clone())?;
     header.insert_header(header::USER_AGENT, USER_AGENT)?;

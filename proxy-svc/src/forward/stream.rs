@@ -20,7 +20,6 @@ use super::{
 };
 use crate::{
     gateway::{Recording, Stop},
-    meter::Observation,
     report::{AttemptOutcome, Outcome},
     respond,
     snapshot::Service,
@@ -197,20 +196,21 @@ fn failed(context: &Context<'_, '_>, passage: &Passage<'_>) -> Option<ErrorKind>
 }
 
 /// Tells the client what a target said of the request, after no other could serve it either.
-pub(super) async fn tell(session: &mut ServerSession, told: Told, recording: &mut Recording<'_>) -> Result<(), Stop> {
+pub(super) async fn tell(
+    session: &mut ServerSession,
+    service: &Service,
+    told: Told,
+    recording: &mut Recording<'_>,
+) -> Result<(), Stop> {
     let Told { status, content_type, body } = told;
     recording.served_by_last_attempt(status);
     recording.end_durably(Outcome::ClientError).await;
-    respond::send(session, status, content_type, body, recording).await.map_err(Stop::ClientLeft)
+    let shows_attempts = !service.hidden_headers.iter().any(|hidden| hidden == "x-tollgate-attempts");
+    respond::send(session, status, content_type, body, recording, shows_attempts).await.map_err(Stop::ClientLeft)
 }
-
 async fn finish(recording: &mut Recording<'_>, passage: Passage<'_>, outcome: Outcome) {
     let observed = passage.finish();
-    match observed.usage {
-        Observation::Free => {}
-        Observation::Told(tokens) => recording.usage(tokens),
-        Observation::Untold { output } => recording.estimated_usage(output),
-    }
+    recording.observed(observed.usage);
     match observed.defect.filter(|_| outcome == Outcome::Ok) {
         Some(code) => {
             recording.error_code(code);
@@ -240,6 +240,7 @@ fn last_event(context: &Context<'_, '_>, passage: &Passage<'_>, kind: ErrorKind,
     let body = error::ErrorBody { kind, message, param: None, request_id, retry_after_ms: None };
     let inquiry = context.translator.inquiry();
     let framing = error::Framing::of(inquiry.protocol(), inquiry.operation(), inquiry.wants_events());
+    let framing = if passage.has_begun() { framing } else { framing.at_start() };
     Some(error::stream_event(framing, &body, passage.is_after_whole_event()).into())
 }
 

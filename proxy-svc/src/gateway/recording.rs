@@ -12,6 +12,7 @@ use uuid::{Builder, fmt::Hyphenated};
 use super::Inquiry;
 use crate::{
     authenticate::Principal,
+    meter::Observation,
     report::{Attempt, Event, Intent, JournalError, OpenIntent, Outcome, Reporter, Tokens, UsageSource},
     respond::Refusal,
     telemetry::{FinishedRequest, Metrics},
@@ -184,6 +185,15 @@ impl<'a> Recording<'a> {
     pub(crate) fn answered(&mut self, status: u16) {
         self.event.status = Some(status);
         self.end(Outcome::Ok);
+    }
+
+    /// What an answer, or its beginning, told of its usage.
+    pub(crate) fn observed(&mut self, observation: Observation) {
+        match observation {
+            Observation::Free => {}
+            Observation::Told(tokens) => self.usage(tokens),
+            Observation::Untold { output } => self.estimated_usage(output),
+        }
     }
 
     pub(crate) fn refused(&mut self, refusal: &Refusal, status: Option<u16>) {

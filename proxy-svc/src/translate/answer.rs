@@ -49,6 +49,8 @@ pub(crate) struct Stream<'t> {
     content_type: &'static str,
     seal: &'t ServiceSeal,
     out: Vec<u8>,
+    /// Something went on to the client.
+    has_begun: bool,
 }
 
 /// [`Terms`] that are needed when the answer has come.
@@ -82,6 +84,7 @@ impl<'t> Passage<'t> {
                 },
                 seal,
                 out: Vec::new(),
+                has_begun: false,
             }));
         }
         Self::Whole(Box::new(Whole {
@@ -113,6 +116,7 @@ impl<'t> Passage<'t> {
                 stream.count.see(&piece);
                 stream.out.clear();
                 stream.translator.feed(&piece, stream.seal, &mut stream.out);
+                stream.has_begun |= !stream.out.is_empty();
                 Bytes::copy_from_slice(&stream.out)
             }
         }
@@ -191,6 +195,14 @@ impl<'t> Passage<'t> {
             Self::Untouched(untouched) => untouched.meter.is_event_stream(),
             Self::Whole(_) => false,
             Self::Stream(_) => true,
+        }
+    }
+
+    /// Whether the client has anything of a stream.
+    pub(crate) fn has_begun(&self) -> bool {
+        match self {
+            Self::Untouched(_) | Self::Whole(_) => true,
+            Self::Stream(stream) => stream.has_begun,
         }
     }
 

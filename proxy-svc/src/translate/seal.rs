@@ -47,8 +47,8 @@ impl std::fmt::Debug for SealingKey {
 }
 
 impl Seal for ServiceSeal {
-    /// A random nonce, then the ciphertext and its tag. Nothing at all when the system has no randomness: the caller
-    /// then has no signature to give back.
+    /// A random nonce, then the ciphertext and its tag. Nothing at all when the system has no randomness: what the caller
+    /// then gives back does not open, and the conversation goes on without that thought.
     fn seal(&self, plain: &[u8]) -> Vec<u8> {
         let Some(SealingKey(key)) = &self.key else { return Vec::new() };
         let mut nonce = [0; NONCE_LEN];

@@ -52,6 +52,10 @@ impl Codec for Generate {
         write_request::write(request, target, notes, out)
     }
 
+    fn check_model(&self, model: &str) -> Result<(), Rejected> {
+        super::check_model(model)
+    }
+
     fn path(&self, model: &str, stream: bool) -> String {
         let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
         format!("/{}:{method}", resource_name(model))

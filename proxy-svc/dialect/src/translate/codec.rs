@@ -24,6 +24,13 @@ pub(crate) trait Codec: Sync {
         out: &mut Vec<u8>,
     ) -> Result<(), Rejected>;
 
+    /// Whether a model's name can go upstream: the caller may have chosen it, and where it stands in the path it must not
+    /// lead elsewhere.
+    fn check_model(&self, model: &str) -> Result<(), Rejected> {
+        let _ = model;
+        Ok(())
+    }
+
     /// The path at an upstream below its version prefix, with its query.
     fn path(&self, model: &str, stream: bool) -> String;
 

@@ -19,6 +19,7 @@ const CHARACTERS_PER_MEDIA_TOKEN: u64 = 40;
 pub fn write_count_request(request: &Request<'_>, target: &Target<'_>) -> Result<Option<Written>, Rejected> {
     let codec = target.format.codec();
     let Some(path) = codec.count_path(target.model) else { return Ok(None) };
+    codec.check_model(target.model)?;
     // What shapes only the answer is not counted.
     let counted = Request {
         sampling: Sampling::default(),

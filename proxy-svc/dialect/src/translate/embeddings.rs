@@ -69,7 +69,10 @@ pub fn write_embedding_request(
     let mut written = Vec::with_capacity(body.raw().len() + 128);
     let path = match to {
         Protocol::OpenAi => openai::embeddings::write_request(&request, target.model, &mut written),
-        Protocol::Gemini => gemini::embeddings::write_request(&request, target.model, &mut written),
+        Protocol::Gemini => {
+            gemini::check_model(target.model)?;
+            gemini::embeddings::write_request(&request, target.model, &mut written)
+        }
         Protocol::Anthropic => return Err(Rejected::new("model", "this model's provider has no embeddings")),
     };
     Ok(Written { body: written, path, notes: request.notes, names: super::Names::default() })

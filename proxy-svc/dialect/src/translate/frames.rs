@@ -21,6 +21,11 @@ pub(crate) struct Frame<'a> {
 }
 
 impl Frame<'_> {
+    /// Whether an event that lacks the blank line at its end lacks nothing else.
+    pub(super) fn is_whole(&self) -> bool {
+        self.value().is_some() || *self.data == *b"[DONE]"
+    }
+
     /// Its data as JSON; `None` when it is none.
     pub(crate) fn value(&self) -> Option<Value<'_>> {
         Value::parse(&self.data).ok()

@@ -135,6 +135,7 @@ pub fn prefers_responses(request: &Request<'_>) -> bool {
 pub fn write_request(request: &Request<'_>, target: &Target<'_>) -> Result<Written, Rejected> {
     let mut notes = Notes::new(target.format, &request.notes);
     let codec = target.format.codec();
+    codec.check_model(target.model)?;
     let mut body = Vec::with_capacity(1024);
     codec.write_request(request, target, &mut notes, &mut body)?;
     let (notes, names) = notes.into_parts();

@@ -44,11 +44,15 @@ const BYTES_PREFIX: &str = "dGdzMQAB";
 /// thought; by this mark the gateway knows it again ([`may_hold_sealed`]).
 pub(crate) const UNSIGNED: &str = "tgs1_unsigned";
 
-/// Whether a request may hold something that only the gateway opens. Then even a provider of the caller's own protocol
-/// cannot be sent the bytes as they came. May be wrong when somebody talks about it, which does no harm.
+/// Whether a request may hold something that only the gateway opens: as the beginning of a string, or behind an id. Then
+/// even a provider of the caller's own protocol cannot be sent the bytes as they came.
 pub fn may_hold_sealed(body: &[u8]) -> bool {
-    static FINDERS: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| [Finder::new(PREFIX), Finder::new(BYTES_PREFIX)]);
-    FINDERS.iter().any(|finder| finder.find(body).is_some())
+    static TEXT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(PREFIX));
+    static BASE64: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(BYTES_PREFIX));
+    let before = |at: usize| body.get(at.saturating_sub(2)..at).unwrap_or_default();
+    // A quote behind a backslash is one inside a text.
+    let begins = |at: usize| matches!(before(at), [other, b'"'] if *other != b'\\');
+    TEXT.find_iter(body).any(|at| begins(at) || before(at).ends_with(b"-")) || BASE64.find_iter(body).any(begins)
 }
 
 /// What some SDKs decode and encode again: either alphabet, with or without padding.
@@ -100,14 +104,14 @@ pub(crate) fn sealed_base64(seal: &dyn Seal, signature: &Signature<'_>) -> Strin
 }
 
 /// What stands in a protocol's own field for signatures: a sealed one of another provider, or else its own. `None` for
-/// [`UNSIGNED`].
+/// [`UNSIGNED`], and for a sealed one that does not open (of another service, or under an older key): no provider can do
+/// anything with it.
 pub(crate) fn open_signature<'a>(seal: &dyn Seal, own: Protocol, value: Text<'a>) -> Option<Signature<'a>> {
     let decoded = value.decode();
-    if *decoded == *UNSIGNED {
-        return None;
+    if decoded.starts_with(PREFIX) {
+        return open_text(seal, &decoded);
     }
-    let found = open_text(seal, &decoded).or_else(|| {
-        decoded.starts_with(BYTES_PREFIX).then_some(())?;
+    if decoded.starts_with(BYTES_PREFIX) {
         let standard: String = decoded
             .chars()
             .map(|letter| match letter {
@@ -116,12 +120,14 @@ pub(crate) fn open_signature<'a>(seal: &dyn Seal, own: Protocol, value: Text<'a>
                 other => other,
             })
             .collect();
-        opened(seal, LENIENT.decode(standard).ok()?.strip_prefix(BYTES)?)
-    });
-    Some(match found {
-        Some(signature) => signature,
-        None => Signature { origin: own, value },
-    })
+        return opened(seal, LENIENT.decode(standard).ok()?.strip_prefix(BYTES)?);
+    }
+    Some(Signature { origin: own, value })
+}
+
+/// Whether a text was sealed by a gateway, by this one or another.
+pub(crate) fn is_sealed(text: &str) -> bool {
+    text.starts_with(PREFIX)
 }
 
 #[cfg(test)]
@@ -160,7 +166,9 @@ pub(crate) mod tests {
         for sealed in [seal_text(&Reversed, &signature), sealed_base64(&Reversed, &signature)] {
             assert!(may_hold_sealed(format!(r#"{{"a":"call_1-{sealed}"}}"#).as_bytes()));
         }
-        assert!(!may_hold_sealed(br#"{"thinking":"tgs","signature":"ErUB"}"#));
+        for text in [r#"{"signature":"ErUB"}"#, r#"{"text":"what is tgs1_x?"}"#, r#"{"text":"{\"a\":\"tgs1_x\"}"}"#] {
+            assert!(!may_hold_sealed(text.as_bytes()), "{text}");
+        }
     }
 
     #[test]
@@ -174,5 +182,15 @@ pub(crate) mod tests {
         assert!(may_hold_sealed(format!(r#"{{"signature":"{UNSIGNED}"}}"#).as_bytes()));
         assert_eq!(open_signature(&Reversed, Protocol::Anthropic, Text::plain(UNSIGNED)), None);
         assert_eq!(open_text(&Reversed, UNSIGNED), None);
+    }
+
+    #[test]
+    fn what_does_not_open_is_nobodys() {
+        let signature = Signature { origin: Protocol::Gemini, value: Text::Escaped("x") };
+        for sealed in [seal_text(&Reversed, &signature), sealed_base64(&Reversed, &signature)] {
+            for own in Protocol::ALL {
+                assert_eq!(open_signature(&NoSeal, own, Text::from(sealed.as_str())), None);
+            }
+        }
     }
 }

@@ -70,7 +70,12 @@ impl StreamTranslator {
     /// not, or an error came, nothing is appended, and the caller is to be told of the error.
     pub fn finish(&mut self, seal: &dyn Seal, out: &mut Vec<u8>) -> bool {
         let Self { frames, tap, reader, teller } = self;
-        frames.finish(&mut |frame| take(&frame, tap, reader.as_mut(), teller, seal, out));
+        frames.finish(&mut |frame| {
+            // What the upstream was cut off in is no event.
+            if frame.is_whole() {
+                take(&frame, tap, reader.as_mut(), teller, seal, out);
+            }
+        });
         if teller.error.is_some() || !(teller.finished || tap.is_complete()) {
             return false;
         }

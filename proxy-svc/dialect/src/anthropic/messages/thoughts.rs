@@ -4,7 +4,7 @@
 use crate::Protocol;
 use crate::canonical::{Reasoning, Signature, Text};
 use crate::json::write::Object;
-use crate::translate::{Seal, UNSIGNED, open_signature, open_text, seal_text};
+use crate::translate::{Seal, UNSIGNED, is_sealed, open_signature, open_text, seal_text};
 
 /// In front of the `data` of a redacted block, where a signature has to hold it.
 const REDACTED: &str = "redacted:";
@@ -25,8 +25,9 @@ pub(super) fn signed_by_caller<'a>(seal: &dyn Seal, thinking: Text<'a>, signatur
 
 /// What a caller gives back in a `redacted_thinking` block.
 pub(super) fn redacted_by_caller<'a>(seal: &dyn Seal, data: &Text<'a>) -> Reasoning<'a> {
-    let signature = open_text(seal, &data.decode()).unwrap_or_else(|| redacted(data));
-    Reasoning { text: Text::EMPTY, signature: Some(signature) }
+    let value = data.decode();
+    let signature = if is_sealed(&value) { open_text(seal, &value) } else { Some(redacted(data)) };
+    Reasoning { text: Text::EMPTY, signature }
 }
 
 /// What stands in the block of a thought: this protocol's own signature or data, or another's, sealed.

@@ -65,7 +65,7 @@ impl Open {
             }
             Self::Call(call) => {
                 item.string("id", &call.id);
-                call.write(item, "completed");
+                call.write(item, status);
             }
         }
     }
