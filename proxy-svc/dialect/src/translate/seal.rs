@@ -163,8 +163,10 @@ pub(crate) mod tests {
     #[test]
     fn what_is_sealed_is_found_in_a_body() {
         let signature = Signature { origin: Protocol::Anthropic, value: Text::Escaped("x") };
-        for sealed in [seal_text(&Reversed, &signature), sealed_base64(&Reversed, &signature)] {
-            assert!(may_hold_sealed(format!(r#"{{"a":"call_1-{sealed}"}}"#).as_bytes()));
+        let (text, base64) = (seal_text(&Reversed, &signature), sealed_base64(&Reversed, &signature));
+        for value in [format!("call_1-{text}"), text, base64, UNSIGNED.to_owned()] {
+            assert!(may_hold_sealed(format!(r#"{{"a":"{value}"}}"#).as_bytes()), "{value}");
+            assert!(may_hold_sealed(format!(r#"{{"a": "{value}"}}"#).as_bytes()), "{value}");
         }
         for text in [r#"{"signature":"ErUB"}"#, r#"{"text":"what is tgs1_x?"}"#, r#"{"text":"{\"a\":\"tgs1_x\"}"}"#] {
             assert!(!may_hold_sealed(text.as_bytes()), "{text}");
