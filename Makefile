@@ -1,7 +1,7 @@
 # The list of tasks; what a task does is in scripts/. CI runs the same ones (.ci/run).
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint bench gen clean
+.PHONY: help run demo test lint bench fuzz gen clean
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,9 +21,12 @@ lint: ## Formatting, clippy, documentation, generated files, licences
 bench: ## Compare with nginx and a bare Pingora proxy on this machine
 	@scripts/bench.sh
 
+fuzz: ## Fuzz the translation between protocols, each target for FUZZ_SECONDS (60)
+	@scripts/fuzz.sh
+
 gen: ## Write the generated files anew
 	@scripts/gen.sh
 
 clean: ## Remove what was built and downloaded; leaves ./data alone
 	cargo clean
-	rm -rf tests/sdk/python/.venv tests/sdk/node/node_modules
+	rm -rf tests/sdk/python/.venv tests/sdk/node/node_modules proxy-svc/dialect/fuzz/target

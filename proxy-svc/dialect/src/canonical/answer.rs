@@ -25,7 +25,8 @@ pub struct Choice<'a> {
     pub finish: Finish,
     /// The text at which it stopped.
     pub stop_sequence: Option<Text<'a>>,
-    /// JSON in OpenAI's shape: `{"content": [{token, logprob, bytes, top_logprobs}]}`, for those who asked.
+    /// JSON in OpenAI's shape: `{"content": [{token, logprob, bytes, top_logprobs}], "refusal": null}`, for those who
+    /// asked.
     pub log_probabilities: Option<Cow<'a, str>>,
 }
 

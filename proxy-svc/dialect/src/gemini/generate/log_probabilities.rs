@@ -4,7 +4,7 @@ use crate::canonical::Text;
 use crate::json::Value;
 use crate::json::write::{Array, Object};
 
-/// As `{"content": […]}`; `None` when there is none.
+/// As `{"content": […], "refusal": null}`; `None` when there is none.
 pub(super) fn read(result: Value<'_>) -> Option<String> {
     let chosen = result.get("chosenCandidates")?;
     let mut out = Vec::new();
@@ -20,6 +20,7 @@ pub(super) fn read(result: Value<'_>) -> Option<String> {
         }
     }
     drop(content);
+    object.null("refusal");
     drop(object);
     String::from_utf8(out).ok()
 }

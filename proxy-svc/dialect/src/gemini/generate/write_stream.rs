@@ -188,6 +188,7 @@ impl StreamWriter for Writer {
 
     fn finish(&mut self, usage: Option<&Usage>, out: &mut Vec<u8>) {
         let mut finished = std::mem::take(&mut self.finished);
+        finished.sort_unstable_by_key(|(choice, _)| *choice);
         if finished.is_empty() {
             // The provider said nothing at all; the SDKs look into the first candidate.
             finished.push((0, Finish::Stop));

@@ -31,6 +31,9 @@ pub(super) fn write(
         let mut declarations = tool.array("functionDeclarations");
         let sent = request.tools.iter().enumerate();
         for (index, tool) in sent.filter(|(_, tool)| only.is_none_or(|names| names.contains(&tool.name))) {
+            if tool.is_custom {
+                notes.allows(Feature::CustomTools)?;
+            }
             declaration(tool, model, &mut declarations.object(), notes)
                 .map_err(|rejected| rejected.inside_element("tools", index))?;
         }
@@ -45,9 +48,6 @@ pub(super) fn write(
 }
 
 fn declaration(tool: &Tool<'_>, model: Model, declaration: &mut Object<'_>, notes: &mut Notes) -> Result<(), Rejected> {
-    if tool.is_custom {
-        notes.allows(Feature::CustomTools)?;
-    }
     if tool.strict == Some(true) {
         notes.allows(Feature::ToolStrict)?;
     }

@@ -36,12 +36,12 @@ impl Family {
     }
 
     /// Whether temperature and `top_p` other than the default are refused. Since GPT-5.1 they are taken where
-    /// reasoning is off.
+    /// reasoning is off, which it is unless it is asked for.
     pub(super) fn refuses_sampling(self, effort: Option<Effort>) -> bool {
         match self {
             Self::Classic | Self::Unknown => false,
             Self::O | Self::Gpt { major: 5, minor: 0 } => true,
-            Self::Gpt { .. } => effort != Some(Effort::None),
+            Self::Gpt { .. } => effort.is_some_and(|effort| effort != Effort::None),
         }
     }
 

@@ -22,7 +22,9 @@ pub(super) fn read(body: Value<'_>) -> Option<Answer<'_>> {
         content: found.blocks,
         finish,
         stop_sequence: None,
-        log_probabilities: found.log_probabilities.map(|tokens| Cow::Owned(format!(r#"{{"content":[{tokens}]}}"#))),
+        log_probabilities: found
+            .log_probabilities
+            .map(|tokens| Cow::Owned(format!(r#"{{"content":[{tokens}],"refusal":null}}"#))),
     };
     Some(Answer {
         id: body.get("id").and_then(Value::text),

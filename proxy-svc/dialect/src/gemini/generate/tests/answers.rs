@@ -94,7 +94,7 @@ fn log_probabilities_have_openais_shape_inside() {
                 {"token": "A", "logprob": -0.25, "bytes": [65]}, {"token": "B", "logprob": -2, "bytes": [66]},
             ]},
             {"token": "ß", "logprob": 0, "bytes": [195, 159], "top_logprobs": []},
-        ]})
+        ], "refusal": null})
     );
     let again = rewritten(&read, None);
     let result = &again["candidates"][0]["logprobsResult"];

@@ -278,7 +278,7 @@ fn tools_and_choices() {
     let (_, notes) = written(&request, NEWEST).unwrap();
     assert_eq!(notes, "tools.strict=dropped, parallel_tool_calls=dropped");
     request.tools[0].is_custom = true;
-    assert_eq!(written(&request, NEWEST).unwrap_err().param, "tools[0].tools.custom");
+    assert_eq!(written(&request, NEWEST).unwrap_err().param, "tools.custom");
 }
 
 fn choice_name(choice: &ToolChoice<'_>) -> String {

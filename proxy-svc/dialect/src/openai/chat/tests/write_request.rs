@@ -354,8 +354,11 @@ fn reasoning_models_get_no_sampling() {
     let default = Request { sampling: Sampling { temperature: Some(value("1")), ..Sampling::default() }, ..asked() };
     assert_eq!(notes(&default, &o3), Vec::<String>::new());
     let off = ReasoningRequest { effort: Some(Effort::None), ..ReasoningRequest::default() };
-    let request = Request { sampling: sampling("0.2"), reasoning: off, ..asked() };
-    assert_eq!(body(&request, &Target { model: "gpt-5.2", ..OPENAI })["temperature"], 0.2);
+    let high = ReasoningRequest { effort: Some(Effort::High), ..ReasoningRequest::default() };
+    for (reasoning, temperature) in [(off, json!(0.2)), (ReasoningRequest::default(), json!(0.2)), (high, Json::Null)] {
+        let request = Request { sampling: sampling("0.2"), reasoning, ..asked() };
+        assert_eq!(body(&request, &Target { model: "gpt-5.2", ..OPENAI })["temperature"], temperature);
+    }
 }
 
 #[test]

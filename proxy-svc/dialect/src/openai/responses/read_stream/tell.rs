@@ -83,7 +83,7 @@ impl<'i, 's> Teller<'i, 's> {
             }
         }
         if let Some(tokens) = log_probabilities.filter(|tokens| tokens.elements().next().is_some()) {
-            let json = Cow::Owned(format!(r#"{{"content":{}}}"#, tokens.raw()));
+            let json = Cow::Owned(format!(r#"{{"content":{},"refusal":null}}"#, tokens.raw()));
             self.tell(Event::LogProbabilities { choice: 0, json });
         }
     }

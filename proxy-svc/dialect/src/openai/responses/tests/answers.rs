@@ -54,7 +54,7 @@ fn everything_that_a_model_said_is_read() {
     let [choice] = answer.choices.as_slice() else { panic!() };
     assert_eq!(choice.finish, Finish::ToolCalls);
     let tokens = choice.log_probabilities.as_deref().unwrap();
-    assert_eq!(tokens, r#"{"content":[{"bytes":[72],"logprob":-0.5,"token":"Hi","top_logprobs":[]}]}"#);
+    assert_eq!(tokens, r#"{"content":[{"bytes":[72],"logprob":-0.5,"token":"Hi","top_logprobs":[]}],"refusal":null}"#);
     let [
         Block::Reasoning(thought),
         Block::Text { text, .. },

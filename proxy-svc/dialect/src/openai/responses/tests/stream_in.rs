@@ -135,7 +135,7 @@ fn texts_thoughts_and_refusals_are_blocks() {
         "[Text",
         "Hi",
         "!",
-        r#"{"content":[{"token":"!"}]}"#,
+        r#"{"content":[{"token":"!"}],"refusal":null}"#,
         "]",
         "[Refusal",
         "No",

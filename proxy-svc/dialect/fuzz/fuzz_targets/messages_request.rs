@@ -1,0 +1,3 @@
+#![no_main]
+
+tollgate_dialect_fuzz::fuzz!("messages_request");
