@@ -20,11 +20,15 @@ mod frames;
 mod names;
 mod note;
 pub mod policy;
+mod queues;
 pub(crate) mod read;
 mod request;
 pub(crate) mod schema;
 mod seal;
 mod stream;
+
+#[cfg(test)]
+mod many;
 
 #[cfg(test)]
 pub(crate) use answer::write_answer;
@@ -39,6 +43,7 @@ pub(crate) use frames::Frame;
 pub use names::Names;
 pub(crate) use names::{NameRule, hash};
 pub use note::{How, Note, Notes, header_value};
+pub(crate) use queues::Queues;
 pub use request::{
     Caller, Rejected, Target, Written, echo, prefers_responses, read_count_request, read_request, write_request,
 };

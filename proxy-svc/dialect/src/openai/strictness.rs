@@ -1,6 +1,8 @@
 //! Whether OpenAI takes a schema in its strict mode: it wants every property required and no others allowed, and knows
 //! only a part of JSON Schema. What it does not take it refuses with a 400.
 
+use std::collections::HashSet;
+
 use crate::json::{Kind, Value};
 
 const FORMATS: [&str; 9] = ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"];
@@ -37,7 +39,7 @@ fn is_object(schema: Value<'_>) -> bool {
 }
 
 fn is_closed(schema: Value<'_>) -> bool {
-    let required: Vec<_> =
+    let required: HashSet<_> =
         schema.get("required").into_iter().flat_map(Value::elements).filter_map(Value::string).collect();
     schema.get("additionalProperties").is_some()
         && schema.get("properties").is_some_and(|all| all.members().all(|(name, _)| required.contains(&name)))

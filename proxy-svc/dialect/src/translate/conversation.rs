@@ -1,6 +1,9 @@
 //! What the writers of requests ask about a whole conversation.
 
-use crate::canonical::{Block, Message, Request, Role, Text};
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use crate::canonical::{Block, Message, Request, Role, Text, ToolCall};
 
 /// Neighbouring messages of the same side as one turn, and instructions from among them taken out: for protocols in
 /// which turns alternate and instructions stand before them.
@@ -43,11 +46,22 @@ pub(crate) fn texts<'r, 'a>(blocks: &'r [Block<'a>]) -> impl Iterator<Item = &'r
     })
 }
 
-/// The name of the tool that a call's id stands for, from the calls in the conversation.
-pub(crate) fn tool_name<'r, 'a>(request: &'r Request<'a>, id: &Text<'_>) -> Option<&'r Text<'a>> {
-    let id = id.decode();
-    request.messages.iter().rev().flat_map(|message| &message.content).find_map(|block| match block {
-        Block::ToolCall(call) if call.id.as_ref().is_some_and(|found| found.decode() == id) => Some(&call.name),
-        _ => None,
-    })
+/// The names of the tools that the ids of calls stand for. Of two calls with one id, the later message's counts.
+#[derive(Debug, Default)]
+pub(crate) struct ToolNames<'r, 'a>(HashMap<Cow<'r, str>, &'r Text<'a>>);
+
+impl<'r, 'a> ToolNames<'r, 'a> {
+    pub(crate) fn of(request: &'r Request<'a>) -> Self {
+        let mut names = HashMap::new();
+        for block in request.messages.iter().rev().flat_map(|message| &message.content) {
+            if let Block::ToolCall(ToolCall { id: Some(id), name, .. }) = block {
+                names.entry(id.decode()).or_insert(name);
+            }
+        }
+        Self(names)
+    }
+
+    pub(crate) fn get(&self, id: &Text<'_>) -> Option<&'r Text<'a>> {
+        self.0.get(&*id.decode()).copied()
+    }
 }

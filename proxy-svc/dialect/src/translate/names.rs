@@ -1,11 +1,15 @@
 //! Names of tools that a target does not take, and what they were.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 /// Shortened names of one request and their originals, to be put back into the answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Names(Vec<(String, String)>);
+pub struct Names {
+    shortened: HashMap<String, String>,
+    originals: HashMap<String, String>,
+}
 
 /// What a protocol takes as a tool's name.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +37,7 @@ impl Names {
         if rule.accepts(name) {
             return Cow::Borrowed(name);
         }
-        if let Some((short, _)) = self.0.iter().find(|(_, original)| original == name) {
+        if let Some(short) = self.shortened.get(name) {
             return Cow::Owned(short.clone());
         }
         let mut short = String::from(if rule.begins_with_letter { "t_" } else { "" });
@@ -43,17 +47,18 @@ impl Names {
         short.extend(replaced.take(rule.max_length - 20));
         // Writing into a string does not fail.
         let _ = write!(short, "_{:016x}", hash(name));
-        self.0.push((short.clone(), name.to_owned()));
+        self.shortened.insert(name.to_owned(), short.clone());
+        self.originals.entry(short.clone()).or_insert_with(|| name.to_owned());
         Cow::Owned(short)
     }
 
     /// The caller's name of a tool that the answer names.
     pub fn original<'n>(&'n self, name: &'n str) -> &'n str {
-        self.0.iter().find(|(short, _)| short == name).map_or(name, |(_, original)| original)
+        self.originals.get(name).map_or(name, String::as_str)
     }
 
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub fn is_empty(&self) -> bool {
+        self.shortened.is_empty()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{EmbeddingShape, Format, Names, Note, Notes, Seal, Task};
 use crate::Protocol;
-use crate::canonical::{Block, Reasoning, Request};
+use crate::canonical::{Block, Reasoning, Request, Role};
 use crate::json::{Kind, Value};
 use crate::openai;
 
@@ -92,7 +92,7 @@ pub struct Written {
 pub fn read_count_request<'a>(format: Format, body: &'a [u8], caller: &Caller<'_>) -> Result<Request<'a>, Rejected> {
     let body = Value::parse(body).map_err(|malformed| Rejected::new("", malformed.to_string()))?;
     let codec = format.codec();
-    codec.read_request(codec.counted(body), caller)
+    check_sides(codec.read_request(codec.counted(body), caller)?)
 }
 
 /// Reads a caller's request; `body` was checked by [`crate::request::scan`].
@@ -101,7 +101,22 @@ pub fn read_request<'a>(format: Format, body: &'a [u8], caller: &Caller<'_>) -> 
     if body.kind() != Kind::Object {
         return Err(Rejected::new("", "the body must be an object"));
     }
-    format.codec().read_request(body, caller)
+    check_sides(format.codec().read_request(body, caller)?)
+}
+
+/// Refuses what stands on the wrong side of a conversation: no writer has a place for it.
+fn check_sides(request: Request<'_>) -> Result<Request<'_>, Rejected> {
+    for (index, message) in request.messages.iter().enumerate() {
+        let is_misplaced = |block: &Block<'_>| match message.role {
+            Role::User | Role::System => matches!(block, Block::ToolCall(_) | Block::Reasoning(_)),
+            Role::Assistant => matches!(block, Block::ToolResult(_)),
+        };
+        if message.content.iter().any(is_misplaced) {
+            let message = "thoughts and calls of tools are the assistant's, and results of tools are the user's";
+            return Err(Rejected::new("", message).inside_element("messages", index));
+        }
+    }
+    Ok(request)
 }
 
 /// What the caller's answers repeat of its request; [`Terms::echo`](super::Terms::echo).
@@ -145,6 +160,21 @@ pub fn write_request(request: &Request<'_>, target: &Target<'_>) -> Result<Writt
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::translate::NoSeal;
+
+    #[test]
+    fn what_stands_on_the_wrong_side_is_refused() {
+        let caller = Caller { stream_in_path: false, seal: &NoSeal };
+        for misplaced in [
+            r#"{"role":"user","content":[{"type":"tool_use","id":"a","name":"f","input":{}}]}"#,
+            r#"{"role":"user","content":[{"type":"thinking","thinking":"x","signature":"y"}]}"#,
+            r#"{"role":"assistant","content":[{"type":"tool_result","tool_use_id":"a","content":"x"}]}"#,
+        ] {
+            let body = format!(r#"{{"max_tokens":5,"messages":[{{"role":"user","content":"u"}},{misplaced}]}}"#);
+            let rejected = read_request(Format::Messages, body.as_bytes(), &caller).unwrap_err();
+            assert_eq!(rejected.param, "messages[1]", "{misplaced}");
+        }
+    }
 
     #[test]
     fn the_way_to_a_fault_grows_outwards() {

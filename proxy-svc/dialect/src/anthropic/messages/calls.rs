@@ -1,10 +1,10 @@
 //! Calls and their results in a conversation: each call has an id of its own, in the characters that Anthropic takes,
 //! and each result names the call of the turn in front of it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
-use crate::canonical::{Text, ToolCall, ToolResult};
-use crate::translate::Rejected;
+use crate::canonical::{ToolCall, ToolResult};
+use crate::translate::{Queues, Rejected};
 
 /// Gives calls their ids and finds those of the results. What a caller sends may hold very many of both, therefore
 /// nothing is searched for from end to end.
@@ -14,8 +14,8 @@ pub(super) struct Calls {
     taken: HashMap<String, usize>,
     /// Calls of the last turn, in their order.
     open: Vec<Open>,
-    by_id: HashMap<String, VecDeque<usize>>,
-    by_name: HashMap<String, VecDeque<usize>>,
+    by_id: Queues,
+    by_name: Queues,
     /// All before it are answered.
     first: usize,
 }
@@ -33,41 +33,32 @@ impl Calls {
     pub(super) fn call(&mut self, call: &ToolCall<'_>) -> String {
         let original = call.id.as_ref().map(|id| id.decode().into_owned()).unwrap_or_default();
         let written = self.unique(&original);
-        let name = call.name.decode().into_owned();
         let index = self.open.len();
-        let shown = if original.is_empty() { name.clone() } else { original.clone() };
+        if let Some(id) = &call.id {
+            self.by_id.push(id, index);
+        }
+        self.by_name.push(&call.name, index);
+        let shown = if original.is_empty() { call.name.decode().into_owned() } else { original };
         self.open.push(Open { shown, written: written.clone(), is_answered: false });
-        self.by_id.entry(original).or_default().push_back(index);
-        self.by_name.entry(name).or_default().push_back(index);
         written
     }
 
     /// The id that a result is written with. Where a protocol has no ids, the order of the calls of each tool counts.
     pub(super) fn result(&mut self, result: &ToolResult<'_>) -> Result<String, Rejected> {
-        let says = |text: &Option<Text<'_>>| text.as_ref().map(|text| text.decode().into_owned());
-        let (id, name) = (says(&result.id).filter(|id| !id.is_empty()), says(&result.name));
-        let found = match (&id, &name) {
-            (Some(id), _) => Self::next(&mut self.by_id, id, &self.open),
-            (None, Some(name)) => Self::next(&mut self.by_name, name, &self.open),
+        let (id, name) = (result.id.as_ref().filter(|id| !id.is_empty()), result.name.as_ref());
+        let waits = |index: usize| self.open.get(index).is_some_and(|call| !call.is_answered);
+        let found = match (id, name) {
+            (Some(id), _) => self.by_id.next(id, waits),
+            (None, Some(name)) => self.by_name.next(name, waits),
             (None, None) => self.first_waiting(),
         };
         let Some(call) = found.and_then(|index| self.open.get_mut(index)) else {
-            let which = id.or(name).map(|which| format!(" `{which}`")).unwrap_or_default();
+            let which = id.or(name).map(|which| format!(" `{}`", which.decode())).unwrap_or_default();
             let message = format!("`messages`: the result of the call{which} does not stand behind that call");
             return Err(Rejected::new("messages", message));
         };
         call.is_answered = true;
         Ok(call.written.clone())
-    }
-
-    fn next(queues: &mut HashMap<String, VecDeque<usize>>, key: &str, open: &[Open]) -> Option<usize> {
-        let queue = queues.get_mut(key)?;
-        loop {
-            let index = queue.pop_front()?;
-            if open.get(index).is_some_and(|call| !call.is_answered) {
-                return Some(index);
-            }
-        }
     }
 
     fn first_waiting(&mut self) -> Option<usize> {
@@ -83,10 +74,8 @@ impl Calls {
             let message = format!("`messages`: there is no result of the call `{}` behind it", call.shown);
             return Err(Rejected::new("messages", message));
         }
-        self.open.clear();
-        self.by_id.clear();
-        self.by_name.clear();
-        self.first = 0;
+        // New ones: to empty what once was large takes long each time.
+        *self = Self { taken: std::mem::take(&mut self.taken), ..Self::default() };
         Ok(())
     }
 
@@ -114,7 +103,7 @@ impl Calls {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::canonical::{Arguments, Value};
+    use crate::canonical::{Arguments, Text, Value};
 
     fn call(id: Option<&'static str>, name: &'static str) -> ToolCall<'static> {
         ToolCall {

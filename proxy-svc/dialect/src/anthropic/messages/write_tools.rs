@@ -53,7 +53,8 @@ impl<'r, 'a> Tools<'r, 'a> {
             Some(ToolChoice::Named(name)) => Choice::Named(name),
             Some(ToolChoice::Allowed { names, required }) => {
                 notes.allows(Feature::AllowedTools)?;
-                found.defined.retain(|tool| names.contains(&tool.name));
+                let names: HashSet<_> = names.iter().map(Text::decode).collect();
+                found.defined.retain(|tool| names.contains(&tool.name.decode()));
                 if found.defined.is_empty() {
                     return Err(Rejected::new("tool_choice", "`tool_choice` allows none of the tools"));
                 }

@@ -4,19 +4,18 @@
 //! other protocols go by ids, so that calls get some, by their place in the conversation: the same in every turn.
 
 use crate::canonical::{Signature, Text};
-use crate::translate::{Rejected, Seal, calls};
+use crate::translate::{Queues, Rejected, Seal, calls};
 
 #[derive(Default)]
 pub(super) struct CallIds<'a> {
-    count: usize,
-    /// Calls without a result, in their order.
-    pending: Vec<Pending<'a>>,
-}
-
-struct Pending<'a> {
-    id: Text<'a>,
-    name: Text<'a>,
-    is_made: bool,
+    /// The ids of the calls in their order; none where there is a result.
+    calls: Vec<Option<Text<'a>>>,
+    by_id: Queues,
+    by_name: Queues,
+    /// Of the calls whose ids were made here.
+    made_by_name: Queues,
+    /// All before it have results.
+    first: usize,
 }
 
 impl<'a> CallIds<'a> {
@@ -27,11 +26,15 @@ impl<'a> CallIds<'a> {
         name: &Text<'a>,
         seal: &dyn Seal,
     ) -> (Text<'a>, Option<Signature<'a>>) {
+        let place = self.calls.len();
         let given = id.filter(|id| !id.is_empty()).map(|id| calls::from_caller(seal, id));
-        let is_made = given.is_none();
-        let (id, signature) = given.unwrap_or_else(|| (Text::from(format!("call_{}", self.count)), None));
-        self.count += 1;
-        self.pending.push(Pending { id: id.clone(), name: name.clone(), is_made });
+        if given.is_none() {
+            self.made_by_name.push(name, place);
+        }
+        let (id, signature) = given.unwrap_or_else(|| (Text::from(format!("call_{place}")), None));
+        self.by_id.push(&id, place);
+        self.by_name.push(name, place);
+        self.calls.push(Some(id.clone()));
         (id, signature)
     }
 
@@ -43,16 +46,19 @@ impl<'a> CallIds<'a> {
         seal: &dyn Seal,
     ) -> Result<Text<'a>, Rejected> {
         let given = id.filter(|id| !id.is_empty()).map(|id| calls::from_caller(seal, id).0);
-        let named = |pending: &Pending<'_>| name.is_some_and(|name| pending.name == *name);
-        let at = |wanted: &dyn Fn(&Pending<'_>) -> bool| self.pending.iter().position(wanted);
+        let waits = |place: usize| self.calls.get(place).is_some_and(Option::is_some);
         let found = if let Some(id) = &given {
-            at(&|pending| pending.id == *id).or_else(|| at(&|pending| pending.is_made && named(pending)))
+            let made = |queues: &mut Queues| queues.next(name?, waits);
+            self.by_id.next(id, waits).or_else(|| made(&mut self.made_by_name))
         } else {
-            at(&named).or_else(|| at(&|_| true))
+            let named = name.and_then(|name| self.by_name.next(name, waits));
+            named.or_else(|| {
+                self.first = (self.first..self.calls.len()).find(|place| waits(*place)).unwrap_or(self.calls.len());
+                Some(self.first)
+            })
         };
-        match (found, given) {
-            (Some(at), _) => Ok(self.pending.remove(at).id),
-            (None, Some(id)) => Ok(id),
+        match (found.and_then(|place| self.calls.get_mut(place)?.take()), given) {
+            (Some(id), _) | (None, Some(id)) => Ok(id),
             (None, None) => Err(Rejected::new("id", "it answers no `functionCall` of the turns before it")),
         }
     }

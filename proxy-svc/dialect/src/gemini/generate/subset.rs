@@ -2,9 +2,11 @@
 //! nulls and constants in other words, and what they do not know left out.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::json::write::Object;
-use crate::json::{Kind, Value};
+use crate::json::{Kind, Text, Value};
 use crate::translate::Rejected;
 
 mod words;
@@ -224,10 +226,16 @@ impl<'a> Writer<'a> {
 
     fn properties(&mut self, parts: &[Value<'a>], object: &mut Object<'_>) -> Result<(), Rejected> {
         let mut properties: Vec<(Cow<'a, str>, Vec<Value<'a>>)> = Vec::new();
+        let mut places: HashMap<Cow<'a, str>, usize> = HashMap::new();
         for (name, schema) in parts.iter().filter_map(|part| part.get("properties")).flat_map(Value::members) {
-            match properties.iter_mut().find(|(found, _)| *found == name) {
-                Some((_, schemas)) => schemas.push(schema),
-                None => properties.push((name, vec![schema])),
+            match places.entry(name.clone()) {
+                Entry::Occupied(place) => {
+                    properties.get_mut(*place.get()).into_iter().for_each(|(_, schemas)| schemas.push(schema));
+                }
+                Entry::Vacant(place) => {
+                    place.insert(properties.len());
+                    properties.push((name, vec![schema]));
+                }
             }
         }
         if properties.is_empty() {
@@ -238,18 +246,18 @@ impl<'a> Writer<'a> {
             self.node(schemas, map.slot(name)).map_err(|rejected| rejected.inside(name))?;
         }
         drop(map);
-        let mut required: Vec<&str> = Vec::new();
+        let mut required: Vec<Cow<'a, str>> = Vec::new();
         for name in parts.iter().filter_map(|part| part.get("required")).flat_map(Value::elements) {
             let Some(name) = name.string() else { continue };
-            match properties.iter().find(|(found, _)| *found == name) {
-                Some((name, _)) if !required.contains(&&**name) => required.push(name),
-                _ => {}
+            // Once each.
+            if places.remove(&name).is_some() {
+                required.push(name);
             }
         }
         if !required.is_empty() {
             let mut list = object.array("required");
             for name in required {
-                list.text(&name.into());
+                list.text(&Text::plain(name));
             }
         }
         Ok(())

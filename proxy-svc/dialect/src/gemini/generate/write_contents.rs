@@ -4,12 +4,14 @@
 //! first call of a step there without a signature. A call that another model made has none: it gets the word with
 //! which Google lets histories of other models pass.
 
+use std::collections::HashMap;
+
 use super::models::Model;
 use super::write_parts::{FILLER, is_own, note_cache, write_block, write_call};
 use super::write_result;
 use crate::canonical::{Block, Reasoning, Request, ToolCall, ToolResult};
 use crate::json::write::{Array, Object};
-use crate::translate::conversation::Turn;
+use crate::translate::conversation::{ToolNames, Turn};
 use crate::translate::policy::Feature;
 use crate::translate::{How, Notes, Rejected};
 
@@ -21,7 +23,8 @@ pub(super) fn write(
     notes: &mut Notes,
 ) -> Result<(), Rejected> {
     let running = turns.iter().rposition(is_said_by_user).unwrap_or_default();
-    let mut writer = Writer { request, notes, contents: body.array("contents"), is_empty: true };
+    let tools = ToolNames::of(request);
+    let mut writer = Writer { tools, notes, contents: body.array("contents"), is_empty: true };
     let mut calls: Vec<&ToolCall<'_>> = Vec::new();
     for (index, turn) in turns.iter().enumerate() {
         if turn.is_assistant {
@@ -53,7 +56,7 @@ fn is_said_by_user(turn: &Turn<'_, '_>) -> bool {
 }
 
 struct Writer<'w, 'r, 'a> {
-    request: &'r Request<'a>,
+    tools: ToolNames<'r, 'a>,
     notes: &'w mut Notes,
     contents: Array<'w>,
     is_empty: bool,
@@ -149,14 +152,18 @@ impl Writer<'_, '_, '_> {
                 block => others.push(*block),
             }
         }
-        let place = |result: &&ToolResult<'_>| calls.iter().position(|call| call.id.is_some() && call.id == result.id);
-        results.sort_by_key(|result| place(result).unwrap_or(usize::MAX));
+        let mut places = HashMap::new();
+        for (place, id) in calls.iter().enumerate().filter_map(|(place, call)| Some((place, call.id.as_ref()?))) {
+            places.entry(id.decode()).or_insert(place);
+        }
+        let place = |result: &ToolResult<'_>| places.get(&*result.id.as_ref()?.decode()).copied();
+        results.sort_by_cached_key(|result| place(result).unwrap_or(usize::MAX));
         if !results.is_empty() {
             let mut content = self.contents.object();
             let mut parts = content.string("role", "user").array("parts");
             for result in &results {
                 note_cache(result.cache.is_some(), self.notes)?;
-                write_result::write(result, self.request, &mut parts.object(), self.notes)?;
+                write_result::write(result, &self.tools, &mut parts.object(), self.notes)?;
             }
             self.is_empty = false;
         }

@@ -1,21 +1,21 @@
 //! `functionResponse` of a request to Gemini: an object, under the name of the function.
 
 use super::write_tools::NAMES;
-use crate::canonical::{Request, ToolResult, join};
+use crate::canonical::{ToolResult, join};
 use crate::json::write::Object;
 use crate::json::{Kind, Value};
-use crate::translate::conversation::tool_name;
+use crate::translate::conversation::ToolNames;
 use crate::translate::policy::Feature;
 use crate::translate::{Notes, Rejected};
 
 pub(super) fn write(
     result: &ToolResult<'_>,
-    request: &Request<'_>,
+    tools: &ToolNames<'_, '_>,
     part: &mut Object<'_>,
     notes: &mut Notes,
 ) -> Result<(), Rejected> {
     let id = result.id.as_ref().filter(|id| !id.is_empty());
-    let name = id.and_then(|id| tool_name(request, id)).or(result.name.as_ref());
+    let name = id.and_then(|id| tools.get(id)).or(result.name.as_ref());
     let Some(name) = name else {
         let message = "a tool's result answers no call of the conversation, and this model's provider wants its name";
         return Err(Rejected::new("messages", message));

@@ -1,5 +1,7 @@
 //! `tools` and `toolConfig` of a request to Gemini.
 
+use std::collections::HashSet;
+
 use super::models::Model;
 use super::subset::is_empty_object;
 use super::write_request::write_schema;
@@ -22,7 +24,9 @@ pub(super) fn write(
     }
     // Not one of them must be called, and nothing else can say that only these may.
     let only = match &request.tool_choice {
-        Some(ToolChoice::Allowed { names, required: false }) if notes.allows(Feature::AllowedTools)? => Some(names),
+        Some(ToolChoice::Allowed { names, required: false }) if notes.allows(Feature::AllowedTools)? => {
+            Some(names.iter().map(Text::decode).collect::<HashSet<_>>())
+        }
         _ => None,
     };
     {
@@ -30,7 +34,9 @@ pub(super) fn write(
         let mut tool = tools.object();
         let mut declarations = tool.array("functionDeclarations");
         let sent = request.tools.iter().enumerate();
-        for (index, tool) in sent.filter(|(_, tool)| only.is_none_or(|names| names.contains(&tool.name))) {
+        for (index, tool) in
+            sent.filter(|(_, tool)| only.as_ref().is_none_or(|names| names.contains(&tool.name.decode())))
+        {
             if tool.is_custom {
                 notes.allows(Feature::CustomTools)?;
             }

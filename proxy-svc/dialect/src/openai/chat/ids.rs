@@ -1,6 +1,9 @@
 //! Ids of calls in a request: each call needs one, and each result the one of its call.
 
+use std::collections::HashMap;
+
 use crate::canonical::{Text, ToolCall, ToolResult};
+use crate::translate::Queues;
 
 /// OpenAI takes no longer ones.
 const LONGEST: usize = 40;
@@ -10,21 +13,30 @@ const LONGEST: usize = 40;
 pub(super) struct Ids {
     /// How many were made.
     made: usize,
-    /// Calls of the last turn of the assistant.
+    turn: Turn,
+}
+
+/// Calls of the last turn of the assistant.
+#[derive(Debug, Default)]
+struct Turn {
     calls: Vec<Call>,
+    /// The first call of each id.
+    by_id: HashMap<String, usize>,
+    by_name: Queues,
+    /// All before it are answered.
+    first: usize,
 }
 
 #[derive(Debug)]
 struct Call {
     id: String,
-    name: String,
     is_answered: bool,
 }
 
 impl Ids {
     /// A turn of the assistant begins: what was not answered will not be.
     pub(super) fn begin_turn(&mut self) {
-        self.calls.clear();
+        self.turn = Turn::default();
     }
 
     pub(super) fn of_call<'t>(&mut self, call: &'t ToolCall<'_>) -> Text<'t> {
@@ -32,8 +44,10 @@ impl Ids {
             Some(id) if !id.is_empty() => fit(id),
             _ => self.make(),
         };
-        let (id_text, name) = (id.decode().into_owned(), call.name.decode().into_owned());
-        self.calls.push(Call { id: id_text, name, is_answered: false });
+        let (decoded, place) = (id.decode().into_owned(), self.turn.calls.len());
+        self.turn.by_id.entry(decoded.clone()).or_insert(place);
+        self.turn.by_name.push(&call.name, place);
+        self.turn.calls.push(Call { id: decoded, is_answered: false });
         id
     }
 
@@ -41,20 +55,13 @@ impl Ids {
     pub(super) fn of_result<'t>(&mut self, result: &'t ToolResult<'_>) -> Text<'t> {
         if let Some(id) = result.id.as_ref().filter(|id| !id.is_empty()) {
             let id = fit(id);
-            let found = self.calls.iter_mut().find(|call| id == call.id.as_str());
-            if let Some(call) = found {
+            let found = self.turn.by_id.get(&*id.decode());
+            if let Some(call) = found.and_then(|place| self.turn.calls.get_mut(*place)) {
                 call.is_answered = true;
             }
             return id;
         }
-        let name = result.name.as_ref().map(Text::decode);
-        let waiting = |call: &&mut Call| !call.is_answered;
-        let named = self.calls.iter_mut().filter(waiting).find(|call| name.as_deref() == Some(call.name.as_str()));
-        let found = match named {
-            Some(call) => Some(call),
-            None => self.calls.iter_mut().find(waiting),
-        };
-        match found {
+        match self.turn.next(result.name.as_ref()) {
             Some(call) => {
                 call.is_answered = true;
                 Text::from(call.id.clone())
@@ -66,6 +73,17 @@ impl Ids {
     fn make<'t>(&mut self) -> Text<'t> {
         self.made += 1;
         Text::from(format!("call_{}", self.made))
+    }
+}
+
+impl Turn {
+    fn next(&mut self, name: Option<&Text<'_>>) -> Option<&mut Call> {
+        let waits = |place: usize| self.calls.get(place).is_some_and(|call| !call.is_answered);
+        let place = name.and_then(|name| self.by_name.next(name, waits)).or_else(|| {
+            self.first = (self.first..self.calls.len()).find(|place| waits(*place)).unwrap_or(self.calls.len());
+            Some(self.first)
+        })?;
+        self.calls.get_mut(place)
     }
 }
 

@@ -3,11 +3,13 @@
 //! By the protocol every piece has the index of its call, and the first one the id and the name. Providers leave the
 //! index out, give every call the index 0, repeat the id or the name with every piece, or send the id before the name.
 
+use std::collections::HashSet;
+
 use crate::canonical::Text;
 use crate::json::Value;
 
 /// How a call is told from the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Key {
     Index(u64),
     /// The provider says none.
@@ -41,7 +43,9 @@ pub(super) enum Which {
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     open: Option<Call>,
-    ended: Vec<Call>,
+    /// The keys and the ids of those that have ended.
+    ended: HashSet<Key>,
+    ended_ids: HashSet<String>,
     /// An id that came before its name.
     early: Option<(Key, String)>,
 }
@@ -109,7 +113,7 @@ impl<'a> Piece<'a> {
 
 impl Calls {
     /// Whether there was one at all.
-    pub(super) const fn any(&self) -> bool {
+    pub(super) fn any(&self) -> bool {
         self.open.is_some() || !self.ended.is_empty()
     }
 
@@ -119,10 +123,9 @@ impl Calls {
             _ => {}
         }
         let is_named = !piece.name.is_empty();
-        let has_ended = self.ended.iter().any(|call| call.key == piece.key && piece.key != Key::Unsaid);
+        let has_ended = piece.key != Key::Unsaid && self.ended.contains(&piece.key);
         // An index that is used again is that of another call only if the id is another's.
-        let is_known =
-            has_ended && (piece.id.is_empty() || self.ended.iter().any(|call| piece.id == *call.id.as_str()));
+        let is_known = has_ended && (piece.id.is_empty() || self.ended_ids.contains(&*piece.id.decode()));
         match (is_known, is_named) {
             (true, _) if piece.has_arguments() => Which::Ended,
             (true, _) => Which::Nothing,
@@ -154,7 +157,10 @@ impl Calls {
     }
 
     pub(super) fn end(&mut self) {
-        self.ended.extend(self.open.take());
+        if let Some(Call { key, id, .. }) = self.open.take() {
+            self.ended.insert(key);
+            self.ended_ids.insert(id);
+        }
     }
 }
 

@@ -3,10 +3,12 @@
 //! Instructions before the first turn are the system prompt, those behind it stay where they stand. An assistant's
 //! message becomes its thoughts, its text and its calls in this order; a message of a tool becomes the user's.
 
+use std::collections::HashSet;
+
 use super::read_parts::{self, Parts};
 use super::read_request::foreign;
 use super::{read_tools, reasoning};
-use crate::canonical::{Block, Message, Role, Text, ToolResult};
+use crate::canonical::{Block, Message, Role, ToolResult};
 use crate::json::Value;
 use crate::translate::{Note, Rejected, Seal, calls, read};
 
@@ -15,6 +17,8 @@ pub(super) struct Conversation<'a, 'c> {
     notes: &'c mut Vec<Note>,
     system: Vec<Block<'a>>,
     messages: Vec<Message<'a>>,
+    /// The ids of the calls of custom tools.
+    custom: HashSet<String>,
 }
 
 /// The members of one message.
@@ -32,7 +36,7 @@ struct Members<'a> {
 
 impl<'a, 'c> Conversation<'a, 'c> {
     pub(super) fn new(seal: &'c dyn Seal, notes: &'c mut Vec<Note>) -> Self {
-        Self { seal, notes, system: Vec::new(), messages: Vec::new() }
+        Self { seal, notes, system: Vec::new(), messages: Vec::new(), custom: HashSet::new() }
     }
 
     /// The system prompt and the turns.
@@ -122,6 +126,8 @@ impl<'a, 'c> Conversation<'a, 'c> {
         if let Some(list) = members.tool_calls {
             let (seal, notes) = (self.seal, &mut *self.notes);
             let calls = read::list("tool_calls", list, |call| read_tools::call(call, seal, notes))?;
+            let custom = calls.iter().filter(|call| call.is_custom).filter_map(|call| call.id.as_ref());
+            self.custom.extend(custom.map(|id| id.decode().into_owned()));
             content.extend(calls.into_iter().map(Block::ToolCall));
         }
         if let Some(call) = members.function_call {
@@ -146,16 +152,9 @@ impl<'a, 'c> Conversation<'a, 'c> {
             None if name.is_none() => return Err(Rejected::missing("name")),
             None => None,
         };
-        let is_custom = id.as_ref().is_some_and(|id| self.is_custom(id));
+        let is_custom = id.as_ref().is_some_and(|id| self.custom.contains(&*id.decode()));
         let result = ToolResult { id, name, content, is_error: false, is_custom, cache: None };
         self.messages.push(Message { role: Role::User, content: vec![Block::ToolResult(result)] });
         Ok(())
-    }
-
-    /// Whether the call of this id was one of a custom tool.
-    fn is_custom(&self, id: &Text<'_>) -> bool {
-        self.messages.iter().rev().flat_map(|message| &message.content).any(
-            |block| matches!(block, Block::ToolCall(call) if call.is_custom && call.id.as_ref().is_some_and(|found| found == id)),
-        )
     }
 }

@@ -1,6 +1,9 @@
 //! Tools, which of them is to be called, and calls: for an upstream.
 
-use crate::canonical::{Text, Tool, ToolCall, ToolChoice};
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use crate::canonical::{Request, Text, Tool, ToolCall, ToolChoice};
 use crate::json::Value;
 use crate::json::write::Object;
 use crate::openai::schema::write_parameters;
@@ -21,12 +24,14 @@ pub(super) fn write(object: &mut Object<'_>, writing: &mut Writing<'_, '_, '_>) 
     }
     let only = match &request.tool_choice {
         // Compatible providers do not know lists of allowed tools: the others are left out.
-        Some(ToolChoice::Allowed { names, .. }) if writing.is_compatible => Some(names),
+        Some(ToolChoice::Allowed { names, .. }) if writing.is_compatible => {
+            Some(names.iter().map(Text::decode).collect::<HashSet<_>>())
+        }
         _ => None,
     };
     let mut array = object.array("tools");
     for tool in &request.tools {
-        if only.is_none_or(|names| names.contains(&tool.name)) {
+        if only.as_ref().is_none_or(|names| names.contains(&tool.name.decode())) {
             self::tool(&mut array.object(), tool, writing)?;
         }
     }
@@ -85,7 +90,7 @@ fn choice(object: &mut Object<'_>, choice: &ToolChoice<'_>, writing: &mut Writin
         ToolChoice::None => object.string(FIELD, "none"),
         ToolChoice::Required => object.string(FIELD, "required"),
         ToolChoice::Named(name) => {
-            named(&mut object.object(FIELD), name, writing);
+            named(&mut object.object(FIELD), name, &custom(writing.request), writing);
             object
         }
         ToolChoice::Allowed { names, required } => {
@@ -96,8 +101,9 @@ fn choice(object: &mut Object<'_>, choice: &ToolChoice<'_>, writing: &mut Writin
                 let mut outer = object.object(FIELD);
                 let mut allowed = outer.string("type", "allowed_tools").object("allowed_tools");
                 let mut tools = allowed.string("mode", word(*required)).array("tools");
+                let custom = custom(writing.request);
                 for name in names {
-                    named(&mut tools.object(), name, writing);
+                    named(&mut tools.object(), name, &custom, writing);
                 }
                 return Ok(());
             }
@@ -106,10 +112,14 @@ fn choice(object: &mut Object<'_>, choice: &ToolChoice<'_>, writing: &mut Writin
     Ok(())
 }
 
-fn named(object: &mut Object<'_>, name: &Text<'_>, writing: &mut Writing<'_, '_, '_>) {
-    let is_custom = writing.request.tools.iter().any(|tool| tool.is_custom && tool.name == *name);
-    let kind = if is_custom { "custom" } else { "function" };
+/// The names of the custom tools.
+fn custom<'r>(request: &'r Request<'_>) -> HashSet<Cow<'r, str>> {
+    request.tools.iter().filter(|tool| tool.is_custom).map(|tool| tool.name.decode()).collect()
+}
+
+fn named(object: &mut Object<'_>, name: &Text<'_>, custom: &HashSet<Cow<'_, str>>, writing: &mut Writing<'_, '_, '_>) {
     let name = name.decode();
+    let kind = if custom.contains(&*name) { "custom" } else { "function" };
     object.string("type", kind).object(kind).string("name", &writing.notes.names.fit(&name, NAMES));
 }
 

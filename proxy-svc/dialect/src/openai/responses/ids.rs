@@ -1,6 +1,7 @@
 //! Ids of calls towards OpenAI: every call and result has one, of 64 characters at most.
 
 use crate::canonical::{Text, ToolCall, ToolResult};
+use crate::translate::Queues;
 
 const MAX_LENGTH: usize = 64;
 
@@ -8,13 +9,12 @@ const MAX_LENGTH: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct CallIds {
     made: usize,
-    open: Vec<Open>,
-}
-
-#[derive(Debug)]
-struct Open {
-    id: Text<'static>,
-    name: Text<'static>,
+    /// The ids of all calls in their order; none where there is a result.
+    open: Vec<Option<Text<'static>>>,
+    by_id: Queues,
+    by_name: Queues,
+    /// All before it have results.
+    first: usize,
 }
 
 impl CallIds {
@@ -26,22 +26,29 @@ impl CallIds {
                 Text::from(format!("call_{}", self.made))
             }
         };
-        self.open.push(Open { id: id.clone().into_owned(), name: call.name.clone().into_owned() });
+        self.by_id.push(&id, self.open.len());
+        self.by_name.push(&call.name, self.open.len());
+        self.open.push(Some(id.clone().into_owned()));
         id
     }
 
     pub(super) fn of_result<'a>(&mut self, result: &ToolResult<'a>) -> Text<'a> {
         if let Some(id) = result.id.as_ref().filter(|id| !id.is_empty()) {
             let id = fit(id);
-            self.open.retain(|open| open.id != id);
+            for place in self.by_id.take(&id) {
+                self.open.get_mut(place).map(Option::take);
+            }
             return id;
         }
-        let of_name = |open: &Open| result.name.as_ref().is_none_or(|name| open.name == *name);
-        match self.open.iter().position(of_name) {
-            Some(at) => self.open.remove(at).id,
-            // OpenAI says then that there is no such call.
-            None => Text::Escaped("call_0"),
-        }
+        let waits = |place: usize| self.open.get(place).is_some_and(Option::is_some);
+        let found = if let Some(name) = &result.name {
+            self.by_name.next(name, waits)
+        } else {
+            self.first = (self.first..self.open.len()).find(|place| waits(*place)).unwrap_or(self.open.len());
+            Some(self.first)
+        };
+        // OpenAI says of this id that there is no such call.
+        found.and_then(|place| self.open.get_mut(place)?.take()).unwrap_or(Text::Escaped("call_0"))
     }
 }
 

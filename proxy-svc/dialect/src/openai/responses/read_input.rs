@@ -162,8 +162,9 @@ fn result<'a>(
         cache: None,
     });
     match request.messages.last_mut() {
+        // A message of the user has no results: the last block tells for all of them.
         Some(Message { role: Role::User, content })
-            if content.iter().all(|block| matches!(block, Block::ToolResult(_))) =>
+            if content.last().is_none_or(|block| matches!(block, Block::ToolResult(_))) =>
         {
             content.push(block);
         }

@@ -1,5 +1,8 @@
 //! The tools of a request, and which of them is to be called.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use crate::canonical::{Request, Text, Tool, ToolChoice};
 use crate::json::Value;
 use crate::json::write::{Array, Object};
@@ -73,7 +76,7 @@ fn write_choice(
         ToolChoice::Auto => _ = body.string("tool_choice", "auto"),
         ToolChoice::None => _ = body.string("tool_choice", "none"),
         ToolChoice::Required => _ = body.string("tool_choice", "required"),
-        ToolChoice::Named(name) => write_named(name, request, notes, &mut body.object("tool_choice")),
+        ToolChoice::Named(name) => write_named(name, &kinds(request), notes, &mut body.object("tool_choice")),
         ToolChoice::Allowed { names, required } => {
             let mode = if *required { "required" } else { "auto" };
             if !notes.allows(Feature::AllowedTools)? {
@@ -83,15 +86,27 @@ fn write_choice(
             let mut object = body.object("tool_choice");
             object.string("type", "allowed_tools").string("mode", mode);
             let mut tools = object.array("tools");
+            let kinds = kinds(request);
             for name in names {
-                write_named(name, request, notes, &mut tools.object());
+                write_named(name, &kinds, notes, &mut tools.object());
             }
         }
     }
     Ok(())
 }
 
-fn write_named(name: &Text<'_>, request: &Request<'_>, notes: &mut Notes, object: &mut Object<'_>) {
-    let kind = request.tools.iter().find(|tool| tool.name == *name).map_or("function", kind);
-    object.string("type", kind).string("name", &notes.names.fit(&name.decode(), NAMES));
+/// The kinds of the tools by their names. Of two with one name, the first counts.
+fn kinds<'r>(request: &'r Request<'_>) -> HashMap<Cow<'r, str>, &'static str> {
+    request.tools.iter().rev().map(|tool| (tool.name.decode(), kind(tool))).collect()
+}
+
+fn write_named(
+    name: &Text<'_>,
+    kinds: &HashMap<Cow<'_, str>, &'static str>,
+    notes: &mut Notes,
+    object: &mut Object<'_>,
+) {
+    let name = name.decode();
+    let kind = kinds.get(&*name).copied().unwrap_or("function");
+    object.string("type", kind).string("name", &notes.names.fit(&name, NAMES));
 }
