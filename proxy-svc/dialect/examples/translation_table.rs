@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 fn features(page: &mut String) -> std::fmt::Result {
     writeln!(page, "| | {} |", Format::ALL.map(Format::as_str).join(" | "))?;
-    writeln!(page, "|---|---|---|---|---|")?;
+    writeln!(page, "|---|{}", "---|".repeat(Format::ALL.len()))?;
     for feature in Feature::ALL {
         let cells = Format::ALL.map(|format| cell(feature.at(format)));
         writeln!(page, "| `{}` | {} |", feature.name(), cells.join(" | "))?;

@@ -1,14 +1,14 @@
 //! Anthropic's protocol: messages, their batches and their token counts.
 
-use crate::classify::{Class, Headers};
+use crate::classify::{Class, Fault, Headers};
 use crate::dialect::Dialect;
 use crate::endpoint::{Operation, Path, Route};
-use crate::error::{ErrorBody, ErrorKind};
+use crate::error::{ErrorBody, ErrorKind, Shape};
 use crate::headers::Side;
 use crate::json::walk::{Kept, Select};
 use crate::models::InvalidParameter;
 use crate::stored::{Place, Places};
-use crate::usage::{Progress, Reported, Usage};
+use crate::usage::{Progress, ProviderError, Reported, Usage};
 
 pub(crate) mod messages;
 
@@ -37,6 +37,18 @@ impl Dialect for Anthropic {
 
     fn classify(&self, status: u16, _headers: Headers<'_, '_>, body: Option<&[u8]>) -> Option<Class> {
         error::classify(status, body)
+    }
+
+    fn fault(&self, error: &ProviderError) -> Fault {
+        error::fault(error)
+    }
+
+    fn framing(&self, _operation: Operation, _events: bool) -> Shape {
+        Shape::Events
+    }
+
+    fn signature_code(&self) -> u8 {
+        b'a'
     }
 
     fn wait_ms(&self, headers: Headers<'_, '_>, _body: Option<&[u8]>) -> Option<u64> {

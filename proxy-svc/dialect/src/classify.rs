@@ -76,29 +76,30 @@ pub fn fault(protocol: Protocol, status: u16, body: &[u8]) -> Fault {
     if !matches!(status, 400 | 413 | 422) {
         return Fault::Other;
     }
-    let error = ProviderError::in_answer(body);
-    let message = error.message.to_ascii_lowercase();
-    let code = |names: &[&str]| error.names().any(|name| names.contains(&name));
-    let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
-    let (too_long, refused) = match protocol {
-        Protocol::OpenAi => (
-            code(&["context_length_exceeded", "string_above_max_length"]) || says(&["maximum context length"]),
-            code(&["content_policy_violation", "content_filter", "invalid_prompt"]),
-        ),
-        Protocol::Anthropic => (
-            says(&["prompt is too long", "exceed context limit", "exceeds the context window"]),
-            says(&["content filtering policy", "usage policy"]),
-        ),
-        Protocol::Gemini => (
-            says(&["exceeds the maximum number of tokens"]),
-            says(&["prohibited content", "safety settings", "blocked by safety"]),
-        ),
-    };
-    match (too_long, refused) {
-        (true, _) => Fault::ContextWindow,
-        (_, true) => Fault::ContentPolicy,
-        _ => Fault::Other,
+    protocol.dialect().fault(&ProviderError::in_answer(body))
+}
+
+impl Fault {
+    /// By a code or by words, of which the message says one whatever its case.
+    pub(crate) fn told(error: &ProviderError, too_long: Signs<'_>, refused: Signs<'_>) -> Self {
+        let message = error.message.to_ascii_lowercase();
+        let shows = |signs: Signs<'_>| {
+            error.names().any(|name| signs.codes.contains(&name))
+                || signs.words.iter().any(|words| message.contains(words))
+        };
+        match (shows(too_long), shows(refused)) {
+            (true, _) => Self::ContextWindow,
+            (_, true) => Self::ContentPolicy,
+            _ => Self::Other,
+        }
     }
+}
+
+/// What an error says of a fault: one of these codes, or these words in small letters.
+#[derive(Clone, Copy)]
+pub(crate) struct Signs<'s> {
+    pub(crate) codes: &'s [&'s str],
+    pub(crate) words: &'s [&'s str],
 }
 
 /// Classifies an error that came inside a 200, before or in a stream.

@@ -1,13 +1,13 @@
 //! What a protocol has to say for itself; the rest of the crate is the same for all of them.
 
-use crate::classify::{Class, Headers};
+use crate::classify::{Class, Fault, Headers};
 use crate::endpoint::{Operation, Route};
-use crate::error::{ErrorBody, ErrorKind};
+use crate::error::{ErrorBody, ErrorKind, Shape};
 use crate::headers::Side;
 use crate::json::walk::{Kept, Select};
 use crate::models::InvalidParameter;
 use crate::stored::{Place, Places};
-use crate::usage::{Progress, Reported, Usage};
+use crate::usage::{Progress, ProviderError, Reported, Usage};
 
 /// One protocol. Implementations hold no state.
 pub(crate) trait Dialect: Sync {
@@ -22,6 +22,16 @@ pub(crate) trait Dialect: Sync {
 
     /// What a status at or above 400 means for the key that was used, when the general rules do not say it.
     fn classify(&self, status: u16, headers: Headers<'_, '_>, body: Option<&[u8]>) -> Option<Class>;
+
+    /// Which of the faults of its own a refused request has, where another provider may see it in another way.
+    fn fault(&self, error: &ProviderError) -> Fault;
+
+    /// How an operation's stream is framed; `events` is whether server-sent events were asked for where there is
+    /// something else.
+    fn framing(&self, operation: Operation, events: bool) -> Shape;
+
+    /// What tells this protocol's signatures from others' when they are sealed. It must not change: callers hold them.
+    fn signature_code(&self) -> u8;
 
     /// How long to wait, where the answer says it in this protocol's own way.
     fn wait_ms(&self, headers: Headers<'_, '_>, body: Option<&[u8]>) -> Option<u64>;

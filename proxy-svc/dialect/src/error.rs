@@ -9,6 +9,7 @@ mod kind;
 mod stream;
 
 pub use kind::ErrorKind;
+pub(crate) use stream::Shape;
 pub use stream::{Framing, stream_event};
 
 /// The content type of every rendered error.

@@ -1,15 +1,15 @@
 //! Gemini's protocol (the Developer API): `models/{model}:{method}`, under `/v1beta` and `/v1`.
 
-use crate::classify::{Class, Headers};
+use crate::classify::{Class, Fault, Headers};
 use crate::dialect::Dialect;
 use crate::endpoint::{Operation, Path, Route};
-use crate::error::{ErrorBody, ErrorKind};
+use crate::error::{ErrorBody, ErrorKind, Shape};
 use crate::headers::Side;
 use crate::json::walk::{Kept, Select};
 use crate::models::InvalidParameter;
 use crate::stored::{Place, Places};
 use crate::translate::Rejected;
-use crate::usage::{Progress, Reported, Usage};
+use crate::usage::{Progress, ProviderError, Reported, Usage};
 
 pub(crate) mod generate;
 
@@ -38,6 +38,18 @@ impl Dialect for Gemini {
 
     fn classify(&self, status: u16, _headers: Headers<'_, '_>, body: Option<&[u8]>) -> Option<Class> {
         error::classify(status, body)
+    }
+
+    fn fault(&self, error: &ProviderError) -> Fault {
+        error::fault(error)
+    }
+
+    fn framing(&self, _operation: Operation, events: bool) -> Shape {
+        if events { Shape::Bare } else { Shape::Array }
+    }
+
+    fn signature_code(&self) -> u8 {
+        b'g'
     }
 
     fn wait_ms(&self, _headers: Headers<'_, '_>, body: Option<&[u8]>) -> Option<u64> {

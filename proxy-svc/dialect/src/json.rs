@@ -3,7 +3,7 @@
 //! Four readers share the grammar in here: [`skip_value`] checks a value and finds its end, [`Members`] goes over
 //! one object that is whole in memory, [`Value`] is a checked value that can be looked into, and [`walk`] goes over a
 //! document that arrives in pieces. What they accept is what `serde_json` accepts; the tests hold them to it.
-//! [`write`] is the other way; a [`Text`] goes from one document into another as it is written.
+//! [`mod@write`] is the other way; a [`Text`] goes from one document into another as it is written.
 
 use std::borrow::Cow;
 use std::ops::Range;

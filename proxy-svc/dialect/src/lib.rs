@@ -11,7 +11,8 @@
 //! builds a tree of a whole body, and none allocates for each piece of a stream.
 //!
 //! A protocol is one folder (`openai`, `anthropic`, `gemini`), one implementation of `dialect::Dialect` and one
-//! line in [`Protocol`].
+//! line in [`Protocol`]; a format of conversation one implementation of `translate::Codec` and one line in
+//! [`translate::Format`]. `docs/adding-a-provider.md` goes through it.
 
 pub mod canonical;
 pub mod classify;
@@ -28,6 +29,8 @@ pub mod usage;
 
 mod anthropic;
 mod dialect;
+#[cfg(test)]
+mod example;
 mod gemini;
 mod json;
 mod openai;

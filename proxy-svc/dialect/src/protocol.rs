@@ -5,34 +5,39 @@ use std::fmt;
 use crate::dialect::Dialect;
 use crate::{anthropic, gemini, openai};
 
-/// A wire protocol that callers speak and upstreams understand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Protocol {
-    OpenAi,
-    Anthropic,
-    Gemini,
+macro_rules! protocols {
+    ($($(#[$attribute:meta])* $protocol:ident $name:literal => $dialect:path;)*) => {
+        /// A wire protocol that callers speak and upstreams understand.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Protocol {
+            $($(#[$attribute])* $protocol,)*
+        }
+
+        impl Protocol {
+            /// In the order in which a path that several of them have is given to a caller that names none.
+            pub const ALL: [Self; [$($(#[$attribute])* (),)*].len()] = [$($(#[$attribute])* Self::$protocol,)*];
+
+            /// The name in configuration, metrics and usage events.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $($(#[$attribute])* Self::$protocol => $name,)*
+                }
+            }
+
+            pub(crate) const fn dialect(self) -> &'static dyn Dialect {
+                match self {
+                    $($(#[$attribute])* Self::$protocol => &$dialect,)*
+                }
+            }
+        }
+    };
 }
 
-impl Protocol {
-    /// In the order in which a path that several of them have is given to a caller that names none.
-    pub const ALL: [Self; 3] = [Self::OpenAi, Self::Anthropic, Self::Gemini];
-
-    /// The name in configuration, metrics and usage events.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::OpenAi => "openai",
-            Self::Anthropic => "anthropic",
-            Self::Gemini => "gemini",
-        }
-    }
-
-    pub(crate) const fn dialect(self) -> &'static dyn Dialect {
-        match self {
-            Self::OpenAi => &openai::OpenAi,
-            Self::Anthropic => &anthropic::Anthropic,
-            Self::Gemini => &gemini::Gemini,
-        }
-    }
+protocols! {
+    OpenAi "openai" => openai::OpenAi;
+    Anthropic "anthropic" => anthropic::Anthropic;
+    Gemini "gemini" => gemini::Gemini;
+    #[cfg(test)] Example "example" => crate::example::Example;
 }
 
 impl fmt::Display for Protocol {

@@ -1,7 +1,8 @@
 //! Anthropic's error object, and what its errors mean for a key.
 
-use crate::classify::{Class, Headers, Quota, wait};
+use crate::classify::{Class, Fault, Headers, Quota, Signs, wait};
 use crate::error::{ErrorBody, ErrorKind, to_json};
+use crate::usage::ProviderError;
 
 #[derive(serde::Serialize)]
 struct Outer<'a> {
@@ -91,4 +92,12 @@ pub(super) fn wait_ms(headers: Headers<'_, '_>) -> Option<u64> {
     .filter(|(remaining, _)| headers(remaining).is_some_and(|left| left.trim() == "0"))
     .filter_map(|(_, reset)| Some(wait::rfc3339_ms(headers(reset)?)?.saturating_sub(now)))
     .max()
+}
+
+/// Said in words alone.
+pub(super) fn fault(error: &ProviderError) -> Fault {
+    let too_long =
+        Signs { codes: &[], words: &["prompt is too long", "exceed context limit", "exceeds the context window"] };
+    let refused = Signs { codes: &[], words: &["content filtering policy", "usage policy"] };
+    Fault::told(error, too_long, refused)
 }

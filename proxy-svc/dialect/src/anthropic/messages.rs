@@ -1,6 +1,8 @@
 //! Anthropic Messages, to and from the canonical form.
 
+use crate::Protocol;
 use crate::canonical::{Answer, Request};
+use crate::endpoint::Operation;
 use crate::json::Value;
 use crate::json::write::Object;
 use crate::translate::policy::Foreign;
@@ -31,6 +33,18 @@ mod write_tools;
 pub(crate) struct Messages;
 
 impl Codec for Messages {
+    fn name(&self) -> &'static str {
+        "Anthropic Messages"
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::Anthropic
+    }
+
+    fn operation(&self, _stream: bool) -> Operation {
+        Operation::Messages
+    }
+
     fn read_request<'a>(&self, body: Value<'a>, caller: &Caller<'_>) -> Result<Request<'a>, Rejected> {
         read_request::read(body, caller)
     }

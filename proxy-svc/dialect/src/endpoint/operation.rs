@@ -1,115 +1,80 @@
 //! What can be asked of a provider.
 
-/// An operation of one of the protocols. Sub-resources of a stored object share one operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Operation {
-    ChatCompletions,
+macro_rules! operations {
+    ($($(#[doc = $doc:literal])* $(#[cfg($condition:meta)])? $operation:ident $name:literal $metered:ident;)*) => {
+        /// An operation of one of the protocols. Sub-resources of a stored object share one operation.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Operation {
+            $($(#[doc = $doc])* $(#[cfg($condition)])? $operation,)*
+        }
+
+        impl Operation {
+            /// The name in metrics.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $($(#[cfg($condition)])? Self::$operation => $name,)*
+                }
+            }
+
+            /// Whether the answer's usage is this request's own. What was stored earlier was counted when it was made,
+            /// and counting tokens uses none.
+            pub const fn is_metered(self) -> bool {
+                match self {
+                    $($(#[cfg($condition)])? Self::$operation => metered!($metered),)*
+                }
+            }
+        }
+    };
+}
+
+macro_rules! metered {
+    (metered) => {
+        true
+    };
+    (unmetered) => {
+        false
+    };
+}
+
+operations! {
+    ChatCompletions "chat_completions" metered;
     /// Reading, changing, listing or deleting stored completions.
-    StoredCompletions,
-    Responses,
+    StoredCompletions "stored_completions" unmetered;
+    Responses "responses" metered;
     /// Counts the tokens that a response would take.
-    ResponseInputTokens,
-    CompactResponse,
+    ResponseInputTokens "response_input_tokens" unmetered;
+    CompactResponse "compact_response" metered;
     /// Reading, cancelling or deleting stored responses.
-    StoredResponses,
-    Completions,
-    Embeddings,
-    Moderations,
-    ImageGenerations,
-    ImageEdits,
-    ImageVariations,
-    AudioSpeech,
-    AudioTranscriptions,
-    AudioTranslations,
-    UploadFile,
-    Files,
-    CreateBatch,
-    Batches,
-    ListModels,
-    GetModel,
-    Messages,
+    StoredResponses "stored_responses" unmetered;
+    Completions "completions" metered;
+    Embeddings "embeddings" metered;
+    Moderations "moderations" metered;
+    ImageGenerations "image_generations" metered;
+    ImageEdits "image_edits" metered;
+    ImageVariations "image_variations" metered;
+    AudioSpeech "audio_speech" metered;
+    AudioTranscriptions "audio_transcriptions" metered;
+    AudioTranslations "audio_translations" metered;
+    UploadFile "upload_file" unmetered;
+    Files "files" unmetered;
+    CreateBatch "create_batch" unmetered;
+    Batches "batches" unmetered;
+    ListModels "list_models" unmetered;
+    GetModel "get_model" unmetered;
+    Messages "messages" metered;
     /// Anthropic's and Gemini's.
-    CountTokens,
-    CreateMessageBatch,
-    MessageBatches,
-    GenerateContent,
-    StreamGenerateContent,
-    EmbedContent,
-    BatchEmbedContents,
+    CountTokens "count_tokens" unmetered;
+    CreateMessageBatch "create_message_batch" unmetered;
+    MessageBatches "message_batches" unmetered;
+    GenerateContent "generate_content" metered;
+    StreamGenerateContent "stream_generate_content" metered;
+    EmbedContent "embed_content" metered;
+    BatchEmbedContents "batch_embed_contents" metered;
+    #[cfg(test)]
+    Talk "talk" metered;
 }
 
 impl Operation {
-    /// The name in metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ChatCompletions => "chat_completions",
-            Self::StoredCompletions => "stored_completions",
-            Self::Responses => "responses",
-            Self::ResponseInputTokens => "response_input_tokens",
-            Self::CompactResponse => "compact_response",
-            Self::StoredResponses => "stored_responses",
-            Self::Completions => "completions",
-            Self::Embeddings => "embeddings",
-            Self::Moderations => "moderations",
-            Self::ImageGenerations => "image_generations",
-            Self::ImageEdits => "image_edits",
-            Self::ImageVariations => "image_variations",
-            Self::AudioSpeech => "audio_speech",
-            Self::AudioTranscriptions => "audio_transcriptions",
-            Self::AudioTranslations => "audio_translations",
-            Self::UploadFile => "upload_file",
-            Self::Files => "files",
-            Self::CreateBatch => "create_batch",
-            Self::Batches => "batches",
-            Self::ListModels => "list_models",
-            Self::GetModel => "get_model",
-            Self::Messages => "messages",
-            Self::CountTokens => "count_tokens",
-            Self::CreateMessageBatch => "create_message_batch",
-            Self::MessageBatches => "message_batches",
-            Self::GenerateContent => "generate_content",
-            Self::StreamGenerateContent => "stream_generate_content",
-            Self::EmbedContent => "embed_content",
-            Self::BatchEmbedContents => "batch_embed_contents",
-        }
-    }
-
-    /// Whether the answer's usage is this request's own. What was stored earlier was counted when it was made, and
-    /// counting tokens uses none.
-    pub const fn is_metered(self) -> bool {
-        match self {
-            Self::ChatCompletions
-            | Self::Responses
-            | Self::CompactResponse
-            | Self::Completions
-            | Self::Embeddings
-            | Self::Moderations
-            | Self::ImageGenerations
-            | Self::ImageEdits
-            | Self::ImageVariations
-            | Self::AudioSpeech
-            | Self::AudioTranscriptions
-            | Self::AudioTranslations
-            | Self::Messages
-            | Self::GenerateContent
-            | Self::StreamGenerateContent
-            | Self::EmbedContent
-            | Self::BatchEmbedContents => true,
-            Self::StoredCompletions
-            | Self::ResponseInputTokens
-            | Self::StoredResponses
-            | Self::UploadFile
-            | Self::Files
-            | Self::CreateBatch
-            | Self::Batches
-            | Self::ListModels
-            | Self::GetModel
-            | Self::CountTokens
-            | Self::CreateMessageBatch
-            | Self::MessageBatches => false,
-        }
-    }
-
     /// Whether a stream of this operation carries usage only when `stream_options.include_usage` asks for it.
     pub const fn usage_on_request(self) -> bool {
         matches!(self, Self::ChatCompletions | Self::Completions)

@@ -4,47 +4,42 @@ use super::{ErrorBody, to_json};
 use crate::Protocol;
 use crate::endpoint::Operation;
 
-/// How a stream's events stand in its bytes.
+/// How a stream's events stand in its bytes, and in whose protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Framing {
+pub struct Framing {
+    protocol: Protocol,
+    shape: Shape,
+}
+
+/// How an error stands among the events of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
     /// `data:` lines alone: OpenAI's chat and legacy completions.
-    OpenAiData,
-    /// `event:` and `data:` lines: OpenAI's responses, images and audio.
-    OpenAiEvents,
-    Anthropic,
-    GeminiEvents,
-    /// Gemini without `alt=sse`: one JSON array, of which at least one element went out.
-    GeminiArray,
+    Data,
+    /// `event:` and `data:` lines.
+    Events,
+    /// The same, with a number in each: OpenAI's responses, images and audio.
+    NumberedEvents,
+    /// `data:` lines, but an error stands there bare: Gemini's.
+    Bare,
+    /// One JSON array, of which at least one element went out: Gemini without `alt=sse`.
+    Array,
     /// The same, of which nothing went out.
-    GeminiArrayStart,
+    ArrayStart,
 }
 
 impl Framing {
     /// How a stream of an operation is framed; `events` is whether Gemini was asked for server-sent events.
-    pub const fn of(protocol: Protocol, operation: Operation, events: bool) -> Self {
-        match (protocol, operation) {
-            (Protocol::Anthropic, _) => Self::Anthropic,
-            (Protocol::Gemini, _) if events => Self::GeminiEvents,
-            (Protocol::Gemini, _) => Self::GeminiArray,
-            (Protocol::OpenAi, Operation::ChatCompletions | Operation::Completions) => Self::OpenAiData,
-            (Protocol::OpenAi, _) => Self::OpenAiEvents,
-        }
+    pub fn of(protocol: Protocol, operation: Operation, events: bool) -> Self {
+        Self { protocol, shape: protocol.dialect().framing(operation, events) }
     }
 
     /// The same for a stream of which nothing went out, where that makes a difference.
     #[must_use]
     pub const fn at_start(self) -> Self {
-        match self {
-            Self::GeminiArray => Self::GeminiArrayStart,
-            other => other,
-        }
-    }
-
-    const fn protocol(self) -> Protocol {
-        match self {
-            Self::OpenAiData | Self::OpenAiEvents => Protocol::OpenAi,
-            Self::Anthropic => Protocol::Anthropic,
-            Self::GeminiEvents | Self::GeminiArray | Self::GeminiArrayStart => Protocol::Gemini,
+        match self.shape {
+            Shape::Array => Self { shape: Shape::ArrayStart, ..self },
+            _ => self,
         }
     }
 }
@@ -54,11 +49,11 @@ impl Framing {
 /// error. They must be written at once, on their own: Google's JavaScript SDK sees a bare error only when a network
 /// chunk is nothing else.
 pub fn stream_event(framing: Framing, error: &ErrorBody<'_>, after_whole_event: bool) -> Vec<u8> {
-    let body = framing.protocol().dialect().error_body(error);
+    let body = framing.protocol.dialect().error_body(error);
     let mut out = Vec::with_capacity(body.len() + 64);
-    match framing {
-        Framing::GeminiArray | Framing::GeminiArrayStart => {
-            out.extend_from_slice(if framing == Framing::GeminiArray { b",\n" } else { b"[" });
+    match framing.shape {
+        Shape::Array | Shape::ArrayStart => {
+            out.extend_from_slice(if framing.shape == Shape::Array { b",\n" } else { b"[" });
             out.extend_from_slice(&body);
             out.extend_from_slice(b"\n]\n");
             return out;
@@ -66,13 +61,13 @@ pub fn stream_event(framing: Framing, error: &ErrorBody<'_>, after_whole_event: 
         _ if !after_whole_event => out.extend_from_slice(b"\n\n"),
         _ => {}
     }
-    match framing {
-        Framing::OpenAiData => out.extend_from_slice(b"data: "),
-        Framing::OpenAiEvents | Framing::Anthropic => out.extend_from_slice(b"event: error\ndata: "),
-        Framing::GeminiEvents | Framing::GeminiArray | Framing::GeminiArrayStart => {}
+    match framing.shape {
+        Shape::Data => out.extend_from_slice(b"data: "),
+        Shape::Events | Shape::NumberedEvents => out.extend_from_slice(b"event: error\ndata: "),
+        Shape::Bare | Shape::Array | Shape::ArrayStart => {}
     }
-    match framing {
-        Framing::OpenAiEvents => out.extend_from_slice(&responses_event(error)),
+    match framing.shape {
+        Shape::NumberedEvents => out.extend_from_slice(&responses_event(error)),
         _ => out.extend_from_slice(&body),
     }
     out.extend_from_slice(b"\n\n");

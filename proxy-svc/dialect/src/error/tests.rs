@@ -119,10 +119,10 @@ fn streamed(framing: Framing, after_whole_event: bool) -> String {
 #[test]
 fn an_error_in_a_stream_is_one_whole_event() {
     for (framing, start) in [
-        (Framing::OpenAiData, "data: {\"error\":"),
-        (Framing::OpenAiEvents, "event: error\ndata: {\"type\":\"error\""),
-        (Framing::Anthropic, "event: error\ndata: {\"type\":\"error\""),
-        (Framing::GeminiEvents, "{\"error\":"),
+        (Framing::of(OpenAi, Operation::ChatCompletions, true), "data: {\"error\":"),
+        (Framing::of(OpenAi, Operation::Responses, true), "event: error\ndata: {\"type\":\"error\""),
+        (Framing::of(Anthropic, Operation::Messages, true), "event: error\ndata: {\"type\":\"error\""),
+        (Framing::of(Gemini, Operation::StreamGenerateContent, true), "{\"error\":"),
     ] {
         let event = streamed(framing, true);
         assert!(event.starts_with(start) && event.ends_with("}\n\n"), "{event}");
@@ -136,13 +136,17 @@ fn an_error_in_a_stream_is_one_whole_event() {
 
 #[test]
 fn an_error_in_an_array_is_its_last_element() {
-    let array = format!("[{{\"candidates\":[]}}{}", streamed(Framing::GeminiArray, true));
+    let array = format!(
+        "[{{\"candidates\":[]}}{}",
+        streamed(Framing::of(Gemini, Operation::StreamGenerateContent, false), true)
+    );
     let value: Value = serde_json::from_str(&array).unwrap();
     assert_eq!(value[1]["error"]["code"], 503);
     let framing = Framing::of(Gemini, Operation::StreamGenerateContent, false);
     let value: Value = serde_json::from_str(&streamed(framing.at_start(), true)).unwrap();
     assert_eq!(value[0]["error"]["code"], 503);
-    assert_eq!(Framing::Anthropic.at_start(), Framing::Anthropic);
+    let framing = Framing::of(Anthropic, Operation::Messages, true);
+    assert_eq!(framing.at_start(), framing);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Gemini's error object, and what its errors mean for a key.
 
-use crate::classify::{Class, Quota, wait};
+use crate::classify::{Class, Fault, Quota, Signs, wait};
 use crate::error::{ErrorBody, ErrorKind, to_json};
 use crate::json::{Elements, Members, string};
+use crate::usage::ProviderError;
 
 #[derive(serde::Serialize)]
 struct Outer<'a> {
@@ -137,4 +138,11 @@ fn find_detail<T>(body: &[u8], mut look: impl FnMut(&[u8], &[u8]) -> Option<T>) 
 fn member<'a>(object: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let found = Members::of(object)?.flatten().filter(|member| *member.key == *name).last()?;
     object.get(found.value)
+}
+
+/// Said in words alone.
+pub(super) fn fault(error: &ProviderError) -> Fault {
+    let too_long = Signs { codes: &[], words: &["exceeds the maximum number of tokens"] };
+    let refused = Signs { codes: &[], words: &["prohibited content", "safety settings", "blocked by safety"] };
+    Fault::told(error, too_long, refused)
 }

@@ -1,6 +1,8 @@
 //! Gemini `generateContent` and `streamGenerateContent`, to and from the canonical form.
 
+use crate::Protocol;
 use crate::canonical::{Answer, Request};
+use crate::endpoint::Operation;
 use crate::json::Value;
 use crate::json::write::Object;
 use crate::rewrite::resource_name;
@@ -38,6 +40,22 @@ mod write_tools;
 pub(crate) struct Generate;
 
 impl Codec for Generate {
+    fn name(&self) -> &'static str {
+        "Gemini generateContent"
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::Gemini
+    }
+
+    fn operation(&self, stream: bool) -> Operation {
+        if stream { Operation::StreamGenerateContent } else { Operation::GenerateContent }
+    }
+
+    fn version_prefix(&self) -> &'static str {
+        "/v1beta"
+    }
+
     fn read_request<'a>(&self, body: Value<'a>, caller: &Caller<'_>) -> Result<Request<'a>, Rejected> {
         read_request::read(body, caller)
     }

@@ -1,7 +1,9 @@
 //! OpenAI chat completions, to and from the canonical form: OpenAI's own, and what the many providers and clients
 //! have made of it.
 
+use crate::Protocol;
 use crate::canonical::{Answer, Request};
+use crate::endpoint::Operation;
 use crate::json::Value;
 use crate::translate::policy::Foreign;
 use crate::translate::{Caller, Codec, Notes, Rejected, StreamReader, StreamWriter, Target, Terms};
@@ -33,6 +35,18 @@ mod write_tools;
 pub(crate) struct Chat;
 
 impl Codec for Chat {
+    fn name(&self) -> &'static str {
+        "OpenAI chat completions"
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::OpenAi
+    }
+
+    fn operation(&self, _stream: bool) -> Operation {
+        Operation::ChatCompletions
+    }
+
     fn read_request<'a>(&self, body: Value<'a>, caller: &Caller<'_>) -> Result<Request<'a>, Rejected> {
         read_request::read(body, caller.seal)
     }

@@ -1,8 +1,9 @@
 //! OpenAI's error object, and what its errors mean for a key.
 
-use crate::classify::{Class, Headers, Quota, wait};
+use crate::classify::{Class, Fault, Headers, Quota, Signs, wait};
 use crate::error::{ErrorBody, ErrorKind, to_json};
 use crate::json::{Members, string};
+use crate::usage::ProviderError;
 
 /// The error's four members, all of which the SDKs' types require.
 #[derive(Debug, serde::Serialize)]
@@ -79,4 +80,12 @@ pub(super) fn wait_ms(headers: Headers<'_, '_>) -> Option<u64> {
     .filter(|(remaining, _)| headers(remaining).is_some_and(|left| left.trim() == "0"))
     .filter_map(|(_, reset)| wait::duration_ms(headers(reset)?))
     .max()
+}
+
+/// OpenAI has codes for it.
+pub(super) fn fault(error: &ProviderError) -> Fault {
+    let too_long =
+        Signs { codes: &["context_length_exceeded", "string_above_max_length"], words: &["maximum context length"] };
+    let refused = Signs { codes: &["content_policy_violation", "content_filter", "invalid_prompt"], words: &[] };
+    Fault::told(error, too_long, refused)
 }

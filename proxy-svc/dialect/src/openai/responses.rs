@@ -4,7 +4,9 @@
 //! Nothing is kept by the gateway: `store` is always off towards a provider, and requests that lean on what a provider
 //! keeps are refused.
 
+use crate::Protocol;
 use crate::canonical::{Answer, Request};
+use crate::endpoint::Operation;
 use crate::json::Value;
 use crate::json::write::Object;
 use crate::translate::policy::Foreign;
@@ -34,6 +36,18 @@ mod write_tools;
 pub(crate) struct Responses;
 
 impl Codec for Responses {
+    fn name(&self) -> &'static str {
+        "OpenAI Responses"
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::OpenAi
+    }
+
+    fn operation(&self, _stream: bool) -> Operation {
+        Operation::Responses
+    }
+
     fn read_request<'a>(&self, body: Value<'a>, caller: &Caller<'_>) -> Result<Request<'a>, Rejected> {
         read_request::read(body, caller)
     }

@@ -1,16 +1,32 @@
 //! What a format has to be able to do; the rest of the translation is the same for all of them.
 
+use crate::Protocol;
 use crate::canonical::{Answer, Event, Request};
+use crate::endpoint::Operation;
 use crate::json::Value;
 use crate::json::write::Object;
 use crate::usage::Usage;
 
-use super::policy::Foreign;
+use super::policy::{Feature, Foreign, Verdict};
 use super::{Caller, Frame, Notes, Rejected, Seal, Target, Terms};
 
 /// One format. Implementations hold no state. Readers are tolerant: what providers and callers get wrong in harmless
 /// ways is read all the same. Writers are strict: what they write, the official SDKs and the provider accept.
 pub(crate) trait Codec: Sync {
+    /// In words, for people.
+    fn name(&self) -> &'static str;
+
+    /// Whose it is.
+    fn protocol(&self) -> Protocol;
+
+    /// The operation that speaks it.
+    fn operation(&self, stream: bool) -> Operation;
+
+    /// The version prefix of its path at a provider.
+    fn version_prefix(&self) -> &'static str {
+        "/v1"
+    }
+
     /// Reads a caller's request. Every member is either read, listed in [`Codec::foreign`], or noted as unknown
     /// ([`super::Note::unknown`]); a value that has the wrong type is rejected with the way to it.
     fn read_request<'a>(&self, body: Value<'a>, caller: &Caller<'_>) -> Result<Request<'a>, Rejected>;
@@ -78,6 +94,12 @@ pub(crate) trait Codec: Sync {
     /// Writes a count for a caller.
     fn write_count(&self, tokens: u64, out: &mut Vec<u8>) {
         Object::begin(out).count("input_tokens", tokens);
+    }
+
+    /// What becomes of a feature that has no column of this format in [`super::policy`]'s table.
+    fn verdict(&self, feature: Feature) -> Verdict {
+        let _ = feature;
+        Verdict::Refused("nobody has said how")
     }
 
     /// Members of a request that belong to this format alone, and what becomes of them elsewhere.

@@ -45,7 +45,7 @@ impl EmbeddingShape {
         }
     }
 
-    pub const fn protocol(self) -> Protocol {
+    pub fn protocol(self) -> Protocol {
         match self {
             Self::OpenAi => Protocol::OpenAi,
             Self::GeminiOne | Self::GeminiMany => Protocol::Gemini,
@@ -67,13 +67,13 @@ pub fn write_embedding_request(
         EmbeddingShape::GeminiMany => gemini::embeddings::read_many(body)?,
     };
     let mut written = Vec::with_capacity(body.raw().len() + 128);
-    let path = match to {
-        Protocol::OpenAi => openai::embeddings::write_request(&request, target.model, &mut written),
-        Protocol::Gemini => {
-            gemini::check_model(target.model)?;
-            gemini::embeddings::write_request(&request, target.model, &mut written)
-        }
-        Protocol::Anthropic => return Err(Rejected::new("model", "this model's provider has no embeddings")),
+    let path = if to == Protocol::OpenAi {
+        openai::embeddings::write_request(&request, target.model, &mut written)
+    } else if to == Protocol::Gemini {
+        gemini::check_model(target.model)?;
+        gemini::embeddings::write_request(&request, target.model, &mut written)
+    } else {
+        return Err(Rejected::new("model", "this model's provider has no embeddings"));
     };
     Ok(Written { body: written, path, notes: request.notes, names: super::Names::default() })
 }
@@ -87,10 +87,12 @@ pub(super) fn write_embedding_answer(
     terms: &Terms<'_>,
 ) -> Option<Vec<u8>> {
     let body = Value::parse(body).ok()?;
-    let answer = match from {
-        Protocol::OpenAi => openai::embeddings::read_answer(body)?,
-        Protocol::Gemini => gemini::embeddings::read_answer(body)?,
-        Protocol::Anthropic => return None,
+    let answer = if from == Protocol::OpenAi {
+        openai::embeddings::read_answer(body)?
+    } else if from == Protocol::Gemini {
+        gemini::embeddings::read_answer(body)?
+    } else {
+        return None;
     };
     let mut out = Vec::with_capacity(body.raw().len() + 256);
     match shape {

@@ -38,7 +38,7 @@ impl Task {
             .or(EmbeddingShape::of(operation).map(Self::Embeddings))
     }
 
-    pub const fn protocol(self) -> Protocol {
+    pub fn protocol(self) -> Protocol {
         match self {
             Self::Conversation(format) | Self::TokenCount(format) => format.protocol(),
             Self::Embeddings(shape) => shape.protocol(),
@@ -48,7 +48,7 @@ impl Task {
 
 impl Exchange {
     /// What the upstream speaks.
-    pub const fn protocol(self) -> Protocol {
+    pub fn protocol(self) -> Protocol {
         match self {
             Self::Conversation { from, .. } | Self::TokenCount { from, .. } => from.protocol(),
             Self::Embeddings { from, .. } => from,
@@ -56,7 +56,7 @@ impl Exchange {
     }
 
     /// The upstream's operation, for metering and errors.
-    pub const fn operation(self, stream: bool) -> Operation {
+    pub fn operation(self, stream: bool) -> Operation {
         match self {
             Self::Conversation { from, .. } => from.operation(stream),
             Self::TokenCount { from: Format::Chat | Format::Responses, .. } => Operation::ResponseInputTokens,
@@ -67,7 +67,7 @@ impl Exchange {
     }
 
     /// The version prefix of the upstream's path, where its base URL does not replace it.
-    pub const fn version_prefix(self) -> &'static str {
+    pub fn version_prefix(self) -> &'static str {
         match self {
             Self::Conversation { from, .. } | Self::TokenCount { from, .. } => from.version_prefix(),
             Self::Embeddings { from: Protocol::Gemini, .. } => Format::Generate.version_prefix(),

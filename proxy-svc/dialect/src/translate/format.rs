@@ -6,76 +6,56 @@ use crate::{anthropic, gemini, openai};
 
 use super::Codec;
 
-/// A shape in which a conversation with a model can be held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Format {
-    /// OpenAI chat completions.
-    Chat,
-    /// OpenAI Responses.
-    Responses,
-    /// Anthropic Messages.
-    Messages,
-    /// Gemini `generateContent` and `streamGenerateContent`.
-    Generate,
+macro_rules! formats {
+    ($($(#[$attribute:meta])* $format:ident => $codec:path;)*) => {
+        /// A shape in which a conversation with a model can be held.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Format {
+            $($(#[$attribute])* $format,)*
+        }
+
+        impl Format {
+            pub const ALL: [Self; [$($(#[$attribute])* (),)*].len()] = [$($(#[$attribute])* Self::$format,)*];
+
+            pub(crate) const fn codec(self) -> &'static dyn Codec {
+                match self {
+                    $($(#[$attribute])* Self::$format => &$codec,)*
+                }
+            }
+        }
+    };
+}
+
+formats! {
+    Chat => openai::chat::Chat;
+    Responses => openai::responses::Responses;
+    Messages => anthropic::messages::Messages;
+    Generate => gemini::generate::Generate;
+    #[cfg(test)] Talk => crate::example::talk::Talk;
 }
 
 impl Format {
-    pub const ALL: [Self; 4] = [Self::Chat, Self::Responses, Self::Messages, Self::Generate];
-
     /// What an operation speaks; `None` when it is no conversation.
-    pub const fn of(operation: Operation) -> Option<Self> {
-        match operation {
-            Operation::ChatCompletions => Some(Self::Chat),
-            Operation::Responses => Some(Self::Responses),
-            Operation::Messages => Some(Self::Messages),
-            Operation::GenerateContent | Operation::StreamGenerateContent => Some(Self::Generate),
-            _ => None,
-        }
+    pub fn of(operation: Operation) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| [false, true].map(|stream| format.operation(stream)).contains(&operation))
     }
 
-    pub const fn protocol(self) -> Protocol {
-        match self {
-            Self::Chat | Self::Responses => Protocol::OpenAi,
-            Self::Messages => Protocol::Anthropic,
-            Self::Generate => Protocol::Gemini,
-        }
+    pub fn protocol(self) -> Protocol {
+        self.codec().protocol()
     }
 
     /// The operation at an upstream, for metering and errors.
-    pub const fn operation(self, stream: bool) -> Operation {
-        match self {
-            Self::Chat => Operation::ChatCompletions,
-            Self::Responses => Operation::Responses,
-            Self::Messages => Operation::Messages,
-            Self::Generate if stream => Operation::StreamGenerateContent,
-            Self::Generate => Operation::GenerateContent,
-        }
+    pub fn operation(self, stream: bool) -> Operation {
+        self.codec().operation(stream)
     }
 
     /// The version prefix of its path, where a provider's base URL does not replace it.
-    pub const fn version_prefix(self) -> &'static str {
-        match self {
-            Self::Chat | Self::Responses | Self::Messages => "/v1",
-            Self::Generate => "/v1beta",
-        }
+    pub fn version_prefix(self) -> &'static str {
+        self.codec().version_prefix()
     }
 
     /// In words, for people.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Chat => "OpenAI chat completions",
-            Self::Responses => "OpenAI Responses",
-            Self::Messages => "Anthropic Messages",
-            Self::Generate => "Gemini generateContent",
-        }
-    }
-
-    pub(crate) const fn codec(self) -> &'static dyn Codec {
-        match self {
-            Self::Chat => &openai::chat::Chat,
-            Self::Responses => &openai::responses::Responses,
-            Self::Messages => &anthropic::messages::Messages,
-            Self::Generate => &gemini::generate::Generate,
-        }
+    pub fn as_str(self) -> &'static str {
+        self.codec().name()
     }
 }

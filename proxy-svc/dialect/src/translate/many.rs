@@ -42,6 +42,9 @@ fn groups(count: usize, order: Order) -> Vec<(Vec<usize>, Vec<usize>)> {
     }
 }
 
+/// Those that know tools.
+const FORMATS: [Format; 4] = [Format::Chat, Format::Responses, Format::Messages, Format::Generate];
+
 fn body(format: Format, count: usize, order: Order) -> String {
     let mut turns: Vec<String> = Vec::new();
     for (calls, results) in groups(count, order) {
@@ -58,7 +61,7 @@ fn body(format: Format, count: usize, order: Order) -> String {
                 turns.push(format!(r#"{{"role":"assistant","content":[{}]}}"#, listed(&mut calls)));
                 turns.push(format!(r#"{{"role":"user","content":[{}]}}"#, listed(&mut results)));
             }
-            Format::Generate => {
+            _ => {
                 turns.push(format!(r#"{{"role":"model","parts":[{}]}}"#, listed(&mut calls)));
                 turns.push(format!(r#"{{"role":"user","parts":[{}]}}"#, listed(&mut results)));
             }
@@ -67,7 +70,7 @@ fn body(format: Format, count: usize, order: Order) -> String {
     let list = match format {
         Format::Chat | Format::Messages => "messages",
         Format::Responses => "input",
-        Format::Generate => "contents",
+        _ => "contents",
     };
     format!(r#"{{"{list}":[{}]}}"#, turns.join(","))
 }
@@ -88,7 +91,7 @@ fn call(format: Format, order: Order, id: &str, name: &str) -> String {
         }
         (Format::Messages, _) => format!(r#"{{"type":"tool_use","id":"{id}","name":"{name}","input":{{}}}}"#),
         (Format::Generate, Order::ByName) => format!(r#"{{"functionCall":{{"name":"{name}","args":{{}}}}}}"#),
-        (Format::Generate, _) => format!(r#"{{"functionCall":{{"id":"{id}","name":"{name}","args":{{}}}}}}"#),
+        _ => format!(r#"{{"functionCall":{{"id":"{id}","name":"{name}","args":{{}}}}}}"#),
     }
 }
 
@@ -107,7 +110,7 @@ fn result(format: Format, order: Order, id: &str, name: &str) -> String {
         (Format::Generate, Order::ByName) => {
             format!(r#"{{"functionResponse":{{"name":"{name}","response":{{"result":"x"}}}}}}"#)
         }
-        (Format::Generate, _) => {
+        _ => {
             format!(r#"{{"functionResponse":{{"id":"{id}","name":"{name}","response":{{"result":"x"}}}}}}"#)
         }
     }
@@ -119,7 +122,7 @@ fn times(format: Format, body: &str, order: Order) -> Vec<(String, Duration)> {
     let begin = Instant::now();
     let request = read_request(format, body.as_bytes(), &caller).unwrap();
     let mut times = vec![("read".to_owned(), begin.elapsed())];
-    for target in Format::ALL {
+    for target in FORMATS {
         let target = Target { format: target, model: "x", is_compatible: false, default_max_tokens: Some(9) };
         let begin = Instant::now();
         let written = write_request(&request, &target);

@@ -49,16 +49,18 @@ macro_rules! features {
             }
 
             /// What becomes of it at a target.
-            pub const fn at(self, target: Format) -> Verdict {
+            pub fn at(self, target: Format) -> Verdict {
                 let [chat, responses, messages, generate] = match self {
                     $(Self::$feature => [$chat, $responses, $messages, $generate],)*
                 };
-                match target {
-                    Format::Chat => chat,
-                    Format::Responses => responses,
-                    Format::Messages => messages,
-                    Format::Generate => generate,
-                }
+                let columns = [
+                    (Format::Chat, chat),
+                    (Format::Responses, responses),
+                    (Format::Messages, messages),
+                    (Format::Generate, generate),
+                ];
+                let column = columns.into_iter().find(|(format, _)| *format == target);
+                column.map_or_else(|| target.codec().verdict(self), |(_, verdict)| verdict)
             }
         }
     };

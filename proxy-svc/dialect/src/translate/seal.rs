@@ -63,12 +63,8 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-const fn code(protocol: Protocol) -> u8 {
-    match protocol {
-        Protocol::OpenAi => b'o',
-        Protocol::Anthropic => b'a',
-        Protocol::Gemini => b'g',
-    }
+fn code(protocol: Protocol) -> u8 {
+    protocol.dialect().signature_code()
 }
 
 fn sealed(seal: &dyn Seal, signature: &Signature<'_>) -> Vec<u8> {

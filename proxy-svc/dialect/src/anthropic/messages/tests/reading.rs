@@ -8,7 +8,10 @@ use crate::canonical::{
 use crate::translate::seal_text;
 
 fn content(blocks: &Json, check: impl FnOnce(&[Block<'_>], String)) {
-    let request = json!({"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": blocks}]});
+    let is_thought = |block: &Json| block["type"].as_str().is_some_and(|kind| kind.ends_with("thinking"));
+    let is_assistants = blocks.as_array().unwrap().iter().any(is_thought);
+    let role = if is_assistants { "assistant" } else { "user" };
+    let request = json!({"model": "m", "max_tokens": 1, "messages": [{"role": role, "content": blocks}]});
     read_as(&request, |request, notes| check(&request.messages[0].content, notes));
 }
 
@@ -248,7 +251,7 @@ fn unknown_members_are_named_wherever_they_stand() {
     let request = json!({"max_tokens": 1, "tool_choice": {"type": "auto", "odd": 1}, "thinking": {"type": "adaptive", "odd": 1},
         "output_config": {"format": {"type": "json_schema", "schema": {}, "odd": 1}},
         "tools": [{"name": "f", "odd": 1}],
-        "messages": [{"role": "user", "odd": 1, "content": [{"type": "image", "source": source},
+        "messages": [{"role": "assistant", "odd": 1, "content": [{"type": "image", "source": source},
             {"type": "redacted_thinking", "data": "x", "even": 1}, {"type": "text", "text": "a", "third": {}}]}]});
     read_as(&request, |_, notes| {
         let mut names: Vec<&str> = notes.split(", ").collect();
