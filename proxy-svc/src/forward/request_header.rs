@@ -35,7 +35,7 @@ pub(super) fn request_header(
     match &outgoing.translation {
         // One that was written anew in its own protocol is still the caller's.
         Some(_) if inquiry.protocol() != outgoing.protocol => {
-            own_headers(&mut header, outgoing.protocol, inquiry.stream())?
+            own_headers(&mut header, outgoing.protocol, inquiry.stream())?;
         }
         Some(_) | None => callers_headers(&mut header, client, outgoing.protocol)?,
     }
