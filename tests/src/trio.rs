@@ -137,6 +137,16 @@ impl Trio {
         .await
     }
 
+    /// Waits until the control plane has fetched the lists of models of all providers that there are.
+    pub async fn all_listed(&self) -> anyhow::Result<()> {
+        eventually("all providers' models are known", START, async || {
+            let providers = self.rest.all("providers").await?;
+            let known = |provider: &serde_json::Value| provider["models"].as_array().is_some_and(|all| !all.is_empty());
+            Ok(providers.iter().all(known).then_some(()))
+        })
+        .await
+    }
+
     /// Waits until the control plane has fetched the lists of models of the seed's providers.
     pub async fn listed(&self) -> anyhow::Result<()> {
         for dialect in Dialect::ALL {

@@ -32,9 +32,11 @@ export async function startTrio() {
     return fetch(url, { method, headers, body: body && JSON.stringify(body) });
   }
 
-  // What the provider received, oldest first, with its `body` read.
+  // What the provider received of the gateway, oldest first, with its `body` read. The control plane looks for lists of
+  // models by itself.
   async function received() {
-    const requests = await (await call("GET", `${addresses.provider}/__sim/requests?after=0`)).json();
+    const all = await (await call("GET", `${addresses.provider}/__sim/requests?after=0`)).json();
+    const requests = all.filter(({ method, target }) => !(method === "GET" && /\/models(\?|$)/.test(target)));
     return requests.map(({ body_base64: body, ...request }) => ({ ...request, body: read(Buffer.from(body, "base64")) }));
   }
 
