@@ -40,6 +40,7 @@ pub(crate) struct Observed {
 }
 
 /// What is known of an answer's cost.
+#[derive(Debug)]
 pub(crate) enum Observation {
     /// This kind of request costs nothing.
     Free,
@@ -81,6 +82,10 @@ impl Meter {
     /// The error that came in place of an answer. One in what was stored earlier is what was asked for.
     pub(crate) fn error(&self) -> Option<&ProviderError> {
         self.tap.error().filter(|_| self.count.metered)
+    }
+
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.count.metered && self.tap.is_blocked()
     }
 
     pub(crate) fn semantic_started(&self) -> bool {

@@ -18,7 +18,18 @@ const PROVIDERS: [Dialect; 3] = [Dialect::Anthropic, Dialect::OpenAi, Dialect::G
 
 /// A service whose model `smart` is Claude, else GPT, else Gemini, with one key each. Returns its access key.
 async fn smart(trio: &Trio, keys: &Application, name: &str, route: Value) -> anyhow::Result<String> {
-    let targets: Vec<Value> = (PROVIDERS.iter().zip(MODELS).enumerate())
+    service(trio, keys, name, &PROVIDERS.into_iter().zip(MODELS).collect::<Vec<_>>(), route).await
+}
+
+/// The same for other models, in the order in which they are tried.
+async fn service(
+    trio: &Trio,
+    keys: &Application,
+    name: &str,
+    models: &[(Dialect, &str)],
+    route: Value,
+) -> anyhow::Result<String> {
+    let targets: Vec<Value> = (models.iter().enumerate())
         .map(|(priority, (dialect, model))| {
             json!({"pool_id": keys.keys(*dialect)[0].pool_id, "model": model, "priority": priority})
         })
@@ -200,6 +211,35 @@ async fn the_route_says_what_lets_another_target_take_over() -> anyhow::Result<(
     let (answer, event) = ask(&trio, Dialect::Anthropic, &wide, false).await?;
     ensure!(answer.status == 502, "{} {event}", answer.text());
     ensure!(attempt_outcomes(&event) == ["server_error", "server_error"], "{event}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_blocked_prompt_counts_as_a_refusal_where_the_route_says_so() -> anyhow::Result<()> {
+    let (trio, keys) = Trio::with_application().await?;
+    let (blocking, willing) = ((Dialect::Gemini, "gemini-sim-blocked"), (Dialect::OpenAi, "gpt-4.1"));
+    let wide = || json!({"fallback_on": ["content_policy"]});
+    let usual = service(&trio, &keys, "usual", &[blocking, willing], json!({})).await?;
+    let falling = service(&trio, &keys, "falling", &[blocking, willing], wide()).await?;
+    let alone = service(&trio, &keys, "alone", &[blocking], wide()).await?;
+    for dialect in Dialect::ALL {
+        for stream in [false, true] {
+            let (answer, event) = ask(&trio, dialect, &falling, stream).await?;
+            let case = format!("{dialect:?}, stream {stream}: {} {event}", answer.text());
+            ensure!(answer.status == 200 && attempt_outcomes(&event) == ["client_error", "ok"], "{case}");
+            ensure!(said(dialect, stream, &answer)?.starts_with("Echo: How long is the coast"), "{case}");
+            // Where nobody else may see it, or nobody else is there, the caller gets the answer that says so, and it
+            // is billed.
+            let (answer, _) = ask(&trio, dialect, &usual, stream).await?;
+            let (told, event) = ask(&trio, dialect, &alone, stream).await?;
+            let case = format!("{dialect:?}, stream {stream}: {} {} {event}", answer.text(), told.text());
+            ensure!(answer.status == 200 && told.status == 200, "{case}");
+            ensure!(!said(dialect, stream, &told)?.contains("coast"), "{case}");
+            ensure!(answer.header("content-type") == told.header("content-type"), "{case}");
+            ensure!(event.pointer("/usage/source") == Some(&json!("provider")), "{case}");
+            ensure!(event["outcome"] == "ok", "{case}");
+        }
+    }
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use tollgate_dialect::{
 };
 
 use crate::{
+    meter::Observation,
     report::AttemptOutcome,
     respond::Refusal,
     route::Successor,
@@ -90,12 +91,13 @@ impl Failure {
     }
 }
 
-/// A target's error that is the request's own fault, in the caller's protocol.
+/// What a target said of a request whose own fault it is, in the caller's protocol.
 #[derive(Debug)]
 pub(super) struct Told {
     pub(super) status: u16,
     pub(super) content_type: Option<HeaderValue>,
     pub(super) body: Bytes,
+    pub(super) usage: Observation,
 }
 
 /// The failures of a request.

@@ -88,6 +88,12 @@ pub(super) async fn judge<'a>(
             close(&mut upstream).await;
             Judged::Failed(failure, Some(status), None)
         }
+        Prelude::Blocked(body) => {
+            let content_type = content_type(passage.content_type(), &upstream);
+            context.forwarder.upstreams.release(upstream, &destination).await;
+            let told = Told { status, content_type, body, usage: passage.finish().usage };
+            Judged::Failed(Failure::ContentPolicy, Some(status), Some(told))
+        }
         Prelude::ClientLeft => {
             close(&mut upstream).await;
             Judged::ClientLeft(passage.finish().usage)
@@ -142,10 +148,16 @@ async fn judge_error<'a>(
         let (status, held) = (told_status, Held::Whole(body));
         return Judged::Answer(Answer { upstream, destination, status, content_type, passage, held, adapted });
     };
-    let received = upstream.response_header().and_then(|header| header.headers.get(header::CONTENT_TYPE)).cloned();
-    let content_type = content_type.map(HeaderValue::from_static).or(received);
+    let content_type = self::content_type(content_type, &upstream);
     context.forwarder.upstreams.release(upstream, &destination).await;
-    Judged::Failed(failure, Some(status), Some(Told { status: told_status, content_type, body }))
+    let told = Told { status: told_status, content_type, body, usage: Observation::Free };
+    Judged::Failed(failure, Some(status), Some(told))
+}
+
+/// The caller's: that of a translated answer, or the upstream's.
+fn content_type(translated: Option<&'static str>, upstream: &HttpSession) -> Option<HeaderValue> {
+    let received = || upstream.response_header().and_then(|header| header.headers.get(header::CONTENT_TYPE)).cloned();
+    translated.map(HeaderValue::from_static).or_else(received)
 }
 
 /// The body, and whether it is all of it.

@@ -14,7 +14,7 @@ use super::{
     attempt::{Context, client_left},
     failure::Failure,
 };
-use crate::translate::Passage;
+use crate::{snapshot::FallbackCondition, translate::Passage};
 
 /// Beyond this an answer goes on, whatever it is.
 const HELD_BYTES: usize = 64 << 10;
@@ -33,6 +33,8 @@ pub(super) enum Held {
 pub(super) enum Prelude {
     Committed(Held),
     Failed(Failure),
+    /// The provider refused the prompt, and the route lets another target see it; the answer that says so.
+    Blocked(Bytes),
     ClientLeft,
 }
 
@@ -74,7 +76,8 @@ pub(super) async fn read(
         if !kept.is_empty() {
             held.push(kept);
         }
-        if !to_the_end && (passage.semantic_started() || held_bytes > HELD_BYTES) && !upstream.response_done() {
+        let is_decided = passage.semantic_started() && !falls_back_from(context, passage);
+        if !to_the_end && (is_decided || held_bytes > HELD_BYTES) && !upstream.response_done() {
             return Prelude::Committed(Held::Begun(held));
         }
     }
@@ -92,9 +95,18 @@ pub(super) async fn read(
             if !rest.is_empty() {
                 held.push(rest);
             }
-            Prelude::Committed(Held::Whole(joined(held)))
+            let answer = joined(held);
+            if falls_back_from(context, passage) {
+                return Prelude::Blocked(answer);
+            }
+            Prelude::Committed(Held::Whole(answer))
         }
     }
+}
+
+/// Whether the answer is a refusal that another target may see in another way.
+fn falls_back_from(context: &Context<'_, '_>, passage: &Passage<'_>) -> bool {
+    passage.is_blocked() && context.fallback_on.contains(FallbackCondition::ContentPolicy)
 }
 
 /// An error that came in place of an answer. One that is the request's own fault goes on as it came, where it can.

@@ -202,9 +202,10 @@ pub(super) async fn tell(
     told: Told,
     recording: &mut Recording<'_>,
 ) -> Result<(), Stop> {
-    let Told { status, content_type, body } = told;
+    let Told { status, content_type, body, usage } = told;
     recording.served_by_last_attempt(status);
-    recording.end_durably(Outcome::ClientError).await;
+    recording.observed(usage);
+    recording.end_durably(if status < 400 { Outcome::Ok } else { Outcome::ClientError }).await;
     let shows_attempts = !service.hidden_headers.iter().any(|hidden| hidden == "x-tollgate-attempts");
     respond::send(session, status, content_type, body, recording, shows_attempts).await.map_err(Stop::ClientLeft)
 }

@@ -154,6 +154,15 @@ impl<'t> Passage<'t> {
         }
     }
 
+    /// Whether the provider refused the prompt in what is formally an answer.
+    pub(crate) fn is_blocked(&self) -> bool {
+        match self {
+            Self::Untouched(untouched) => untouched.meter.is_blocked(),
+            Self::Whole(whole) => whole.tap.is_blocked(),
+            Self::Stream(stream) => stream.translator.is_blocked(),
+        }
+    }
+
     /// Whether the answer lacks its proper end, as far as can be told.
     pub(crate) fn lacks_its_end(&self) -> bool {
         match self {

@@ -23,7 +23,8 @@ pub(super) fn select(node: Node, name: Option<&[u8]>) -> Step {
         (Node::ROOT, Some(b"promptFeedback")) => Step::Enter(FEEDBACK),
         (CANDIDATES, None) => Step::Enter(CANDIDATE),
         (CANDIDATE, Some(b"content")) => Step::Enter(CONTENT),
-        (CANDIDATE, Some(b"finishReason")) | (FEEDBACK, Some(b"blockReason")) => Step::Keep(Slot::Finish),
+        (CANDIDATE, Some(b"finishReason")) => Step::Keep(Slot::Finish),
+        (FEEDBACK, Some(b"blockReason")) => Step::Keep(Slot::Block),
         (CONTENT, Some(b"parts")) => Step::Enter(PARTS),
         (PARTS, None) => Step::Enter(PART),
         (PART, Some(b"thought")) => Step::Skip,
@@ -48,7 +49,9 @@ pub(super) fn observe(kept: &mut Kept, progress: &mut Progress) {
             kept.swap(Slot::Usage, &mut progress.raw);
         }
     }
-    if kept.get(Slot::Finish).is_some() {
+    let blocked = kept.get(Slot::Block).is_some();
+    progress.blocked |= blocked;
+    if blocked || kept.get(Slot::Finish).is_some() {
         progress.complete = true;
         progress.started = true;
     }

@@ -28,12 +28,13 @@ pub(crate) enum Slot {
     Code,
     Message,
     Finish,
+    Block,
     Id,
     Url,
 }
 
 impl Slot {
-    const COUNT: usize = 9;
+    const COUNT: usize = 10;
 
     /// Beyond this many bytes a value is not what it should be, and is dropped.
     const fn limit(self) -> usize {
@@ -41,7 +42,7 @@ impl Slot {
             Self::Usage => 64 << 10,
             Self::Error | Self::Message => 16 << 10,
             Self::Url => 2 << 10,
-            Self::Model | Self::Type | Self::Code | Self::Finish | Self::Id => 512,
+            Self::Model | Self::Type | Self::Code | Self::Finish | Self::Block | Self::Id => 512,
         }
     }
 }

@@ -97,6 +97,11 @@ impl StreamTranslator {
         self.teller.semantic
     }
 
+    /// Whether the provider refused the prompt in what is formally an answer.
+    pub const fn is_blocked(&self) -> bool {
+        self.tap.is_blocked()
+    }
+
     pub fn usage_so_far(&self) -> Option<Usage> {
         self.tap.usage_so_far()
     }

@@ -97,6 +97,8 @@ pub(crate) struct Progress {
     pub(crate) error: Option<ProviderError>,
     pub(crate) model: Option<String>,
     pub(crate) started: bool,
+    /// The provider would not let the model see the prompt.
+    pub(crate) blocked: bool,
 }
 
 impl Progress {

@@ -97,6 +97,11 @@ impl Tap {
         }
     }
 
+    /// Whether the provider refused the prompt in what is formally an answer: the model made nothing.
+    pub const fn is_blocked(&self) -> bool {
+        self.progress.blocked
+    }
+
     /// The error that came instead of an answer, or in the middle of one.
     pub const fn error(&self) -> Option<&super::ProviderError> {
         self.progress.error.as_ref()
