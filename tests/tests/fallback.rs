@@ -138,6 +138,24 @@ async fn nothing_of_an_answer_without_content_reaches_the_caller() -> anyhow::Re
 }
 
 #[tokio::test]
+async fn a_body_that_is_no_answer_reaches_nobody() -> anyhow::Result<()> {
+    let (trio, keys) = Trio::with_application().await?;
+    for (index, (provider, model)) in PROVIDERS.into_iter().zip(MODELS).enumerate() {
+        let willing = (PROVIDERS[(index + 1) % 3], MODELS[(index + 1) % 3]);
+        let key = service(&trio, &keys, &format!("plain-{index}"), &[(provider, model), willing], json!({})).await?;
+        trio.simulator.fault(json!({"model": model}), None, json!({"kind": "malformed_sse"})).await?;
+        for dialect in Dialect::ALL {
+            let (answer, event) = ask(&trio, dialect, &key, false).await?;
+            let case = format!("{model}, {dialect:?}: {} {event}", answer.text());
+            ensure!(answer.status == 200 && answer.header("x-tollgate-model") == Some(willing.1), "{case}");
+            ensure!(said(dialect, false, &answer)?.starts_with("Echo: How long is the coast"), "{case}");
+        }
+        trio.simulator.clear_faults().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_has_begun_ends_with_the_callers_own_error_and_a_partial_bill() -> anyhow::Result<()> {
     let (trio, keys) = Trio::with_application().await?;
     let key = smart(&trio, &keys, "begun", json!({})).await?;

@@ -8,6 +8,7 @@ use crate::Protocol;
 use crate::dialect::Dialect;
 use crate::endpoint::Operation;
 use crate::json::walk::{self, Slot, Walker};
+use crate::translate::Task;
 
 /// A plain answer of this many bytes without an error at its beginning is an answer.
 const COMMITTED_BYTES: usize = 4 << 10;
@@ -15,6 +16,8 @@ const COMMITTED_BYTES: usize = 4 << 10;
 pub struct Tap {
     dialect: &'static dyn Dialect,
     is_metered: bool,
+    /// The operation's answers are JSON or events, whatever their content type says.
+    answers_json: bool,
     mode: Mode,
     lines: Lines,
     walker: Walker,
@@ -55,10 +58,12 @@ impl Tap {
     /// For an answer of an upstream that speaks `protocol`; `content_type` is the answer's.
     pub fn for_answer(protocol: Protocol, operation: Operation, content_type: Option<&str>) -> Self {
         let dialect = protocol.dialect();
+        let answers_json = Task::of(protocol, operation).is_some();
         Self {
             dialect,
             is_metered: operation.is_metered(),
-            mode: if may_be_text(content_type) { Mode::Unknown } else { Mode::Opaque },
+            answers_json,
+            mode: if answers_json || may_be_text(content_type) { Mode::Unknown } else { Mode::Opaque },
             lines: Lines::default(),
             walker: Walker::new(dialect.select()),
             events: Events { between: true, ..Events::default() },
@@ -118,12 +123,14 @@ impl Tap {
         }
     }
 
-    /// Whether all that came is no whole answer, where that can be told: nothing at all, or JSON without its end.
+    /// Whether all that came is no whole answer, where that can be told: nothing at all, JSON without its end, or
+    /// something else (a page of HTML) where an answer is JSON.
     pub fn lacks_its_end(&self) -> bool {
         match self.mode {
             Mode::Unknown => true,
             Mode::Json => self.walker.is_open(),
-            Mode::Events | Mode::Opaque => false,
+            Mode::Events => self.answers_json && !self.progress.started && !self.progress.complete,
+            Mode::Opaque => false,
         }
     }
 

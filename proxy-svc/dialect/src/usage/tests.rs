@@ -221,6 +221,22 @@ fn an_error_in_a_200_is_seen_before_anything_else() {
 }
 
 #[test]
+fn a_page_is_no_answer_but_a_text_is_where_texts_are_asked_for() {
+    let lacks = |operation, content_type, body: &[u8]| {
+        let mut tap = Tap::for_answer(OpenAi, operation, Some(content_type));
+        tap.feed(body);
+        tap.lacks_its_end()
+    };
+    let page = b"<!doctype html><title>Sign in</title>".as_slice();
+    for content_type in ["text/html", "application/json", "text/plain"] {
+        assert!(lacks(Operation::ChatCompletions, content_type, page), "{content_type}");
+        assert!(!lacks(Operation::ChatCompletions, content_type, br#"{"choices":[]}"#), "{content_type}");
+    }
+    assert!(!lacks(Operation::AudioTranscriptions, "text/plain", b"One spoken sentence."));
+    assert!(!lacks(Operation::AudioSpeech, "audio/mpeg", b"\xff\xfb"));
+}
+
+#[test]
 fn an_error_in_the_middle_of_a_stream_is_seen() {
     let begun = events(&[r#"{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}"#]);
     let bare = b"{\"error\":{\"code\":500,\"message\":\"m\",\"status\":\"INTERNAL\"}}\n\n".as_slice();
