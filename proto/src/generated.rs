@@ -233,6 +233,9 @@ pub struct UpstreamKey {
     pub limits: ::core::option::Option<Limits>,
     #[prost(bool, tag = "8")]
     pub enabled: bool,
+    /// Keys with the same one, which is not empty, share the provider's rate limits.
+    #[prost(string, tag = "9")]
+    pub quota_group: ::prost::alloc::string::String,
 }
 /// Absent = unlimited.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -275,6 +278,19 @@ pub struct Service {
     pub ip_allow: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(string, repeated, tag = "12")]
     pub ip_deny: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Absent = requests of one session may meet any key.
+    #[prost(message, optional, tag = "15")]
+    pub affinity: ::core::option::Option<Affinity>,
+}
+/// Requests of one session go to the same key while it can serve.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Affinity {
+    /// What names a session; the first one that a request has counts. Each at most once, at least one.
+    #[prost(enumeration = "AffinitySource", repeated, tag = "1")]
+    pub by: ::prost::alloc::vec::Vec<i32>,
+    /// Lower case, for AFFINITY_SOURCE_HEADER.
+    #[prost(string, tag = "2")]
+    pub header: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Route {
@@ -444,6 +460,40 @@ impl Strategy {
             "STRATEGY_ROUND_ROBIN" => Some(Self::RoundRobin),
             "STRATEGY_WEIGHTED" => Some(Self::Weighted),
             "STRATEGY_HEALTH_BEST" => Some(Self::HealthBest),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum AffinitySource {
+    Unspecified = 0,
+    /// OpenAI's member of the body.
+    PromptCacheKey = 1,
+    /// Anthropic's.
+    MetadataUserId = 2,
+    Header = 3,
+}
+impl AffinitySource {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "AFFINITY_SOURCE_UNSPECIFIED",
+            Self::PromptCacheKey => "AFFINITY_SOURCE_PROMPT_CACHE_KEY",
+            Self::MetadataUserId => "AFFINITY_SOURCE_METADATA_USER_ID",
+            Self::Header => "AFFINITY_SOURCE_HEADER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "AFFINITY_SOURCE_UNSPECIFIED" => Some(Self::Unspecified),
+            "AFFINITY_SOURCE_PROMPT_CACHE_KEY" => Some(Self::PromptCacheKey),
+            "AFFINITY_SOURCE_METADATA_USER_ID" => Some(Self::MetadataUserId),
+            "AFFINITY_SOURCE_HEADER" => Some(Self::Header),
             _ => None,
         }
     }
@@ -905,9 +955,12 @@ pub struct Attempt {
     pub status: u32,
     #[prost(enumeration = "AttemptOutcome", tag = "7")]
     pub outcome: i32,
-    /// Why this candidate: `first`, `next_key`, `next_target`, `pinned`; and what went wrong, in words without secrets.
+    /// Why this candidate: `first`, `affinity`, `next_key`, `next_target`, `half_open`, `least_bad`, `pinned`.
     #[prost(string, tag = "8")]
     pub reason: ::prost::alloc::string::String,
+    /// What went wrong, in words without secrets; empty when nothing did.
+    #[prost(string, tag = "9")]
+    pub detail: ::prost::alloc::string::String,
 }
 /// Tokens. `input_uncached + cache_read + cache_write_5m + cache_write_1h` is the prompt; `output` includes `reasoning`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

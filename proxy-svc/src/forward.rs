@@ -10,10 +10,14 @@ mod judge;
 mod prelude;
 mod request_header;
 mod resolve;
+mod retry_budget;
 mod stream;
 mod upstream;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use pingora::protocols::http::ServerSession;
 use tokio_util::task::TaskTracker;
@@ -23,13 +27,15 @@ use self::{
     attempt::Sent,
     failure::{Conclusion, Failures},
     resolve::Resolver,
+    retry_budget::RetryBudget,
     upstream::Upstreams,
 };
 use crate::{
     gateway::{Recording, Settings, Stop},
+    health::Health,
     report::Outcome,
     respond,
-    route::{Plan, Successor},
+    route::{Ask, Plan, Successor},
     translate::{Step, Translator},
 };
 
@@ -39,6 +45,8 @@ pub(crate) struct Forwarder {
     resolver: Resolver,
     defaults: Limits,
     clock: Clock,
+    health: Arc<Health>,
+    retries: RetryBudget,
 }
 
 /// How long things may take.
@@ -52,7 +60,7 @@ struct Limits {
 }
 
 impl Forwarder {
-    pub(crate) fn new(settings: &Settings, addresses: AddressPolicy, tasks: TaskTracker) -> Self {
+    pub(crate) fn new(settings: &Settings, addresses: AddressPolicy, health: Arc<Health>, tasks: TaskTracker) -> Self {
         Self {
             upstreams: Upstreams::new(),
             resolver: Resolver::new(addresses, tasks),
@@ -64,6 +72,8 @@ impl Forwarder {
                 client_write: settings.client_write,
             },
             clock: Clock::system(),
+            health,
+            retries: RetryBudget::default(),
         }
     }
 
@@ -86,27 +96,44 @@ impl Limits {
     }
 }
 
-/// Serves the request from the plan's candidates. The intent is on record already.
+/// Serves the request from the plan's candidates. The intent is on record already. `patience`: the caller's own.
 pub(crate) async fn forward<'t>(
     forwarder: &Forwarder,
     session: &mut ServerSession,
     translator: &'t Translator<'t>,
     mut plan: Plan,
+    patience: Option<Duration>,
     recording: &mut Recording<'_>,
 ) -> Result<(), Stop> {
-    let service = std::sync::Arc::clone(plan.service());
+    let service = Arc::clone(plan.service());
     let fallback_on = plan.route().fallback_on;
     let for_service = forwarder.defaults.narrowed(&service.timeouts);
-    let deadline = recording.begun() + for_service.total;
+    let total = patience.map_or(for_service.total, |patience| patience.min(for_service.total));
+    let deadline = recording.begun() + total;
+    let _active = forwarder.retries.enter();
+    let mut retry = None;
     let mut failures = Failures::default();
-    let mut successor = Successor::Anyone;
+    let mut ask = Ask {
+        now: forwarder.health.now(),
+        model: translator.inquiry().model().unwrap_or_default(),
+        successor: Successor::Anyone,
+        may_fail: true,
+    };
     while failures.attempts() < service.max_attempts {
-        let Some(candidate) = plan.next(successor) else { break };
-        let limits = forwarder.defaults.narrowed(&candidate.pool.provider.timeouts).narrowed(&service.timeouts);
+        if failures.attempts() > 0 && retry.is_none() {
+            retry = forwarder.retries.retry();
+            if retry.is_none() {
+                forwarder.health.retry_refused();
+                break;
+            }
+        }
+        ask = Ask { now: forwarder.health.now(), may_fail: failures.attempts() + 1 < service.max_attempts, ..ask };
         let remaining = deadline.saturating_duration_since(Instant::now());
         if remaining.is_zero() {
             break;
         }
+        let Some((candidate, mut ticket)) = plan.next(&ask) else { break };
+        let limits = forwarder.defaults.narrowed(&candidate.pool.provider.timeouts).narrowed(&service.timeouts);
         let outgoing = match translator.step(&candidate) {
             Ok(Step::Send(outgoing)) => outgoing,
             Ok(Step::Answer(body)) => {
@@ -114,19 +141,22 @@ pub(crate) async fn forward<'t>(
             }
             Err(rejected) => {
                 failures.reject(rejected);
-                successor = Successor::OtherTarget;
+                ask.successor = Successor::OtherTarget;
                 continue;
             }
         };
         let context = attempt::Context { forwarder, translator, candidate, limits, deadline, fallback_on };
-        match attempt::send(&context, outgoing, session, recording).await {
-            Sent::Answer(answer) => return stream::pass_on(&context, session, &service, answer, recording).await,
+        match attempt::send(&context, outgoing, session, &mut ticket, recording).await {
+            Sent::Answer(answer) => {
+                drop(retry);
+                return stream::pass_on(&context, session, &service, answer, ticket, recording).await;
+            }
             Sent::Failed(failure, told) => {
                 tracing::debug!(
                     request.id = recording.request_id(), upstream_key.id = %candidate.key.id, ?failure,
                     "attempt failed"
                 );
-                successor = failure.successor(fallback_on);
+                ask.successor = failure.successor(fallback_on);
                 failures.add(failure, told);
             }
             Sent::ClientLeft(observed) => {
@@ -136,7 +166,8 @@ pub(crate) async fn forward<'t>(
             }
         }
     }
-    match failures.conclude() {
+    ask.now = forwarder.health.now();
+    match failures.conclude(plan.soonest(&ask)) {
         Conclusion::Refuse(refusal) => Err(refusal.into()),
         Conclusion::Tell(told) => stream::tell(session, &service, told, recording).await,
     }

@@ -5,6 +5,7 @@
 
 mod body;
 mod inquiry;
+mod patience;
 mod recording;
 
 use std::{
@@ -72,11 +73,12 @@ impl Gateway {
         upstream_addresses: AddressPolicy,
         tasks: TaskTracker,
     ) -> Self {
+        let health = Arc::clone(snapshots.health());
         Self {
             snapshots,
             reporter,
             metrics,
-            forwarder: Forwarder::new(&settings, upstream_addresses, tasks),
+            forwarder: Forwarder::new(&settings, upstream_addresses, health, tasks),
             in_flight: InFlight::new(settings.max_in_flight),
             draining: AtomicBool::new(false),
             clock: Clock::system(),
@@ -97,9 +99,11 @@ impl Gateway {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// Closes upstream connections that nobody needs; to be called now and then.
+    /// Closes upstream connections that nobody needs, and forgets keys that are gone; to be called now and then.
     pub fn close_stale_upstreams(&self) {
         self.forwarder.close_stale();
+        let health = self.snapshots.health();
+        health.sweep(health.now());
     }
 
     pub(crate) fn client_write_timeout(&self) -> Duration {
@@ -152,6 +156,7 @@ impl Gateway {
         admit::by_address(&principal, client)?;
         let mut tags = Tags::new(&self.snapshots, principal.key.service.id);
         let head = Head::new(header, &path, endpoint, &mut tags)?;
+        let patience = patience::of(&header.headers)?;
 
         let reading = body::read(session, self.settings.max_body_bytes, self.settings.client_body_idle);
         let body = timeout(self.settings.total, reading).await.unwrap_or(Err(BodyError::TimedOut));
@@ -162,10 +167,12 @@ impl Gateway {
         if let Some(answer) = models::answer(&principal, &inquiry) {
             return respond::answer(session, answer?.into(), recording).await.map_err(Stop::ClientLeft);
         }
-        let plan = route::plan(&principal, &inquiry)?;
+        let affinity = principal.key.service.affinity.as_ref();
+        let member_of = affinity.and_then(|affinity| inquiry.session(affinity, &session.req_header().headers));
+        let plan = route::plan(&principal, &inquiry)?.of_session(member_of);
         recording.intend().map_err(|_| Refusal::journal_full())?;
         let translator = Translator::new(&inquiry, &self.snapshots, principal.key.service.id);
-        forward::forward(&self.forwarder, session, &translator, plan, recording).await
+        forward::forward(&self.forwarder, session, &translator, plan, patience, recording).await
     }
 
     fn body_failed(&self, error: &BodyError) -> Stop {

@@ -78,7 +78,7 @@ impl Ops {
         self.metrics.connections.set_unsigned(self.connections.open() as u64);
         self.metrics.journal.events.set_unsigned(self.reporter.depth());
         self.metrics.journal.bytes.set_unsigned(self.reporter.bytes());
-        self.metrics.render()
+        self.metrics.render() + &self.snapshots.health().render()
     }
 }
 

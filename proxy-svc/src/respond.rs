@@ -179,6 +179,11 @@ impl Refusal {
         Self::new(ErrorKind::RequestTimeout, "The request body did not arrive in time.")
     }
 
+    pub(crate) fn invalid_request_timeout(header: &'static str) -> Self {
+        let message = format!("`{header}` must be seconds (`30`, `2.5`) or milliseconds (`500ms`), once, above 0.");
+        Self::new(ErrorKind::InvalidRequest, message).about(header)
+    }
+
     pub(crate) fn media_type(expected: &'static str) -> Self {
         let message = format!("The content type of this request must be {expected}.");
         Self::new(ErrorKind::UnsupportedMediaType, message).about("content-type")

@@ -1,35 +1,33 @@
-//! Permit + model → [`Plan`]: the ordered candidates of a request. Pure: no clock, no network, no lock.
+//! Permit + model → [`Plan`]: the ordered candidates of a request. No clock of its own, no network, no lock.
 //!
 //! A route's targets and their keys are laid out once, when the snapshot is built ([`Rosters`]); a request then takes
-//! a number and walks from there.
+//! a number and walks from there, past those whose health keeps them out.
 
+mod affinity;
+mod choice;
 pub mod pattern;
+mod roster;
 pub mod scheduler;
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::sync::Arc;
 
+use smallvec::SmallVec;
 use tollgate_dialect::{Protocol, endpoint::Operation};
 
+pub(crate) use self::affinity::Session;
+pub use self::roster::Rosters;
+use self::{
+    choice::{Chosen, Why},
+    roster::{Seat, Tier},
+};
 use crate::{
     authenticate::Principal,
     gateway::Inquiry,
+    health::{Moment, Ticket, Watch},
     respond::Refusal,
     snapshot::{Pool, Route, Service, Target, UpstreamKey},
     stored::Pin,
 };
-
-/// The candidates of a route: those that speak each protocol, and all together.
-#[derive(Default)]
-pub struct Rosters {
-    speaking: [Roster; 3],
-    any: Roster,
-}
 
 /// Which targets can serve a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,129 +48,42 @@ pub(crate) enum Successor {
     OtherTarget,
 }
 
-/// The keys behind a route's targets, the tiers that are tried first in front.
-#[derive(Debug, Default)]
-struct Roster {
-    tiers: Vec<Tier>,
-}
-
-/// Candidates of equal priority: target first, then key.
-#[derive(Debug)]
-struct Tier {
-    priority: (u32, u32),
-    members: Vec<Member>,
-    /// Running sums of the members' weights (target's weight × key's weight).
-    cumulative: Vec<u64>,
-    turn: AtomicU64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Member {
-    target: usize,
-    key: usize,
-}
-
-/// They follow from the targets beside them, so they tell no two routes apart.
-impl PartialEq for Rosters {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Rosters {}
-
-impl fmt::Debug for Rosters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Rosters")
-    }
-}
-
-impl Rosters {
-    pub fn new(targets: &[Target]) -> Self {
-        let speaking = |protocol| Roster::new(targets, Reach::Speaking(protocol));
-        Self {
-            speaking: [speaking(Protocol::OpenAi), speaking(Protocol::Anthropic), speaking(Protocol::Gemini)],
-            any: Roster::new(targets, Reach::Any),
-        }
-    }
-
-    fn of(&self, reach: Reach) -> &Roster {
-        match reach {
-            Reach::Speaking(Protocol::OpenAi) => &self.speaking[0],
-            Reach::Speaking(Protocol::Anthropic) => &self.speaking[1],
-            Reach::Speaking(Protocol::Gemini) => &self.speaking[2],
-            Reach::Any => &self.any,
-        }
-    }
-}
-
-impl Roster {
-    fn new(targets: &[Target], reach: Reach) -> Self {
-        let mut tiers: Vec<Tier> = Vec::new();
-        for (target_index, target) in targets.iter().enumerate() {
-            if let Reach::Speaking(protocol) = reach
-                && target.pool.provider.kind.protocol() != protocol
-            {
-                continue;
-            }
-            for (key_index, key) in target.pool.keys.iter().enumerate() {
-                let priority = (target.priority, key.priority);
-                let weight = u64::from(target.weight) * u64::from(key.weight);
-                if weight == 0 {
-                    continue;
-                }
-                let place = tiers.iter().position(|tier| tier.priority == priority).unwrap_or_else(|| {
-                    tiers.push(Tier::new(priority));
-                    tiers.len() - 1
-                });
-                tiers[place].add(Member { target: target_index, key: key_index }, weight);
-            }
-        }
-        tiers.sort_by_key(|tier| tier.priority);
-        Self { tiers }
-    }
-}
-
-impl Tier {
-    fn new(priority: (u32, u32)) -> Self {
-        // A random start, so that many proxies, or many new snapshots, do not all begin with the same key.
-        let turn = AtomicU64::new(u64::from(fastrand::u32(..)));
-        Self { priority, members: Vec::new(), cumulative: Vec::new(), turn }
-    }
-
-    fn add(&mut self, member: Member, weight: u64) {
-        let sum = self.cumulative.last().copied().unwrap_or(0);
-        self.members.push(member);
-        self.cumulative.push(sum + weight);
-    }
-
-    fn weight(&self, index: usize) -> u64 {
-        let before = if index == 0 { 0 } else { self.cumulative[index - 1] };
-        self.cumulative[index] - before
-    }
-}
-
 /// What may serve a request, best first. Proof that the caller may use this model.
 pub(crate) struct Plan {
     service: Arc<Service>,
     route: usize,
     reach: Reach,
-    tried: Vec<Member>,
+    tried: SmallVec<[Seat; 4]>,
     /// Targets whose other keys would come to the same.
-    dismissed: Vec<usize>,
+    dismissed: SmallVec<[usize; 2]>,
     /// Requests about stored things (files, batches) must meet the account that stored them: one key, no other.
     only_first: bool,
     pinned: Option<Pinned>,
+    /// Whose requests go to the same key, where the service wants that.
+    session: Option<Session>,
+    /// One that should have been left out was used for want of a better one.
+    is_last_resort: bool,
 }
 
 /// The one candidate of a request that names a stored object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Pinned {
-    /// The route of `member`; the model may have led to another.
+    /// The route of `seat`; the model may have led to another.
     route: usize,
-    member: Member,
+    seat: Seat,
     /// The route and the target that say what the model is called there.
     named_by: Option<(usize, usize)>,
+}
+
+/// What a choice goes by, besides the plan.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ask<'a> {
+    pub(crate) now: Moment,
+    /// As the caller names it.
+    pub(crate) model: &'a str,
+    pub(crate) successor: Successor,
+    /// Should this attempt fail, another one may be made.
+    pub(crate) may_fail: bool,
 }
 
 /// One key at one target.
@@ -242,11 +153,21 @@ fn from_route(service: &Arc<Service>, route: usize, reach: Reach, only_first: bo
             Reach::Speaking(_) | Reach::Any => Refusal::no_upstream_key(),
         });
     }
-    let (tried, dismissed) = (Vec::new(), Vec::new());
-    Ok(Plan { service: Arc::clone(service), route, reach, tried, dismissed, only_first, pinned: None })
+    Ok(Plan::new(Arc::clone(service), route, reach, only_first))
 }
 
 impl Plan {
+    fn new(service: Arc<Service>, route: usize, reach: Reach, only_first: bool) -> Self {
+        let (tried, dismissed) = (SmallVec::new(), SmallVec::new());
+        let (pinned, session, is_last_resort) = (None, None, false);
+        Self { service, route, reach, tried, dismissed, only_first, pinned, session, is_last_resort }
+    }
+
+    /// The plan of a request that belongs to a session.
+    pub(crate) fn of_session(self, session: Option<Session>) -> Self {
+        Self { session, ..self }
+    }
+
     pub(crate) fn service(&self) -> &Arc<Service> {
         &self.service
     }
@@ -269,13 +190,13 @@ impl Plan {
             let targets = routes[route].targets.iter().enumerate();
             targets.filter_map(move |(target, found)| {
                 let key = found.pool.keys.iter().position(|key| key.id == pin.key)?;
-                Some(Pinned { route, member: Member { target, key }, named_by: Some((route, target)) })
+                Some(Pinned { route, seat: Seat { target, key }, named_by: Some((route, target)) })
             })
         };
         let Some(pinned) = own.iter().chain(&others).copied().find_map(|route| leads(route).next()) else {
             return Err(Refusal::upstream_key_gone(&pin.field));
         };
-        let provider = &routes[pinned.route].targets[pinned.member.target].pool.provider;
+        let provider = &routes[pinned.route].targets[pinned.seat.target].pool.provider;
         if provider.kind.protocol() != protocol {
             return Err(Refusal::stored_elsewhere(&pin.field));
         }
@@ -292,86 +213,71 @@ impl Plan {
         Ok(Self { pinned, ..self })
     }
 
-    /// The next candidate, never one twice; none when all were tried that may take over from the last.
-    pub(crate) fn next(&mut self, successor: Successor) -> Option<Candidate<'_>> {
+    /// The next candidate, never one twice, and its account with its key's health; none when all were tried that may take
+    /// over from the last, or when the last one was used for want of a better one.
+    pub(crate) fn next(&mut self, ask: &Ask<'_>) -> Option<(Candidate<'_>, Ticket)> {
         if let Some(pinned) = self.pinned {
-            let is_first = self.tried.is_empty();
-            self.tried.push(pinned.member);
-            return is_first.then(|| self.pinned_candidate(pinned));
+            return self.next_pinned(pinned, ask);
         }
         let last = self.tried.last().copied();
-        if let (Some(last), Successor::OtherTarget) = (last, successor) {
+        if let (Some(last), Successor::OtherTarget) = (last, ask.successor) {
             self.dismissed.push(last.target);
         }
-        let member = match last {
-            None => self.first(),
-            Some(last) => self.another(&|member| {
-                let follows = successor != Successor::SameTarget || member.target == last.target;
-                follows && !self.dismissed.contains(&member.target)
-            }),
-        }?;
-        self.tried.push(member);
-        let reason = match last {
-            None => "first",
-            Some(last) if last.target == member.target => "next_key",
-            Some(_) => "next_target",
+        let Chosen { seat, ticket, why } = if self.only_first { self.first(ask) } else { self.choose(ask) }?;
+        self.tried.push(seat);
+        self.is_last_resort |= why == Why::LeastBad;
+        let reason = match (why, last) {
+            (Why::Trial, _) => "half_open",
+            (Why::LeastBad, _) => "least_bad",
+            (Why::Session, None) => "affinity",
+            (Why::Turn, None) => "first",
+            (Why::Turn | Why::Session, Some(last)) if last.target == seat.target => "next_key",
+            (Why::Turn | Why::Session, Some(_)) => "next_target",
         };
-        Some(self.candidate(member, reason))
+        Some((self.candidate(seat, reason), ticket))
+    }
+
+    fn next_pinned(&mut self, pinned: Pinned, ask: &Ask<'_>) -> Option<(Candidate<'_>, Ticket)> {
+        if !self.tried.is_empty() {
+            return None;
+        }
+        self.tried.push(pinned.seat);
+        let route = &self.service.routes[pinned.route];
+        let key = route.rosters.key(pinned.seat)?;
+        let candidate = self.pinned_candidate(pinned);
+        let watch = Watch::new(Arc::clone(key), None, candidate.pool.provider.kind);
+        let ticket = watch.ticket(candidate.model.unwrap_or(ask.model), ask.now);
+        Some((candidate, ticket))
     }
 
     fn tiers(&self) -> &[Tier] {
         &self.route().rosters.of(self.reach).tiers
     }
 
-    fn first(&self) -> Option<Member> {
-        let tier = self.tiers().first()?;
-        if self.only_first {
-            return tier.members.first().copied();
-        }
-        let turn = tier.turn.fetch_add(1, Ordering::Relaxed);
-        let picked = scheduler::scheduler(self.service.strategy).pick(&tier.cumulative, turn);
-        tier.members.get(picked).copied()
-    }
-
-    fn another(&self, may_follow: &dyn Fn(&Member) -> bool) -> Option<Member> {
-        if self.only_first {
-            return None;
-        }
-        self.tiers().iter().find_map(|tier| {
-            let mut sum = 0;
-            let (members, cumulative): (Vec<Member>, Vec<u64>) = (tier.members.iter().enumerate())
-                .filter(|(_, member)| may_follow(member) && !self.tried.contains(member))
-                .map(|(index, member)| {
-                    sum += tier.weight(index);
-                    (*member, sum)
-                })
-                .unzip();
-            if members.is_empty() {
-                return None;
-            }
-            let turn = tier.turn.fetch_add(1, Ordering::Relaxed);
-            let picked = scheduler::scheduler(self.service.strategy).pick(&cumulative, turn);
-            members.get(picked).copied()
-        })
+    /// Whatever its health.
+    fn first(&self, ask: &Ask<'_>) -> Option<Chosen> {
+        let member = self.tiers().first()?.members.first()?;
+        let ticket = member.watch.ticket(ask.model, ask.now);
+        self.tried.is_empty().then_some(Chosen { seat: member.seat, ticket, why: Why::Turn })
     }
 
     fn pinned_candidate(&self, pinned: Pinned) -> Candidate<'_> {
         let target = |(route, target): (usize, usize)| &self.service.routes[route].targets[target];
-        let (lead, named_by) = (target((pinned.route, pinned.member.target)), pinned.named_by.map(target));
+        let (lead, named_by) = (target((pinned.route, pinned.seat.target)), pinned.named_by.map(target));
         Candidate {
             pool: &lead.pool,
-            key: &lead.pool.keys[pinned.member.key],
+            key: &lead.pool.keys[pinned.seat.key],
             model: named_by.and_then(|target| target.model.as_deref()),
             default_max_tokens: named_by.and_then(|target| target.default_max_tokens),
             reason: "pinned",
         }
     }
 
-    fn candidate(&self, member: Member, reason: &'static str) -> Candidate<'_> {
-        let target = &self.route().targets[member.target];
+    fn candidate(&self, seat: Seat, reason: &'static str) -> Candidate<'_> {
+        let target = &self.route().targets[seat.target];
         Candidate {
             pool: &target.pool,
-            key: &target.pool.keys[member.key],
+            key: &target.pool.keys[seat.key],
             model: target.model.as_deref(),
             default_max_tokens: target.default_max_tokens,
             reason,

@@ -25,6 +25,7 @@ use tollgate_shared::{
 };
 
 use crate::{
+    health::Health,
     route::{Rosters, pattern::Pattern},
     stored::TagKey,
     translate::SealingKey,
@@ -170,6 +171,25 @@ pub struct Service {
     /// Empty = everyone.
     pub ip_allow: Vec<IpNet>,
     pub ip_deny: Vec<IpNet>,
+    /// Absent = requests of one session may meet any key.
+    pub affinity: Option<Affinity>,
+}
+
+/// What names the session of a request, whose requests go to the same key while it can serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Affinity {
+    /// The first one that a request has counts.
+    pub by: Vec<AffinitySource>,
+}
+
+/// Where a session's name stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AffinitySource {
+    /// OpenAI's member of the body.
+    PromptCacheKey,
+    /// Anthropic's `metadata.user_id`.
+    MetadataUserId,
+    Header(HeaderName),
 }
 
 /// Models, and where they are served.
@@ -185,9 +205,9 @@ pub struct Route {
 }
 
 impl Route {
-    /// With the default conditions for another target.
-    pub fn new(models: Vec<Pattern>, targets: Vec<Target>) -> Self {
-        let rosters = Arc::new(Rosters::new(&targets));
+    /// With the default conditions for another target. `previous`: of the service before, whose turns go on.
+    pub fn new(models: Vec<Pattern>, targets: Vec<Target>, health: &Health, previous: Option<&Self>) -> Self {
+        let rosters = Arc::new(Rosters::new(&targets, health, previous.map(|route| &*route.rosters)));
         Self { models, targets, fallback_on: FallbackOn::default(), rosters }
     }
 
@@ -233,6 +253,8 @@ pub struct UpstreamKey {
     /// Lower is tried first.
     pub priority: u32,
     pub limits: Limits,
+    /// Keys of the same one share the provider's rate limits.
+    pub quota_group: Option<Box<str>>,
 }
 
 /// Whose protocol an upstream speaks.
@@ -293,6 +315,8 @@ pub struct Snapshots {
     current: ArcSwap<Snapshot>,
     /// How many were put in force; 0 = none yet.
     applied: Sender<u64>,
+    /// What every snapshot's rosters share.
+    health: Arc<Health>,
 }
 
 impl Default for Snapshots {
@@ -304,7 +328,12 @@ impl Default for Snapshots {
 impl Snapshots {
     /// With an empty snapshot, which knows no access key and is not ready.
     pub fn new() -> Self {
-        Self { current: ArcSwap::default(), applied: Sender::new(0) }
+        Self { current: ArcSwap::default(), applied: Sender::new(0), health: Arc::default() }
+    }
+
+    /// The health of the keys, which outlives each snapshot.
+    pub fn health(&self) -> &Arc<Health> {
+        &self.health
     }
 
     /// The snapshot in force, for the length of a request. Wait-free; keep the guard on the stack, and use

@@ -34,6 +34,17 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// Where the name of a request's session stands.
+    pub enum AffinitySource {
+        /// OpenAI's member of the body.
+        PromptCacheKey = "prompt_cache_key",
+        /// Anthropic's member of the body.
+        MetadataUserId = "metadata.user_id",
+        Header = "header",
+    }
+}
+
 /// What a caller may write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -61,6 +72,21 @@ pub struct ServiceSpec {
     /// Response headers that are switched off, such as `x-tollgate-cost`.
     #[serde(default)]
     pub hidden_headers: Vec<String>,
+    /// Absent = requests of one session may meet any key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<Affinity>,
+}
+
+/// Requests of one session go to the same key while it can serve, so that the provider's cache of prompts is used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Affinity {
+    /// What names a session; the first one that a request has counts.
+    #[schema(example = json!(["prompt_cache_key", "metadata.user_id", "header"]))]
+    pub by: Vec<AffinitySource>,
+    /// For `header`: which one.
+    #[serde(default = "session_header")]
+    pub header: String,
 }
 
 /// Models and where they go.
@@ -137,6 +163,8 @@ pub(crate) struct ServiceDefinition {
     pub(crate) budget: Option<Budget>,
     pub(crate) security: Security,
     pub(crate) hidden_headers: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) affinity: Option<Affinity>,
 }
 
 impl From<&ServiceSpec> for ServiceDefinition {
@@ -153,13 +181,18 @@ impl From<&ServiceSpec> for ServiceDefinition {
             budget,
             security,
             hidden_headers,
+            affinity,
         } = spec.clone();
-        Self { routes, retry, timeouts, limits, budget, security, hidden_headers }
+        Self { routes, retry, timeouts, limits, budget, security, hidden_headers, affinity }
     }
 }
 
 const fn round_robin() -> Strategy {
     Strategy::RoundRobin
+}
+
+fn session_header() -> String {
+    "x-session-id".to_owned()
 }
 
 const fn one() -> u32 {

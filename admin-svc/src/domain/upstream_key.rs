@@ -32,6 +32,9 @@ pub struct UpstreamKeySpec {
     pub priority: u32,
     #[serde(default)]
     pub limits: Limits,
+    /// Keys with the same one share the provider's rate limits, as keys of one account do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota_group: Option<String>,
     #[serde(default = "Status::active")]
     pub status: Status,
 }
@@ -41,6 +44,9 @@ impl UpstreamKeySpec {
         let mut violations = Violations::default();
         violations.name("name", &self.name);
         violations.limits("limits", &self.limits);
+        if let Some(group) = &self.quota_group {
+            violations.name("quota_group", group);
+        }
         violations.require(self.weight <= HIGHEST_WEIGHT, "weight", "must not be above 10000");
         violations.require(self.priority <= HIGHEST_PRIORITY, "priority", "must not be above 1000");
         violations.finish().map(|()| self)
@@ -62,14 +68,16 @@ pub struct NewUpstreamKey {
     pub priority: u32,
     #[serde(default)]
     pub limits: Limits,
+    #[serde(default)]
+    pub quota_group: Option<String>,
     #[serde(default = "Status::active")]
     pub status: Status,
 }
 
 impl NewUpstreamKey {
     pub fn into_parts(self) -> (UpstreamKeySpec, Secret) {
-        let Self { pool_id, name, secret, weight, priority, limits, status } = self;
-        (UpstreamKeySpec { pool_id, name, weight, priority, limits, status }, secret)
+        let Self { pool_id, name, secret, weight, priority, limits, quota_group, status } = self;
+        (UpstreamKeySpec { pool_id, name, weight, priority, limits, quota_group, status }, secret)
     }
 }
 

@@ -122,6 +122,8 @@ pub struct Attempt {
     pub status: u16,
     pub outcome: AttemptOutcome,
     pub reason: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
 }
 
 /// `input_uncached + cache_read + cache_write_5m + cache_write_1h` is the prompt; `output` includes `reasoning`.

@@ -14,8 +14,8 @@ const TABLE: &str = "upstream_keys";
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, pool_id, name, sealed_secret, secret_digest, fingerprint, weight, priority, limits, status, \
-             created_at, updated_at, version FROM upstream_keys ",
+            "SELECT id, pool_id, name, sealed_secret, secret_digest, fingerprint, weight, priority, limits, quota_group, \
+             status, created_at, updated_at, version FROM upstream_keys ",
             $rest
         )
     };
@@ -87,8 +87,8 @@ pub async fn names_of_pool(connection: &mut AnyConnection, id: KeyPoolId) -> Res
 pub async fn insert(connection: &mut AnyConnection, key: &UpstreamKey) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO upstream_keys (id, pool_id, name, sealed_secret, secret_digest, fingerprint, weight, priority, \
-         limits, status, created_at, updated_at, version) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+         limits, quota_group, status, created_at, updated_at, version) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     )
     .bind(key.id.to_string())
     .bind(key.spec.pool_id.to_string())
@@ -99,6 +99,7 @@ pub async fn insert(connection: &mut AnyConnection, key: &UpstreamKey) -> Result
     .bind(i64::from(key.spec.weight))
     .bind(i64::from(key.spec.priority))
     .bind(to_document(TABLE, "limits", &key.spec.limits)?)
+    .bind(key.spec.quota_group.as_deref())
     .bind(key.spec.status.as_str())
     .bind(key.stamp.created_at.micros())
     .bind(key.stamp.updated_at.micros())
@@ -111,7 +112,8 @@ pub async fn insert(connection: &mut AnyConnection, key: &UpstreamKey) -> Result
 pub async fn update(connection: &mut AnyConnection, key: &UpstreamKey) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE upstream_keys SET pool_id = $2, name = $3, sealed_secret = $4, secret_digest = $5, fingerprint = $6, \
-         weight = $7, priority = $8, limits = $9, status = $10, updated_at = $11, version = $12 WHERE id = $1",
+         weight = $7, priority = $8, limits = $9, quota_group = $10, status = $11, updated_at = $12, version = $13 \
+         WHERE id = $1",
     )
     .bind(key.id.to_string())
     .bind(key.spec.pool_id.to_string())
@@ -122,6 +124,7 @@ pub async fn update(connection: &mut AnyConnection, key: &UpstreamKey) -> Result
     .bind(i64::from(key.spec.weight))
     .bind(i64::from(key.spec.priority))
     .bind(to_document(TABLE, "limits", &key.spec.limits)?)
+    .bind(key.spec.quota_group.as_deref())
     .bind(key.spec.status.as_str())
     .bind(key.stamp.updated_at.micros())
     .bind(key.stamp.version)
@@ -159,6 +162,7 @@ fn from_row(row: &AnyRow) -> Result<UpstreamKey, StoreError> {
             weight: fields.number("weight")?,
             priority: fields.number("priority")?,
             limits: fields.document("limits")?,
+            quota_group: fields.optional_text("quota_group")?,
             status: fields.parsed("status")?,
         },
         fingerprint: fields.text("fingerprint")?,

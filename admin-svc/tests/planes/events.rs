@@ -37,6 +37,7 @@ pub(crate) fn event(service_id: &str) -> UsageEvent {
             status: 200,
             outcome: AttemptOutcome::Ok.into(),
             reason: "first".to_owned(),
+            detail: "rate limited".to_owned(),
         }],
         usage: Some(Usage {
             input_uncached: 20,

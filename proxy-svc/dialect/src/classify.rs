@@ -50,7 +50,8 @@ pub fn response(protocol: Protocol, status: u16, headers: Headers<'_, '_>, body:
     }
     let dialect = protocol.dialect();
     let class = dialect.classify(status, headers, body).unwrap_or_else(|| by_status(status));
-    let wait = || wait::header_ms(headers).or_else(|| dialect.wait_ms(headers, body));
+    let told = || dialect.wait_ms(body).or_else(|| exhausted_ms(dialect.dimensions(), headers));
+    let wait = || wait::header_ms(headers).or_else(told);
     match class {
         Class::RateLimited { retry_after_ms, quota } => {
             Class::RateLimited { retry_after_ms: retry_after_ms.or_else(wait), quota }
@@ -59,6 +60,51 @@ pub fn response(protocol: Protocol, status: u16, headers: Headers<'_, '_>, body:
         Class::ServerError { .. } => Class::ServerError { retry_after_ms: wait::header_ms(headers) },
         other => other,
     }
+}
+
+/// What a provider says of its rate limit, of the dimension of which the smallest part is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// Of the limit, in thousandths; 0 only when nothing at all is left.
+    pub per_mille: u16,
+    /// Until the dimension is full again, where that is told.
+    pub until_ms: Option<u64>,
+}
+
+/// One dimension of a rate limit: the names of its headers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dimension {
+    pub(crate) limit: &'static str,
+    pub(crate) remaining: &'static str,
+    pub(crate) reset: &'static str,
+}
+
+impl Dimension {
+    fn left(&self, headers: Headers<'_, '_>) -> Option<Left> {
+        let number = |name: &str| headers(name)?.trim().parse::<u64>().ok();
+        let remaining = number(self.remaining)?;
+        let limit = number(self.limit).unwrap_or(0).max(remaining).max(1);
+        let per_mille = u128::from(remaining) * 1000 / u128::from(limit);
+        let per_mille = u16::try_from(per_mille).unwrap_or(1000).max(u16::from(remaining > 0));
+        Some(Left { per_mille, until_ms: self.reset_ms(headers) })
+    }
+
+    fn reset_ms(&self, headers: Headers<'_, '_>) -> Option<u64> {
+        wait::reset_ms(headers(self.reset)?, headers("date"))
+    }
+}
+
+/// What an answer's headers say of what is left.
+pub fn left(protocol: Protocol, headers: Headers<'_, '_>) -> Option<Left> {
+    let told = protocol.dialect().dimensions().iter().filter_map(|dimension| dimension.left(headers));
+    // Of those of which nothing is left, the one that lasts longest.
+    told.min_by_key(|left| (left.per_mille, std::cmp::Reverse(left.until_ms.unwrap_or(0))))
+}
+
+/// The reset of the dimension that has nothing left.
+fn exhausted_ms(dimensions: &[Dimension], headers: Headers<'_, '_>) -> Option<u64> {
+    let is_exhausted = |dimension: &&Dimension| dimension.left(headers).is_some_and(|left| left.per_mille == 0);
+    dimensions.iter().filter(is_exhausted).filter_map(|dimension| dimension.reset_ms(headers)).max()
 }
 
 /// What a request's own fault is, where another model or provider may see it in another way.

@@ -1,6 +1,6 @@
 //! What a protocol has to say for itself; the rest of the crate is the same for all of them.
 
-use crate::classify::{Class, Fault, Headers};
+use crate::classify::{Class, Dimension, Fault, Headers};
 use crate::endpoint::{Operation, Route};
 use crate::error::{ErrorBody, ErrorKind, Shape};
 use crate::headers::Side;
@@ -33,8 +33,11 @@ pub(crate) trait Dialect: Sync {
     /// What tells this protocol's signatures from others' when they are sealed. It must not change: callers hold them.
     fn signature_code(&self) -> u8;
 
-    /// How long to wait, where the answer says it in this protocol's own way.
-    fn wait_ms(&self, headers: Headers<'_, '_>, body: Option<&[u8]>) -> Option<u64>;
+    /// How long to wait, where the body says it in this protocol's own way.
+    fn wait_ms(&self, body: Option<&[u8]>) -> Option<u64>;
+
+    /// What its headers tell of rate limits.
+    fn dimensions(&self) -> &'static [Dimension];
 
     /// Which values of an answer or a stream's event are worth keeping.
     fn select(&self) -> Select;

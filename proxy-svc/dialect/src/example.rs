@@ -10,7 +10,7 @@
 //! A stream is `data:` lines with some `words` each; the last says `why` and what was `used`. An error is
 //! `{"error": {"code": "…", "message": "…"}}`.
 
-use crate::classify::{Class, Fault, Headers, Signs};
+use crate::classify::{Class, Dimension, Fault, Headers, Signs};
 use crate::dialect::Dialect;
 use crate::endpoint::{BodyKind, Model, Offer, Operation, Path, Route, Version};
 use crate::error::{ErrorBody, ErrorKind, Shape, to_json};
@@ -57,8 +57,12 @@ impl Dialect for Example {
         b'e'
     }
 
-    fn wait_ms(&self, _headers: Headers<'_, '_>, _body: Option<&[u8]>) -> Option<u64> {
+    fn wait_ms(&self, _body: Option<&[u8]>) -> Option<u64> {
         None
+    }
+
+    fn dimensions(&self) -> &'static [Dimension] {
+        &[]
     }
 
     fn select(&self) -> Select {

@@ -1,6 +1,6 @@
 //! Gemini's protocol (the Developer API): `models/{model}:{method}`, under `/v1beta` and `/v1`.
 
-use crate::classify::{Class, Fault, Headers};
+use crate::classify::{Class, Dimension, Fault, Headers};
 use crate::dialect::Dialect;
 use crate::endpoint::{Operation, Path, Route};
 use crate::error::{ErrorBody, ErrorKind, Shape};
@@ -52,8 +52,12 @@ impl Dialect for Gemini {
         b'g'
     }
 
-    fn wait_ms(&self, _headers: Headers<'_, '_>, body: Option<&[u8]>) -> Option<u64> {
+    fn wait_ms(&self, body: Option<&[u8]>) -> Option<u64> {
         body.and_then(error::retry_delay_ms)
+    }
+
+    fn dimensions(&self) -> &'static [Dimension] {
+        &[]
     }
 
     fn select(&self) -> Select {

@@ -1,6 +1,6 @@
 //! OpenAI's protocol: chat completions, responses, and what else it has under `/v1`.
 
-use crate::classify::{Class, Fault, Headers};
+use crate::classify::{Class, Dimension, Fault, Headers};
 use crate::dialect::Dialect;
 use crate::endpoint::{Operation, Path, Route};
 use crate::error::{ErrorBody, ErrorKind, Shape};
@@ -60,8 +60,12 @@ impl Dialect for OpenAi {
         b'o'
     }
 
-    fn wait_ms(&self, headers: Headers<'_, '_>, _body: Option<&[u8]>) -> Option<u64> {
-        error::wait_ms(headers)
+    fn wait_ms(&self, _body: Option<&[u8]>) -> Option<u64> {
+        None
+    }
+
+    fn dimensions(&self) -> &'static [Dimension] {
+        error::DIMENSIONS
     }
 
     fn select(&self) -> Select {

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::json::Members;
+
 mod multipart;
 mod scan;
 
@@ -36,6 +38,8 @@ pub struct RequestScan<'a> {
     pub has_previous_response_id: bool,
     /// The answer is made later, and fetched.
     pub background: Option<bool>,
+    prompt_cache_key: Option<Range<usize>>,
+    metadata: Option<Range<usize>>,
     /// Behind the opening brace: where a member may be put in.
     pub(crate) insert_at: usize,
     pub(crate) is_empty: bool,
@@ -45,6 +49,18 @@ impl RequestScan<'_> {
     /// Whether the caller asked for usage in the stream.
     pub fn includes_usage(&self) -> bool {
         self.stream_options.as_ref().is_some_and(|options| options.include_usage == Some(true))
+    }
+
+    /// OpenAI's name for requests that begin alike. `body`: the one that was scanned.
+    pub fn prompt_cache_key<'b>(&self, body: &'b [u8]) -> Option<Cow<'b, str>> {
+        crate::json::string(body.get(self.prompt_cache_key.clone()?)?)
+    }
+
+    /// Anthropic's `metadata.user_id`. `body`: the one that was scanned.
+    pub fn metadata_user_id<'b>(&self, body: &'b [u8]) -> Option<Cow<'b, str>> {
+        let metadata = body.get(self.metadata.clone()?)?;
+        let user_id = Members::of(metadata)?.flatten().filter(|member| *member.key == *b"user_id").last()?;
+        crate::json::string(metadata.get(user_id.value)?)
     }
 }
 

@@ -11,6 +11,7 @@ use pingora::{
     prelude::timeout,
     protocols::http::{ServerSession, client::HttpSession},
 };
+use tollgate_dialect::classify::{self, Left};
 use tollgate_shared::clock::UnixMicros;
 
 use super::{
@@ -23,6 +24,7 @@ use super::{
 };
 use crate::{
     gateway::Recording,
+    health::Ticket,
     meter::Observation,
     report::{Attempt, AttemptOutcome},
     route::Candidate,
@@ -81,6 +83,7 @@ pub(super) async fn send<'a>(
     context: &Context<'_, 'a>,
     outgoing: Outgoing,
     session: &mut ServerSession,
+    ticket: &mut Ticket,
     recording: &mut Recording<'_>,
 ) -> Sent<'a> {
     let (begun, started_at) = (Instant::now(), context.forwarder.clock.now());
@@ -99,22 +102,48 @@ pub(super) async fn send<'a>(
         Tried::Stale => Judged::Failed(Failure::ConnectionLost, None, None),
         Tried::ClientLeft => Judged::ClientLeft(Observation::Untold { output: 0 }),
     };
+    let health = &context.forwarder.health;
     match judged {
         Judged::Answer(answer) => {
-            let outcome = if answer.status < 400 { AttemptOutcome::Ok } else { AttemptOutcome::ClientError };
-            recording.attempt(record(context, begun, started_at, Some(answer.status), outcome), false);
+            let outcome = if answer.status < 400 {
+                ticket.committed(begun.elapsed(), left(&answer.upstream, context), health.now());
+                AttemptOutcome::Ok
+            } else {
+                ticket.neutral(health.now());
+                AttemptOutcome::ClientError
+            };
+            let status = Some(answer.status);
+            recording.attempt(record(context, begun, started_at, status, outcome, Cow::Borrowed("")), false);
             Sent::Answer(answer)
         }
         Judged::Failed(failure, status, told) => {
-            recording.attempt(record(context, begun, started_at, status, failure.outcome()), true);
+            let verdict = failure.verdict(status, had_its_time(context, failure, begun));
+            ticket.failed(verdict, health.now(), health.wall());
+            let detail = failure.detail(status);
+            recording.attempt(record(context, begun, started_at, status, failure.outcome(), detail), true);
             Sent::Failed(failure, told)
         }
         Judged::ClientLeft(observed) => {
+            ticket.neutral(health.now());
             let outcome = AttemptOutcome::ClientClosed;
-            recording.attempt(record(context, begun, started_at, None, outcome), false);
+            recording.attempt(record(context, begun, started_at, None, outcome, Cow::Borrowed("")), false);
             Sent::ClientLeft(observed)
         }
     }
+}
+
+/// What the answer's headers tell of the provider's rate limit.
+fn left(upstream: &HttpSession, context: &Context<'_, '_>) -> Option<Left> {
+    let headers = &upstream.response_header()?.headers;
+    let lookup = |name: &str| headers.get(name)?.to_str().ok();
+    classify::left(context.candidate.pool.provider.kind.protocol(), &lookup)
+}
+
+/// Whether the key had the time that it may take: not when the caller's own time, or what earlier attempts left of the
+/// request's, was up before.
+fn had_its_time(context: &Context<'_, '_>, failure: Failure, begun: Instant) -> bool {
+    let allowed = if failure == Failure::ConnectFailed { context.limits.connect } else { context.limits.first_byte };
+    Instant::now() < context.deadline || begun.elapsed() >= allowed.min(context.limits.total)
 }
 
 fn record(
@@ -123,6 +152,7 @@ fn record(
     started_at: UnixMicros,
     status: Option<u16>,
     outcome: AttemptOutcome,
+    detail: Cow<'static, str>,
 ) -> Attempt {
     let model = context.candidate.model.or(context.translator.inquiry().model()).unwrap_or_default();
     Attempt {
@@ -134,6 +164,7 @@ fn record(
         status,
         outcome,
         reason: Cow::Borrowed(context.candidate.reason),
+        detail,
     }
 }
 

@@ -1,17 +1,18 @@
 //! What went wrong with attempts, and what the caller is told when all of them failed.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use http::HeaderValue;
 use tollgate_dialect::{
-    classify::{Class, Fault},
+    classify::{Class, Fault, Quota},
     error::ErrorKind,
     translate::Rejected,
 };
 
 use crate::{
     meter::Observation,
+    health::{Cause, Verdict},
     report::AttemptOutcome,
     respond::Refusal,
     route::Successor,
@@ -23,6 +24,7 @@ use crate::{
 pub(super) enum Failure {
     RateLimited {
         retry_after: Option<Duration>,
+        quota: Quota,
     },
     Overloaded {
         retry_after: Option<Duration>,
@@ -46,7 +48,9 @@ impl Failure {
         let wait = |millis: Option<u64>| millis.map(Duration::from_millis);
         match class {
             Class::Ok | Class::ClientError => None,
-            Class::RateLimited { retry_after_ms, .. } => Some(Self::RateLimited { retry_after: wait(retry_after_ms) }),
+            Class::RateLimited { retry_after_ms, quota } => {
+                Some(Self::RateLimited { retry_after: wait(retry_after_ms), quota })
+            }
             Class::Overloaded { retry_after_ms } => Some(Self::Overloaded { retry_after: wait(retry_after_ms) }),
             Class::ServerError { .. } => Some(Self::ServerError),
             Class::CredentialsRefused => Some(Self::CredentialsRefused),
@@ -75,6 +79,51 @@ impl Failure {
             Self::ContextWindow | Self::ContentPolicy => return Successor::OtherTarget,
         };
         if fallback_on.contains(condition) { Successor::Anyone } else { Successor::SameTarget }
+    }
+
+    /// What it says of the key. `status`: the upstream's, when one came; `in_time`: the key had all the time that it may
+    /// take, so that silence is its fault and not the caller's hurry.
+    pub(super) fn verdict(self, status: Option<u16>, in_time: bool) -> Verdict {
+        match self {
+            Self::RateLimited { retry_after, quota } => Verdict::RateLimited { wait: retry_after, quota },
+            Self::CredentialsRefused => Verdict::Refused(status.unwrap_or(401)),
+            Self::Overloaded { .. } => Verdict::Failed(Cause::Overloaded),
+            Self::ServerError | Self::Malformed => Verdict::Failed(Cause::Server),
+            Self::TimedOut | Self::ConnectFailed if !in_time => Verdict::Neutral,
+            Self::TimedOut => Verdict::Failed(Cause::Timeout),
+            Self::ConnectFailed | Self::ConnectionLost => Verdict::Failed(Cause::Connection),
+            Self::ContextWindow | Self::ContentPolicy => Verdict::Neutral,
+        }
+    }
+
+    /// In words, for the record of the attempt.
+    pub(super) fn detail(self, status: Option<u16>) -> Cow<'static, str> {
+        let after = |wait: Option<Duration>| match wait {
+            Some(wait) => format!(", retry after {} s", wait.as_millis().div_ceil(1000)),
+            None => String::new(),
+        };
+        match self {
+            Self::RateLimited { retry_after, quota: Quota::Window } => {
+                format!("rate limited{}", after(retry_after)).into()
+            }
+            Self::RateLimited { quota: Quota::Day, .. } => "the day's quota is used up".into(),
+            Self::RateLimited { quota: Quota::Spent, .. } => "the account has no credit left".into(),
+            Self::Overloaded { retry_after } => format!("overloaded{}", after(retry_after)).into(),
+            Self::CredentialsRefused => match status {
+                Some(status) => format!("the provider refused the key with {status}").into(),
+                None => "the provider refused the key".into(),
+            },
+            Self::ServerError => match status {
+                Some(status) => format!("the provider failed with {status}").into(),
+                None => "the provider failed".into(),
+            },
+            Self::ConnectFailed => "no connection".into(),
+            Self::TimedOut => "no answer in time".into(),
+            Self::ConnectionLost => "the connection broke".into(),
+            Self::Malformed => "a 200 that is no answer".into(),
+            Self::ContextWindow => "too long for the model".into(),
+            Self::ContentPolicy => "against the provider's content policy".into(),
+        }
     }
 
     pub(super) fn outcome(self) -> AttemptOutcome {
@@ -131,29 +180,33 @@ impl Failures {
         u32::try_from(self.of_attempts.len()).unwrap_or(u32::MAX)
     }
 
-    /// What the caller can mend itself comes before what was only the upstreams' trouble.
-    pub(super) fn conclude(self) -> Conclusion {
+    /// What the caller can mend itself comes before what was only the upstreams' trouble. `soonest`: of the candidates
+    /// that were left out for their rate limit, when the first can serve.
+    pub(super) fn conclude(self, soonest: Option<Duration>) -> Conclusion {
         match self {
             Self { told: Some(told), .. } => Conclusion::Tell(told),
             Self { rejected: Some(rejected), of_attempts, .. } if of_attempts.is_empty() => {
                 Conclusion::Refuse(Refusal::rejected(&rejected))
             }
-            _ => Conclusion::Refuse(self.into_refusal()),
+            _ => Conclusion::Refuse(self.into_refusal(soonest)),
         }
     }
 
     /// The class of the failures decides, and what the caller can act on comes first: a rate limit (when will it be
     /// over), an overload, the keys, a time-out, and then the rest.
-    fn into_refusal(self) -> Refusal {
+    fn into_refusal(self, left_out: Option<Duration>) -> Refusal {
         let soonest = |wait: fn(&Failure) -> Option<Option<Duration>>| -> Option<Option<Duration>> {
             let waits: Vec<Option<Duration>> = self.of_attempts.iter().filter_map(wait).collect();
             (!waits.is_empty()).then(|| waits.into_iter().flatten().min())
         };
         let rate_limited = soonest(|failure| match failure {
-            Failure::RateLimited { retry_after } => Some(*retry_after),
+            Failure::RateLimited { retry_after, .. } => Some(*retry_after),
             _ => None,
         });
-        if let Some(wait) = rate_limited {
+        // Nobody was asked when the time was up before.
+        let left_out = left_out.filter(|_| !self.of_attempts.is_empty());
+        if rate_limited.is_some() || left_out.is_some() {
+            let wait = rate_limited.flatten().into_iter().chain(left_out).min();
             let refusal = Refusal::new(ErrorKind::RateLimited, "The upstream's rate limit is reached on every key.");
             return refusal.after(wait.unwrap_or(Duration::from_secs(1)));
         }
@@ -184,12 +237,12 @@ mod tests {
     use super::*;
 
     fn kind(failures: &[Failure]) -> ErrorKind {
-        Failures { of_attempts: failures.to_vec(), ..Failures::default() }.into_refusal().kind
+        Failures { of_attempts: failures.to_vec(), ..Failures::default() }.into_refusal(None).kind
     }
 
     #[test]
     fn the_class_of_the_failures_decides() {
-        let limited = Failure::RateLimited { retry_after: None };
+        let limited = Failure::RateLimited { retry_after: None, quota: Quota::Window };
         let overloaded = Failure::Overloaded { retry_after: None };
         assert_eq!(kind(&[Failure::ServerError, limited]), ErrorKind::RateLimited);
         assert_eq!(kind(&[Failure::ServerError, overloaded]), ErrorKind::Overloaded);

@@ -1,7 +1,10 @@
 //! Passes an answer on, piece by piece as it comes, and reads its usage beside that. After the header there is no other
 //! attempt: what goes wrong now ends the answer visibly, and the record says so.
 
-use std::time::{Duration, Instant};
+use std::{
+    borrow::Cow,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Version, header};
@@ -15,11 +18,12 @@ use tollgate_dialect::{
 
 use super::{
     attempt::{Answer, Context, client_left, close},
-    failure::Told,
+    failure::{Failure, Told},
     prelude::Held,
 };
 use crate::{
     gateway::{Recording, Stop},
+    health::{Cause, Ticket, Verdict},
     report::{AttemptOutcome, Outcome},
     respond,
     snapshot::Service,
@@ -47,6 +51,7 @@ pub(super) async fn pass_on(
     session: &mut ServerSession,
     service: &Service,
     mut answer: Answer<'_>,
+    mut ticket: Ticket,
     recording: &mut Recording<'_>,
 ) -> Result<(), Stop> {
     recording.served_by_last_attempt(answer.status);
@@ -66,7 +71,10 @@ pub(super) async fn pass_on(
             let outcome = if status < 400 { Outcome::Ok } else { Outcome::ClientError };
             recording.first_byte_sent();
             // On record, and the upstream's connection free, before the client has the last byte.
-            finish(recording, passage, outcome).await;
+            let told = verdict_in(context, &passage);
+            let is_whole = finish(recording, passage, outcome).await;
+            let broken = (!is_whole).then_some(Verdict::Failed(Cause::Server));
+            settle(context, &mut ticket, status, told.or(broken));
             context.forwarder.upstreams.release(upstream, &destination).await;
             let written = session.write_response_body(last, true);
             match tokio::time::timeout(context.limits.client_write, written).await {
@@ -75,13 +83,16 @@ pub(super) async fn pass_on(
             }
         }
         End::ClientLeft => {
+            ticket.neutral(context.forwarder.health.now());
             close(&mut upstream).await;
-            last_attempt(recording, AttemptOutcome::ClientClosed);
+            last_attempt(recording, AttemptOutcome::ClientClosed, "");
             finish(recording, passage, Outcome::ClientClosed).await;
             Err(Stop::client_left())
         }
         End::Cut | End::TimedOut | End::Failed(_) => {
             close(&mut upstream).await;
+            let verdict = verdict_in(context, &passage).unwrap_or_else(|| verdict_of(context, &end));
+            settle(context, &mut ticket, status, Some(verdict));
             let (outcome, code, kind) = match end {
                 End::TimedOut => {
                     (AttemptOutcome::TimedOut, "upstream_stream_interrupted", ErrorKind::UpstreamUnavailable)
@@ -89,7 +100,7 @@ pub(super) async fn pass_on(
                 End::Failed(kind) => (AttemptOutcome::ServerError, "upstream_error_in_answer", kind),
                 _ => (AttemptOutcome::ConnectionLost, "upstream_stream_interrupted", ErrorKind::UpstreamUnavailable),
             };
-            last_attempt(recording, outcome);
+            last_attempt(recording, outcome, detail_of(&end));
             if let Some(event) = last_event(context, &passage, kind, recording.request_id()) {
                 // On HTTP/1 the missing end says that the answer is not whole; on HTTP/2 an abrupt end would take the
                 // event along.
@@ -209,22 +220,64 @@ pub(super) async fn tell(
     let shows_attempts = !service.hidden_headers.iter().any(|hidden| hidden == "x-tollgate-attempts");
     respond::send(session, status, content_type, body, recording, shows_attempts).await.map_err(Stop::ClientLeft)
 }
-async fn finish(recording: &mut Recording<'_>, passage: Passage<'_>, outcome: Outcome) {
+
+/// Returns whether nothing was wrong with the answer.
+async fn finish(recording: &mut Recording<'_>, passage: Passage<'_>, outcome: Outcome) -> bool {
     let observed = passage.finish();
     recording.observed(observed.usage);
     match observed.defect.filter(|_| outcome == Outcome::Ok) {
         Some(code) => {
             recording.error_code(code);
-            last_attempt(recording, AttemptOutcome::ServerError);
+            last_attempt(recording, AttemptOutcome::ServerError, "the answer is not whole");
             recording.end_durably(Outcome::UpstreamError).await;
+            false
         }
-        None => recording.end_durably(outcome).await,
+        None => {
+            recording.end_durably(outcome).await;
+            true
+        }
     }
 }
 
-fn last_attempt(recording: &mut Recording<'_>, outcome: AttemptOutcome) {
+/// What the rest of an answer says of the key: `None` when it came to its end. An error that was passed on was settled
+/// before.
+fn settle(context: &Context<'_, '_>, ticket: &mut Ticket, status: u16, verdict: Option<Verdict>) {
+    let health = &context.forwarder.health;
+    match verdict {
+        _ if status >= 400 => {}
+        None => ticket.completed(health.now()),
+        Some(verdict) => ticket.failed(verdict, health.now(), health.wall()),
+    }
+}
+
+/// Of an error that the provider told in the middle.
+fn verdict_in(context: &Context<'_, '_>, passage: &Passage<'_>) -> Option<Verdict> {
+    let class = classify::in_stream(context.candidate.pool.provider.kind.protocol(), passage.error()?);
+    Some(Failure::of(class).map_or(Verdict::Neutral, |failure| failure.verdict(None, true)))
+}
+
+/// Of an answer that has no end. One that took all of the request's time is not the key's fault.
+fn verdict_of(context: &Context<'_, '_>, end: &End) -> Verdict {
+    match end {
+        End::TimedOut if Instant::now() >= context.deadline => Verdict::Neutral,
+        End::TimedOut => Verdict::Failed(Cause::Timeout),
+        End::Failed(_) => Verdict::Failed(Cause::Server),
+        End::Cut | End::Complete(_) | End::ClientLeft => Verdict::Failed(Cause::Connection),
+    }
+}
+
+fn detail_of(end: &End) -> &'static str {
+    match end {
+        End::TimedOut => "the answer stopped coming",
+        End::Failed(_) => "the provider told an error in the middle of its answer",
+        End::Cut | End::Complete(_) | End::ClientLeft => "the connection broke in the middle of the answer",
+    }
+}
+
+fn last_attempt(recording: &mut Recording<'_>, outcome: AttemptOutcome, detail: &'static str) {
     if let Some(attempt) = recording.attempts().last_mut() {
         attempt.outcome = outcome;
+        attempt.detail = Cow::Borrowed(detail);
     }
 }
 

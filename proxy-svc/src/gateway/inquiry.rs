@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::{Method, header};
+use http::{HeaderMap, Method, header};
 use pingora::http::RequestHeader;
 use tollgate_dialect::{
     Protocol,
@@ -18,7 +18,8 @@ use tollgate_shared::access_key;
 
 use crate::{
     respond::Refusal,
-    snapshot::BaseUrl,
+    route::Session,
+    snapshot::{Affinity, AffinitySource, BaseUrl},
     stored::{Pin, Tags, origin},
 };
 
@@ -137,6 +138,22 @@ impl<'a> Inquiry<'a> {
     /// Where the client reached the gateway, where an answer may tell it.
     pub(crate) fn origin(&self) -> Option<&str> {
         self.head.origin.as_deref()
+    }
+
+    /// The session that it belongs to, if it names one in the way that its service goes by.
+    pub(crate) fn session(&self, affinity: &Affinity, headers: &HeaderMap) -> Option<Session> {
+        let scan = match &self.content {
+            Content::Json(scan) => Some(scan),
+            Content::Form(_) | Content::Opaque => None,
+        };
+        affinity.by.iter().find_map(|source| {
+            let name = match source {
+                AffinitySource::PromptCacheKey => scan?.prompt_cache_key(self.body)?,
+                AffinitySource::MetadataUserId => scan?.metadata_user_id(self.body)?,
+                AffinitySource::Header(name) => Cow::Borrowed(headers.get(name)?.to_str().ok()?),
+            };
+            (!name.is_empty()).then(|| Session::named(name.as_bytes()))
+        })
     }
 
     pub(crate) fn body(&self) -> &'a Bytes {

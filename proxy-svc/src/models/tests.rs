@@ -6,6 +6,7 @@ use tollgate_shared::{
 
 use super::*;
 use crate::{
+    health::Health,
     route::pattern::Pattern,
     snapshot::{Pool, ProviderKind, Service, Strategy, Target},
 };
@@ -44,6 +45,7 @@ fn key(models: &[&str], routes: Vec<Route>) -> AccessKey {
         hidden_headers: Vec::new(),
         ip_allow: Vec::new(),
         ip_deny: Vec::new(),
+        affinity: None,
     };
     AccessKey {
         id: AccessKeyId::generate(),
@@ -60,7 +62,7 @@ fn key(models: &[&str], routes: Vec<Route>) -> AccessKey {
 }
 
 fn route(models: &[&str], targets: Vec<Target>) -> Route {
-    Route::new(patterns(models), targets)
+    Route::new(patterns(models), targets, &Health::default(), None)
 }
 
 /// Everything that a name may come from.

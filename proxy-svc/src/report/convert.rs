@@ -125,7 +125,8 @@ fn put_event(wire: &mut Wire<'_>, event: Final<'_>) -> Result<(), Malformed> {
 
 #[expect(clippy::unnecessary_wraps, reason = "as its sisters, for Wire::message")]
 fn put_attempt(wire: &mut Wire<'_>, attempt: &FinalAttempt<'_>) -> Result<(), Malformed> {
-    let FinalAttempt { provider_id, upstream_key_id, model, started_at, duration, status, outcome, reason } = attempt;
+    let FinalAttempt { provider_id, upstream_key_id, model, started_at, duration, status, outcome, reason, detail } =
+        attempt;
     wire.id(1, provider_id.as_uuid());
     wire.id(2, upstream_key_id.as_uuid());
     wire.text(3, model);
@@ -134,6 +135,7 @@ fn put_attempt(wire: &mut Wire<'_>, attempt: &FinalAttempt<'_>) -> Result<(), Ma
     wire.number(6, status.map_or(0, u64::from));
     wire.enumeration(7, proto::AttemptOutcome::from(*outcome).into());
     wire.text(8, reason);
+    wire.text(9, detail);
     Ok(())
 }
 

@@ -89,8 +89,10 @@ pub struct Attempt {
     /// The upstream's HTTP status.
     pub status: Option<u16>,
     pub outcome: AttemptOutcome,
-    /// Why this candidate, and what went wrong, in words without secrets.
+    /// Why this candidate: one word.
     pub reason: Cow<'static, str>,
+    /// What went wrong, in words without secrets; empty when nothing did.
+    pub detail: Cow<'static, str>,
 }
 
 /// What is known before the first byte goes upstream.

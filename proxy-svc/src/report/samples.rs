@@ -77,8 +77,8 @@ pub(super) fn tokens() -> impl Strategy<Value = Tokens> {
 }
 
 pub(super) fn attempt() -> impl Strategy<Value = Attempt> {
-    (uuid(), uuid(), text(), any::<i64>(), micros(), option::of(any::<u16>()), attempt_outcome(), text()).prop_map(
-        |(provider, key, model, started_at, duration, status, outcome, reason)| Attempt {
+    (uuid(), uuid(), text(), any::<i64>(), micros(), option::of(any::<u16>()), attempt_outcome(), (text(), text()))
+        .prop_map(|(provider, key, model, started_at, duration, status, outcome, (reason, detail))| Attempt {
             provider_id: ProviderId::from_uuid(provider),
             upstream_key_id: UpstreamKeyId::from_uuid(key),
             model,
@@ -87,8 +87,8 @@ pub(super) fn attempt() -> impl Strategy<Value = Attempt> {
             status,
             outcome,
             reason: reason.into_string().into(),
-        },
-    )
+            detail: detail.into_string().into(),
+        })
 }
 
 pub(super) fn event() -> impl Strategy<Value = Event> {
@@ -138,6 +138,7 @@ pub(super) fn enormous_event() -> Event {
         status: Some(u16::MAX),
         outcome: AttemptOutcome::ClientClosed,
         reason: long().into_string().into(),
+        detail: long().into_string().into(),
     };
     let most = Tokens {
         input_uncached: u64::MAX,

@@ -6,9 +6,10 @@ use tollgate_shared::{
 };
 
 use super::{pattern::Pattern, *};
+use crate::health::Health;
 use crate::snapshot::{BaseUrl, Provider, ProviderKind, Strategy};
 
-fn provider(kind: ProviderKind) -> Arc<Provider> {
+pub(super) fn provider(kind: ProviderKind) -> Arc<Provider> {
     Arc::new(Provider {
         id: ProviderId::generate(),
         name: "provider".into(),
@@ -27,7 +28,7 @@ fn provider(kind: ProviderKind) -> Arc<Provider> {
 }
 
 /// With a key for each weight.
-fn pool(provider: &Arc<Provider>, weights: &[u32]) -> Arc<Pool> {
+pub(super) fn pool(provider: &Arc<Provider>, weights: &[u32]) -> Arc<Pool> {
     let key = |weight: &u32| {
         Arc::new(UpstreamKey {
             id: UpstreamKeyId::generate(),
@@ -37,6 +38,7 @@ fn pool(provider: &Arc<Provider>, weights: &[u32]) -> Arc<Pool> {
             weight: *weight,
             priority: 0,
             limits: Limits::default(),
+            quota_group: None,
         })
     };
     Arc::new(Pool {
@@ -47,23 +49,26 @@ fn pool(provider: &Arc<Provider>, weights: &[u32]) -> Arc<Pool> {
     })
 }
 
-fn target(pool: &Arc<Pool>, model: Option<&str>) -> Target {
+pub(super) fn target(pool: &Arc<Pool>, model: Option<&str>) -> Target {
     let pool = Arc::clone(pool);
     Target { pool, model: model.map(Into::into), weight: 1, priority: 0, default_max_tokens: None }
 }
 
-fn route(pattern: &str, targets: Vec<Target>) -> Route {
-    Route::new(vec![Pattern::parse(pattern).unwrap()], targets)
+pub(super) fn route(pattern: &str, targets: Vec<Target>, health: &Health, previous: Option<&Route>) -> Route {
+    Route::new(vec![Pattern::parse(pattern).unwrap()], targets, health, previous)
 }
 
-/// The plan of a request for this model, if any, that names an object of this key.
-fn pinned(routes: &[Route], key: UpstreamKeyId, model: Option<&str>) -> Result<Plan, Refusal> {
-    let service = Arc::new(Service {
+fn route_of(pattern: &str, targets: Vec<Target>) -> Route {
+    route(pattern, targets, &Health::default(), None)
+}
+
+pub(super) fn service(routes: &[Route], strategy: Strategy) -> Arc<Service> {
+    Arc::new(Service {
         id: ServiceId::generate(),
         name: "service".into(),
         slug: "service".into(),
         enabled: true,
-        strategy: Strategy::RoundRobin,
+        strategy,
         routes: routes.to_vec(),
         max_attempts: 3,
         timeouts: Timeouts::default(),
@@ -71,29 +76,31 @@ fn pinned(routes: &[Route], key: UpstreamKeyId, model: Option<&str>) -> Result<P
         hidden_headers: Vec::new(),
         ip_allow: Vec::new(),
         ip_deny: Vec::new(),
-    });
+        affinity: None,
+    })
+}
+
+/// The plan of a request for this model, if any, that names an object of this key.
+fn pinned(routes: &[Route], key: UpstreamKeyId, model: Option<&str>) -> Result<Plan, Refusal> {
+    let service = service(routes, Strategy::RoundRobin);
     let led_to =
         routes.iter().position(|route| route.models.iter().any(|pattern| pattern.matches(model.unwrap_or("x"))));
-    let plan = Plan {
-        service,
-        route: led_to.unwrap_or(0),
-        reach: Reach::Any,
-        tried: Vec::new(),
-        dismissed: Vec::new(),
-        only_first: false,
-        pinned: None,
-    };
+    let plan = Plan::new(service, led_to.unwrap_or(0), Reach::Any, false);
     plan.pinned_to(&Pin { key, field: "file_id".into() }, model, Protocol::OpenAi)
+}
+
+fn ask(successor: Successor) -> Ask<'static> {
+    Ask { now: Moment(1_000_000), model: "x", successor, may_fail: true }
 }
 
 /// The pool of the only candidate, and the model's name there.
 fn only(plan: Result<Plan, Refusal>, key: UpstreamKeyId) -> (KeyPoolId, Option<String>) {
     let mut plan = plan.unwrap();
-    let candidate = plan.next(Successor::Anyone).unwrap();
+    let (candidate, _) = plan.next(&ask(Successor::Anyone)).unwrap();
     assert_eq!((candidate.key.id, candidate.reason), (key, "pinned"));
     let found = (candidate.pool.id, candidate.model.map(str::to_owned));
     for successor in [Successor::Anyone, Successor::SameTarget, Successor::OtherTarget] {
-        assert!(plan.next(successor).is_none());
+        assert!(plan.next(&ask(successor)).is_none());
     }
     found
 }
@@ -105,7 +112,7 @@ fn kind(plan: Result<Plan, Refusal>) -> ErrorKind {
 #[test]
 fn an_objects_key_is_the_only_candidate_even_one_that_is_not_scheduled_any_more() {
     let pool = pool(&provider(ProviderKind::Openai), &[1, 0]);
-    let routes = [route("*", vec![target(&pool, Some("renamed"))])];
+    let routes = [route_of("*", vec![target(&pool, Some("renamed"))])];
     for key in &pool.keys {
         assert_eq!(only(pinned(&routes, key.id, Some("gpt")), key.id), (pool.id, Some("renamed".into())));
         assert_eq!(only(pinned(&routes, key.id, None), key.id), (pool.id, None));
@@ -115,7 +122,7 @@ fn an_objects_key_is_the_only_candidate_even_one_that_is_not_scheduled_any_more(
 #[test]
 fn a_key_of_the_models_own_route_comes_before_the_same_key_elsewhere() {
     let pool = pool(&provider(ProviderKind::Openai), &[1]);
-    let routes = [route("a*", vec![target(&pool, Some("one"))]), route("b*", vec![target(&pool, Some("two"))])];
+    let routes = [route_of("a*", vec![target(&pool, Some("one"))]), route_of("b*", vec![target(&pool, Some("two"))])];
     let key = pool.keys[0].id;
     assert_eq!(only(pinned(&routes, key, Some("b1")), key).1.as_deref(), Some("two"));
 }
@@ -125,9 +132,9 @@ fn a_file_of_another_route_is_used_with_the_name_that_the_model_has_at_its_provi
     let (openai, other) = (provider(ProviderKind::Openai), provider(ProviderKind::OpenaiCompatible));
     let (uploads, models, others) = (pool(&openai, &[1]), pool(&openai, &[1]), pool(&other, &[1]));
     let routes = [
-        route("a*", vec![target(&uploads, Some("not this"))]),
-        route("b*", vec![target(&others, Some("nor this")), target(&models, Some("this"))]),
-        route("c*", vec![target(&others, None)]),
+        route_of("a*", vec![target(&uploads, Some("not this"))]),
+        route_of("b*", vec![target(&others, Some("nor this")), target(&models, Some("this"))]),
+        route_of("c*", vec![target(&others, None)]),
     ];
     let key = uploads.keys[0].id;
     assert_eq!(only(pinned(&routes, key, Some("b1")), key), (uploads.id, Some("this".into())));
@@ -138,7 +145,7 @@ fn a_file_of_another_route_is_used_with_the_name_that_the_model_has_at_its_provi
 #[test]
 fn an_object_whose_key_the_service_does_not_have_is_lost() {
     let openai = provider(ProviderKind::Openai);
-    let routes = [route("*", vec![target(&pool(&openai, &[1]), None)])];
+    let routes = [route_of("*", vec![target(&pool(&openai, &[1]), None)])];
     for model in [Some("gpt"), None] {
         assert_eq!(kind(pinned(&routes, UpstreamKeyId::generate(), model)), ErrorKind::UpstreamKeyGone);
     }
@@ -147,6 +154,6 @@ fn an_object_whose_key_the_service_does_not_have_is_lost() {
 #[test]
 fn an_object_at_a_provider_of_another_protocol_is_not_translated() {
     let pool = pool(&provider(ProviderKind::Anthropic), &[1]);
-    let routes = [route("*", vec![target(&pool, None)])];
+    let routes = [route_of("*", vec![target(&pool, None)])];
     assert_eq!(kind(pinned(&routes, pool.keys[0].id, Some("claude"))), ErrorKind::InvalidRequest);
 }

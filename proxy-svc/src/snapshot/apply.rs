@@ -121,7 +121,7 @@ impl Applier {
     }
 
     fn put_in_force(&mut self) {
-        let (snapshot, problems) = self.holdings.build();
+        let (snapshot, problems) = self.holdings.build(self.snapshots.health());
         self.problems = problems;
         self.retired.push(self.snapshots.replace(Arc::new(snapshot)));
         self.drop_retired();

@@ -18,7 +18,10 @@ use tollgate_shared::{
     secret::Secret,
 };
 
-use super::{AccessKey, BaseUrl, FallbackCondition, FallbackOn, Provider, ProviderKind, Service, Strategy};
+use super::{
+    AccessKey, Affinity, AffinitySource, BaseUrl, FallbackCondition, FallbackOn, Provider, ProviderKind, Service,
+    Strategy,
+};
 use crate::route::pattern::Pattern;
 
 mod base_url;
@@ -69,6 +72,7 @@ pub(super) struct UpstreamKeySpec {
     pub priority: u32,
     pub limits: Limits,
     pub enabled: bool,
+    pub quota_group: Option<Box<str>>,
 }
 
 /// A service, before its pools are looked up: its routes stand apart.
@@ -175,7 +179,7 @@ impl TryFrom<proto::UpstreamKey> for UpstreamKeySpec {
     type Error = FieldError;
 
     fn try_from(message: proto::UpstreamKey) -> Result<Self, FieldError> {
-        let proto::UpstreamKey { id, pool_id, name, secret, weight, priority, limits, enabled } = message;
+        let proto::UpstreamKey { id, pool_id, name, secret, weight, priority, limits, enabled, quota_group } = message;
         let secret = Secret::new(secret);
         let plain = secret.expose();
         if plain.is_empty() || plain.len() > MAX_SECRET_BYTES || !plain.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -190,6 +194,7 @@ impl TryFrom<proto::UpstreamKey> for UpstreamKeySpec {
             priority,
             limits: convert_limits(limits),
             enabled,
+            quota_group: (!quota_group.is_empty()).then(|| quota_group.into()),
         })
     }
 }
@@ -212,6 +217,7 @@ impl TryFrom<proto::Service> for ServiceSpec {
             hidden_headers,
             ip_allow,
             ip_deny,
+            affinity,
         } = message;
         let max_attempts = max_attempts.unwrap_or(DEFAULT_MAX_ATTEMPTS);
         if max_attempts == 0 {
@@ -237,11 +243,36 @@ impl TryFrom<proto::Service> for ServiceSpec {
             })?,
             ip_allow: each("ip_allow", &ip_allow, parse_network)?,
             ip_deny: each("ip_deny", &ip_deny, parse_network)?,
+            affinity: affinity.map(Affinity::try_from).transpose().map_err(|error| error.within("affinity"))?,
         };
         let routes = routes.into_iter().enumerate().map(|(index, route)| {
             RouteSpec::try_from(route).map_err(|error| error.within(&format!("routes[{index}]")))
         });
         Ok(Self { service, routes: routes.collect::<Result<_, _>>()? })
+    }
+}
+
+impl TryFrom<proto::Affinity> for Affinity {
+    type Error = FieldError;
+
+    fn try_from(message: proto::Affinity) -> Result<Self, FieldError> {
+        let proto::Affinity { by, header } = message;
+        if by.is_empty() {
+            return Err(FieldError::new("by", "must name at least one source"));
+        }
+        let sources = by.into_iter().enumerate().map(|(index, source)| {
+            Ok(match proto::AffinitySource::try_from(source).unwrap_or_default() {
+                proto::AffinitySource::PromptCacheKey => AffinitySource::PromptCacheKey,
+                proto::AffinitySource::MetadataUserId => AffinitySource::MetadataUserId,
+                proto::AffinitySource::Header => AffinitySource::Header(
+                    header.parse().map_err(|_| FieldError::new("header", "not the name of a header"))?,
+                ),
+                proto::AffinitySource::Unspecified => {
+                    return Err(FieldError::new(format!("by[{index}]"), "not a known source"));
+                }
+            })
+        });
+        Ok(Self { by: sources.collect::<Result<_, _>>()? })
     }
 }
 

@@ -58,6 +58,7 @@ pub(super) fn upstream_key(number: u8, pool: u8, change: impl FnOnce(&mut proto:
         priority: 0,
         limits: None,
         enabled: true,
+        quota_group: String::new(),
     };
     change(&mut key);
     wrap(Resource::UpstreamKey(key))
@@ -82,6 +83,7 @@ pub(super) fn service_resource(number: u8, change: impl FnOnce(&mut proto::Servi
         hidden_headers: vec![],
         ip_allow: vec![],
         ip_deny: vec![],
+        affinity: None,
     };
     change(&mut service);
     wrap(Resource::Service(service))

@@ -51,6 +51,7 @@ impl Caller {
             status: Some(200),
             outcome: AttemptOutcome::Ok,
             reason: "first".into(),
+            detail: "".into(),
         };
         Event {
             request_id,

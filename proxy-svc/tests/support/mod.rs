@@ -117,6 +117,7 @@ impl Setup {
                     priority: 0,
                     limits: None,
                     enabled: true,
+                    quota_group: String::new(),
                 }));
             }
             let target = Target { pool_id, model: None, weight: 1, priority: 0, default_max_tokens: None };

@@ -34,6 +34,8 @@ pub struct ImportUpstreamKeys {
     pub priority: u32,
     #[serde(default)]
     pub limits: Limits,
+    #[serde(default)]
+    pub quota_group: Option<String>,
     /// Say what would happen, and change nothing.
     #[serde(default)]
     pub dry_run: bool,
@@ -175,6 +177,7 @@ fn spec_of(import: &ImportUpstreamKeys, name: String) -> UpstreamKeySpec {
         weight: import.weight,
         priority: import.priority,
         limits: import.limits.clone(),
+        quota_group: import.quota_group.clone(),
         status: Status::Active,
     }
 }

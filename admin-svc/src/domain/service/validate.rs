@@ -1,6 +1,6 @@
 //! What makes a service valid. Whether its pools exist is for `app` to say.
 
-use super::{FallbackCondition, Route, ServiceSpec, Target};
+use super::{Affinity, FallbackCondition, Route, ServiceSpec, Target};
 use crate::domain::validation::{Invalid, Violations};
 
 const HIGHEST_WEIGHT: u32 = 10_000;
@@ -9,6 +9,11 @@ const MOST_ATTEMPTS: u32 = 10;
 const MOST_ROUTES: usize = 200;
 const MOST_TARGETS: usize = 100;
 const LONGEST_SLUG: usize = 63;
+
+const LONGEST_HEADER: usize = 100;
+
+/// A session's name is not a credential.
+const SECRET_HEADERS: [&str; 5] = ["authorization", "x-api-key", "x-goog-api-key", "cookie", "proxy-authorization"];
 
 /// Response headers that a service may switch off.
 const SWITCHABLE_HEADERS: [&str; 11] = [
@@ -44,6 +49,9 @@ impl ServiceSpec {
         violations.networks("security.ip_allow", &mut self.security.ip_allow);
         violations.networks("security.ip_deny", &mut self.security.ip_deny);
         check_headers(&mut violations, &mut self.hidden_headers);
+        if let Some(affinity) = &mut self.affinity {
+            check_affinity(&mut violations, affinity);
+        }
         violations.finish().map(|()| self)
     }
 }
@@ -99,6 +107,20 @@ fn check_headers(violations: &mut Violations, headers: &mut [String]) {
         let known = SWITCHABLE_HEADERS.contains(&header.as_str());
         violations.require(known, &format!("hidden_headers[{index}]"), "is not a header that can be switched off");
     }
+}
+
+fn check_affinity(violations: &mut Violations, affinity: &mut Affinity) {
+    let Affinity { by, header } = affinity;
+    violations.require(!by.is_empty(), "affinity.by", "must have at least one source");
+    for (index, source) in by.iter().enumerate() {
+        let repeated = by[..index].contains(source);
+        violations.require(!repeated, &format!("affinity.by[{index}]"), "must not be there twice");
+    }
+    header.make_ascii_lowercase();
+    let is_name = header.len() <= LONGEST_HEADER && header.parse::<http::HeaderName>().is_ok();
+    violations.require(is_name, "affinity.header", "must be the name of a header, of at most 100 characters");
+    let is_secret = SECRET_HEADERS.contains(&header.as_str());
+    violations.require(!is_secret, "affinity.header", "must not be a header that carries credentials");
 }
 
 #[cfg(test)]
@@ -172,6 +194,19 @@ mod tests {
         assert_eq!(with(0), ["routes[0].targets[1].default_max_tokens"]);
         assert!(with(1).is_empty());
         assert!(with(u32::MAX).is_empty());
+    }
+
+    #[test]
+    fn affinity_names_its_sources_once_and_no_credential() {
+        let with = |affinity: Value| refused(json!({"affinity": affinity}));
+        assert!(with(json!({"by": ["prompt_cache_key", "metadata.user_id", "header"]})).is_empty());
+        assert!(with(json!({"by": ["header"], "header": "X-Conversation"})).is_empty());
+        assert_eq!(with(json!({"by": []})), ["affinity.by"]);
+        assert_eq!(with(json!({"by": ["header", "header"]})), ["affinity.by[1]"]);
+        assert_eq!(with(json!({"by": ["header"], "header": "no header"})), ["affinity.header"]);
+        assert_eq!(with(json!({"by": ["header"], "header": "Authorization"})), ["affinity.header"]);
+        let normal = service(json!({"affinity": {"by": ["header"], "header": "X-Conversation"}})).validated().unwrap();
+        assert_eq!(normal.affinity.unwrap().header, "x-conversation");
     }
 
     #[test]

@@ -8,7 +8,9 @@ use crate::domain::{
     key_pool::{KeyPool, KeyPoolSpec},
     provider::{Provider, ProviderKind, ProviderSpec},
     published::{Resource, Settings},
-    service::{FallbackCondition, Retry, Route, Security, Service, ServiceSpec, Strategy, Target},
+    service::{
+        Affinity, AffinitySource, FallbackCondition, Retry, Route, Security, Service, ServiceSpec, Strategy, Target,
+    },
     timestamp::Timestamp,
     upstream_key::{UpstreamKey, UpstreamKeySpec},
 };
@@ -55,7 +57,7 @@ fn key_pool(pool: &KeyPool) -> proto::KeyPool {
 
 fn upstream_key(key: &UpstreamKey, secret: &str) -> proto::UpstreamKey {
     let UpstreamKey { id, spec, fingerprint: _, stamp: _, sealed_secret: _, secret_digest: _ } = key;
-    let UpstreamKeySpec { pool_id, name, weight, priority, limits, status } = spec;
+    let UpstreamKeySpec { pool_id, name, weight, priority, limits, quota_group, status } = spec;
     proto::UpstreamKey {
         id: id.to_string(),
         pool_id: pool_id.to_string(),
@@ -65,6 +67,7 @@ fn upstream_key(key: &UpstreamKey, secret: &str) -> proto::UpstreamKey {
         priority: *priority,
         limits: Some(self::limits(limits)),
         enabled: status.is_active(),
+        quota_group: quota_group.clone().unwrap_or_default(),
     }
 }
 
@@ -83,6 +86,7 @@ fn service(service: &Service) -> proto::Service {
         budget: _,
         security: Security { ip_allow, ip_deny, require_signature: _ },
         hidden_headers,
+        affinity,
     } = spec;
     let strategy = match strategy {
         Strategy::RoundRobin => proto::Strategy::RoundRobin,
@@ -102,7 +106,18 @@ fn service(service: &Service) -> proto::Service {
         hidden_headers: hidden_headers.clone(),
         ip_allow: ip_allow.clone(),
         ip_deny: ip_deny.clone(),
+        affinity: affinity.as_ref().map(self::affinity),
     }
+}
+
+fn affinity(affinity: &Affinity) -> proto::Affinity {
+    let Affinity { by, header } = affinity;
+    let by = by.iter().map(|source| match source {
+        AffinitySource::PromptCacheKey => proto::AffinitySource::PromptCacheKey.into(),
+        AffinitySource::MetadataUserId => proto::AffinitySource::MetadataUserId.into(),
+        AffinitySource::Header => proto::AffinitySource::Header.into(),
+    });
+    proto::Affinity { by: by.collect(), header: header.clone() }
 }
 
 fn route(route: &Route) -> proto::Route {

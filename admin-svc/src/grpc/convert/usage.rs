@@ -105,6 +105,7 @@ fn attempt(attempt: &proto::Attempt) -> Result<Attempt, Reason> {
         status,
         outcome,
         reason,
+        detail,
     } = attempt;
     Ok(Attempt {
         provider_id: id("attempts.provider_id", provider_id)?,
@@ -115,6 +116,7 @@ fn attempt(attempt: &proto::Attempt) -> Result<Attempt, Reason> {
         status: http_status("attempts.status", *status)?,
         outcome: attempt_outcome(*outcome)?,
         reason: text(reason, LONGEST_TEXT),
+        detail: text(detail, LONGEST_TEXT),
     })
 }
 

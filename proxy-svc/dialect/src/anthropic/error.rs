@@ -1,6 +1,6 @@
 //! Anthropic's error object, and what its errors mean for a key.
 
-use crate::classify::{Class, Fault, Headers, Quota, Signs, wait};
+use crate::classify::{Class, Dimension, Fault, Quota, Signs};
 use crate::error::{ErrorBody, ErrorKind, to_json};
 use crate::usage::ProviderError;
 
@@ -79,20 +79,29 @@ pub(super) fn classify(status: u16, body: Option<&[u8]>) -> Option<Class> {
     }
 }
 
-/// The reset of the dimension that has nothing left, as a date that counts from the answer's own.
-pub(super) fn wait_ms(headers: Headers<'_, '_>) -> Option<u64> {
-    let now = wait::http_date_ms(headers("date")?)?;
-    [
-        ("anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset"),
-        ("anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset"),
-        ("anthropic-ratelimit-input-tokens-remaining", "anthropic-ratelimit-input-tokens-reset"),
-        ("anthropic-ratelimit-output-tokens-remaining", "anthropic-ratelimit-output-tokens-reset"),
-    ]
-    .into_iter()
-    .filter(|(remaining, _)| headers(remaining).is_some_and(|left| left.trim() == "0"))
-    .filter_map(|(_, reset)| Some(wait::rfc3339_ms(headers(reset)?)?.saturating_sub(now)))
-    .max()
-}
+/// Resets are times of RFC 3339, which count from the answer's own date.
+pub(super) const DIMENSIONS: &[Dimension] = &[
+    Dimension {
+        limit: "anthropic-ratelimit-requests-limit",
+        remaining: "anthropic-ratelimit-requests-remaining",
+        reset: "anthropic-ratelimit-requests-reset",
+    },
+    Dimension {
+        limit: "anthropic-ratelimit-tokens-limit",
+        remaining: "anthropic-ratelimit-tokens-remaining",
+        reset: "anthropic-ratelimit-tokens-reset",
+    },
+    Dimension {
+        limit: "anthropic-ratelimit-input-tokens-limit",
+        remaining: "anthropic-ratelimit-input-tokens-remaining",
+        reset: "anthropic-ratelimit-input-tokens-reset",
+    },
+    Dimension {
+        limit: "anthropic-ratelimit-output-tokens-limit",
+        remaining: "anthropic-ratelimit-output-tokens-remaining",
+        reset: "anthropic-ratelimit-output-tokens-reset",
+    },
+];
 
 /// Said in words alone.
 pub(super) fn fault(error: &ProviderError) -> Fault {

@@ -12,6 +12,13 @@ pub fn header_ms(headers: Headers<'_, '_>) -> Option<u64> {
     scaled(value, 1000.0).or_else(|| Some(http_date_ms(value)?.saturating_sub(http_date_ms(headers("date")?)?)))
 }
 
+/// When a rate limit is full again, in whichever form: a duration with units, a time of RFC 3339 (counted from the
+/// answer's `date`), or seconds.
+pub(super) fn reset_ms(value: &str, date: Option<&str>) -> Option<u64> {
+    let moment = || Some(rfc3339_ms(value)?.saturating_sub(http_date_ms(date?)?));
+    duration_ms(value).or_else(moment).or_else(|| scaled(value, 1000.0))
+}
+
 /// A duration with units as Go and Google's protocols write it: `120ms`, `6m0s`, `1h2m3.5s`, `34.4s`.
 pub fn duration_ms(text: &str) -> Option<u64> {
     let mut rest = text.trim();

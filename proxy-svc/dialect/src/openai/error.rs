@@ -1,6 +1,6 @@
 //! OpenAI's error object, and what its errors mean for a key.
 
-use crate::classify::{Class, Fault, Headers, Quota, Signs, wait};
+use crate::classify::{Class, Dimension, Fault, Quota, Signs};
 use crate::error::{ErrorBody, ErrorKind, to_json};
 use crate::json::{Members, string};
 use crate::usage::ProviderError;
@@ -70,17 +70,19 @@ fn code(body: &[u8]) -> Option<Code> {
     })
 }
 
-/// The reset of the dimension that has nothing left, as a duration (`120ms`, `6m0s`).
-pub(super) fn wait_ms(headers: Headers<'_, '_>) -> Option<u64> {
-    [
-        ("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
-        ("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
-    ]
-    .into_iter()
-    .filter(|(remaining, _)| headers(remaining).is_some_and(|left| left.trim() == "0"))
-    .filter_map(|(_, reset)| wait::duration_ms(headers(reset)?))
-    .max()
-}
+/// Resets are durations (`120ms`, `6m0s`).
+pub(super) const DIMENSIONS: &[Dimension] = &[
+    Dimension {
+        limit: "x-ratelimit-limit-requests",
+        remaining: "x-ratelimit-remaining-requests",
+        reset: "x-ratelimit-reset-requests",
+    },
+    Dimension {
+        limit: "x-ratelimit-limit-tokens",
+        remaining: "x-ratelimit-remaining-tokens",
+        reset: "x-ratelimit-reset-tokens",
+    },
+];
 
 /// OpenAI has codes for it.
 pub(super) fn fault(error: &ProviderError) -> Fault {

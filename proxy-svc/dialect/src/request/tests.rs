@@ -27,6 +27,20 @@ fn what_the_gateway_must_know_is_read() {
 }
 
 #[test]
+fn what_names_a_session_is_found_at_the_top_only() {
+    let body = r#"{"messages":[{"metadata":{"user_id":"no"}}],"prompt_cache_key":"k\u0031","metadata":{"a":{"user_id":"no"},"user_id":"u"}}"#;
+    let scan = scanned(body);
+    assert_eq!(scan.prompt_cache_key(body.as_bytes()).as_deref(), Some("k1"));
+    assert_eq!(scan.metadata_user_id(body.as_bytes()).as_deref(), Some("u"));
+    for body in
+        ["{}", r#"{"metadata":null,"prompt_cache_key":7}"#, r#"{"metadata":{"user_id":null}}"#, r#"{"metadata":[]}"#]
+    {
+        let scan = scanned(body);
+        assert_eq!((scan.prompt_cache_key(body.as_bytes()), scan.metadata_user_id(body.as_bytes())), (None, None));
+    }
+}
+
+#[test]
 fn an_empty_object_says_nothing() {
     let scan = scanned("{}");
     assert_eq!(scan, RequestScan { insert_at: 1, is_empty: true, ..RequestScan::default() });

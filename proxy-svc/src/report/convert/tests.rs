@@ -58,7 +58,8 @@ impl From<Event> for proto::UsageEvent {
 
 impl From<Attempt> for proto::Attempt {
     fn from(attempt: Attempt) -> Self {
-        let Attempt { provider_id, upstream_key_id, model, started_at, duration, status, outcome, reason } = attempt;
+        let Attempt { provider_id, upstream_key_id, model, started_at, duration, status, outcome, reason, detail } =
+            attempt;
         Self {
             provider_id: provider_id.to_string(),
             upstream_key_id: upstream_key_id.to_string(),
@@ -68,6 +69,7 @@ impl From<Attempt> for proto::Attempt {
             status: status.map_or(0, u32::from),
             outcome: proto::AttemptOutcome::from(outcome).into(),
             reason: reason.into(),
+            detail: detail.into(),
         }
     }
 }

@@ -33,6 +33,7 @@ pub(in super::super) struct FinalAttempt<'a> {
     pub(in super::super) status: Option<u16>,
     pub(in super::super) outcome: AttemptOutcome,
     pub(in super::super) reason: &'a str,
+    pub(in super::super) detail: &'a str,
 }
 
 /// Read one by one, because that needs no memory.
@@ -106,7 +107,17 @@ pub(super) fn put_attempts(out: &mut Vec<u8>, attempts: &[Attempt], detail: Deta
     let bounds = detail.bounds();
     put_number(out, attempts.len() as u64);
     for attempt in attempts {
-        let Attempt { provider_id, upstream_key_id, model, started_at, duration, status, outcome, reason } = attempt;
+        let Attempt {
+            provider_id,
+            upstream_key_id,
+            model,
+            started_at,
+            duration,
+            status,
+            outcome,
+            reason,
+            detail: what_happened,
+        } = attempt;
         put_id(out, provider_id.as_uuid());
         put_id(out, upstream_key_id.as_uuid());
         put_text(out, model, bounds.model);
@@ -114,8 +125,17 @@ pub(super) fn put_attempts(out: &mut Vec<u8>, attempts: &[Attempt], detail: Deta
         put_duration(out, *duration);
         put_number(out, status.map_or(0, |status| u64::from(status) + 1));
         out.push(attempt_code(*outcome));
-        put_text(out, reason, bounds.reason);
+        put_words(out, reason, what_happened, bounds.reason);
     }
+}
+
+/// Reason and detail as one text, which is how a record has always had its place for them: a line each. Older records
+/// have one line.
+fn put_words(out: &mut Vec<u8>, reason: &str, detail: &str, bound: usize) {
+    if detail.is_empty() || bound == 0 {
+        return put_text(out, reason, bound);
+    }
+    put_text(out, &[reason, detail].join("\n"), bound);
 }
 
 pub(super) fn attempts(mut reader: Reader<'_>) -> Result<FinalAttempts<'_>, Malformed> {
@@ -127,7 +147,7 @@ pub(super) fn attempts(mut reader: Reader<'_>) -> Result<FinalAttempts<'_>, Malf
 }
 
 fn attempt<'a>(reader: &mut Reader<'a>) -> Result<FinalAttempt<'a>, Malformed> {
-    Ok(FinalAttempt {
+    let mut attempt = FinalAttempt {
         provider_id: ProviderId::from_uuid(reader.id()?),
         upstream_key_id: UpstreamKeyId::from_uuid(reader.id()?),
         model: reader.text()?,
@@ -139,7 +159,12 @@ fn attempt<'a>(reader: &mut Reader<'a>) -> Result<FinalAttempt<'a>, Malformed> {
         },
         outcome: attempt_outcome(reader.byte()?)?,
         reason: reader.text()?,
-    })
+        detail: "",
+    };
+    if let Some((reason, detail)) = attempt.reason.split_once('\n') {
+        (attempt.reason, attempt.detail) = (reason, detail);
+    }
+    Ok(attempt)
 }
 
 impl From<FinalTokens<'_>> for Tokens {
@@ -150,9 +175,9 @@ impl From<FinalTokens<'_>> for Tokens {
 
 impl From<FinalAttempt<'_>> for Attempt {
     fn from(attempt: FinalAttempt<'_>) -> Self {
-        let FinalAttempt { provider_id, upstream_key_id, model, started_at, duration, status, outcome, reason } =
+        let FinalAttempt { provider_id, upstream_key_id, model, started_at, duration, status, outcome, reason, detail } =
             attempt;
-        let (model, reason) = (model.into(), reason.to_owned().into());
-        Self { provider_id, upstream_key_id, model, started_at, duration, status, outcome, reason }
+        let (model, reason, detail) = (model.into(), reason.to_owned().into(), detail.to_owned().into());
+        Self { provider_id, upstream_key_id, model, started_at, duration, status, outcome, reason, detail }
     }
 }

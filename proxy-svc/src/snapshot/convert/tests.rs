@@ -24,6 +24,10 @@ fn service() -> proto::Service {
         hidden_headers: vec!["x-tollgate-cost".into()],
         ip_allow: vec!["10.0.0.0/8".into(), "::1".into()],
         ip_deny: vec![],
+        affinity: Some(proto::Affinity {
+            by: vec![proto::AffinitySource::PromptCacheKey.into(), proto::AffinitySource::Header.into()],
+            header: "x-session-id".into(),
+        }),
     }
 }
 
@@ -64,6 +68,7 @@ fn upstream_key(secret: &str) -> proto::UpstreamKey {
         priority: 0,
         limits: None,
         enabled: true,
+        quota_group: "account-1".into(),
     }
 }
 
@@ -75,6 +80,8 @@ fn service_keeps_every_field() {
     assert_eq!(converted.timeouts.connect_ms, Some(7));
     assert_eq!(converted.limits.rpm, Some(5));
     assert_eq!(converted.hidden_headers, ["x-tollgate-cost"]);
+    let sources = [AffinitySource::PromptCacheKey, AffinitySource::Header(HeaderName::from_static("x-session-id"))];
+    assert_eq!(converted.affinity.unwrap().by, sources);
     assert_eq!(converted.ip_allow, ["10.0.0.0/8".parse().unwrap(), "::1/128".parse::<IpNet>().unwrap()]);
     assert_eq!(routes[0].models[0].as_str(), "gpt-*");
     assert_eq!(routes[0].targets[0].model.as_deref(), Some("gpt-4o"));
@@ -112,9 +119,12 @@ fn every_condition_keeps_its_meaning() {
 #[test]
 fn wrong_fields_of_a_service_are_named_by_their_path() {
     type Change = fn(&mut proto::Service);
-    let changes: [(&str, Change); 11] = [
+    let changes: [(&str, Change); 14] = [
         ("id", |service| service.id = "7".into()),
         ("strategy", |service| service.strategy = 99),
+        ("affinity.by", |service| service.affinity = Some(proto::Affinity::default())),
+        ("affinity.by[1]", |service| service.affinity.as_mut().unwrap().by[1] = 99),
+        ("affinity.header", |service| service.affinity.as_mut().unwrap().header = "a b".into()),
         ("max_attempts", |service| service.max_attempts = Some(0)),
         ("timeouts.total_ms", |service| service.timeouts.as_mut().unwrap().total_ms = Some(0)),
         ("hidden_headers[0]", |service| service.hidden_headers[0] = "a b".into()),

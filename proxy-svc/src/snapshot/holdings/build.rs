@@ -14,6 +14,7 @@ use tollgate_shared::ids::{KeyPoolId, ServiceId};
 
 use super::{AccessKeyState, HeldAccessKey, HeldPool, HeldService, Holdings, Kind, Problem};
 use crate::{
+    health::Health,
     snapshot::{
         AccessKey, AccessKeyEntry, MacMap, Pool, Route, SecretGeneration, Service, Snapshot, Target, UpstreamKey,
         convert::{FieldError, RouteSpec, TargetSpec, UpstreamKeySpec},
@@ -26,7 +27,7 @@ type KeysByPool = HashMap<KeyPoolId, Vec<Arc<UpstreamKey>>>;
 
 impl Holdings {
     /// The snapshot, and what of the resources is not in force as it was sent.
-    pub(in crate::snapshot) fn build(&mut self) -> (Snapshot, Vec<Problem>) {
+    pub(in crate::snapshot) fn build(&mut self, health: &Health) -> (Snapshot, Vec<Problem>) {
         let mut problems: Vec<Problem> = self
             .refused
             .iter()
@@ -38,7 +39,7 @@ impl Holdings {
         }
         let keys = self.build_keys(&mut problems);
         self.build_pools(keys, &mut problems);
-        let services = self.build_services(&mut problems);
+        let services = self.build_services(health, &mut problems);
         let access_keys = self.build_access_keys(&services, &mut problems);
         let snapshot = Snapshot {
             epoch: self.epoch.clone(),
@@ -65,8 +66,9 @@ impl Holdings {
             let Some(provider) = self.providers.get(&pool.spec.provider_id) else { continue };
             match held.spec.credential(provider.provider.kind) {
                 Ok((credential_header, credential)) => {
-                    let UpstreamKeySpec { id, name, weight, priority, limits, .. } = held.spec.clone();
-                    let key = UpstreamKey { id, name, credential, credential_header, weight, priority, limits };
+                    let UpstreamKeySpec { id, name, weight, priority, limits, quota_group, .. } = held.spec.clone();
+                    let key =
+                        UpstreamKey { id, name, credential, credential_header, weight, priority, limits, quota_group };
                     let key = share(&mut held.built, key);
                     by_pool.entry(held.spec.pool_id).or_default().push(key);
                 }
@@ -92,10 +94,10 @@ impl Holdings {
         }
     }
 
-    fn build_services(&mut self, problems: &mut Vec<Problem>) -> HashMap<ServiceId, Arc<Service>> {
+    fn build_services(&mut self, health: &Health, problems: &mut Vec<Problem>) -> HashMap<ServiceId, Arc<Service>> {
         let mut services = HashMap::with_capacity(self.services.len());
         for (id, held) in &mut self.services {
-            let (routes, errors) = choose_routes(held, &self.pools);
+            let (routes, errors) = choose_routes(held, &self.pools, health);
             let service = share(&mut held.built, Service { routes, ..held.spec.service.clone() });
             services.insert(*id, service);
             problems.extend(errors.into_iter().map(|error| Problem { kind: Kind::Service, id: id.to_string(), error }));
@@ -141,11 +143,16 @@ impl Holdings {
 
 /// The service's own routes when they all lead somewhere; else the ones before, when those still do; else what is left
 /// of its own.
-fn choose_routes(held: &mut HeldService, pools: &BTreeMap<KeyPoolId, HeldPool>) -> (Vec<Route>, Vec<FieldError>) {
-    let (own, errors) = resolve_routes(&held.spec.routes, pools);
+fn choose_routes(
+    held: &mut HeldService,
+    pools: &BTreeMap<KeyPoolId, HeldPool>,
+    health: &Health,
+) -> (Vec<Route>, Vec<FieldError>) {
+    let previous = held.built.as_ref().map_or(&[][..], |service| &service.routes);
+    let (own, errors) = resolve_routes(&held.spec.routes, pools, health, previous);
     if !errors.is_empty()
         && let Some((last_good, _)) = &held.last_good
-        && let (routes, still_missing) = resolve_routes(last_good, pools)
+        && let (routes, still_missing) = resolve_routes(last_good, pools, health, previous)
         && still_missing.is_empty()
     {
         return (routes, errors);
@@ -154,7 +161,13 @@ fn choose_routes(held: &mut HeldService, pools: &BTreeMap<KeyPoolId, HeldPool>) 
     (own, errors)
 }
 
-fn resolve_routes(specs: &[RouteSpec], pools: &BTreeMap<KeyPoolId, HeldPool>) -> (Vec<Route>, Vec<FieldError>) {
+/// `previous`: the routes in force, whose turns go on where they are for the same models.
+fn resolve_routes(
+    specs: &[RouteSpec],
+    pools: &BTreeMap<KeyPoolId, HeldPool>,
+    health: &Health,
+    previous: &[Route],
+) -> (Vec<Route>, Vec<FieldError>) {
     let mut errors = Vec::new();
     let routes = specs.iter().enumerate().map(|(route_index, spec)| {
         let mut targets = Vec::with_capacity(spec.targets.len());
@@ -168,7 +181,8 @@ fn resolve_routes(specs: &[RouteSpec], pools: &BTreeMap<KeyPoolId, HeldPool>) ->
                 errors.push(FieldError::new(field, "no such key pool"));
             }
         }
-        Route::new(spec.models.clone(), targets).with_fallback(spec.fallback_on)
+        let previous = previous.iter().find(|route| route.models == spec.models);
+        Route::new(spec.models.clone(), targets, health, previous).with_fallback(spec.fallback_on)
     });
     let routes = routes.collect();
     (routes, errors)

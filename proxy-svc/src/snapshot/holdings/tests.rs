@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::health::Health;
 use crate::snapshot::{FallbackCondition, FallbackOn, ProviderKind, SecretGeneration, Snapshot, fixture::*};
 
 fn held(resources: &[proto::Resource]) -> Holdings {
@@ -14,7 +15,7 @@ fn encoded(resources: &[proto::Resource]) -> Vec<Bytes> {
 }
 
 fn built(holdings: &mut Holdings) -> (Snapshot, Vec<String>) {
-    let (snapshot, problems) = holdings.build();
+    let (snapshot, problems) = holdings.build(&Health::default());
     let problems = problems.iter().map(|problem| format!("{} {}", problem.kind, problem.error.field)).collect();
     (snapshot, problems)
 }
@@ -330,7 +331,7 @@ proptest! {
         holdings.replace_all("epoch".into(), 1, vec![]);
         for (revision, (upserts, deletes)) in changes.into_iter().enumerate() {
             holdings.change(revision as u64 + 2, upserts, deletes.clone());
-            let (snapshot, _) = holdings.build();
+            let (snapshot, _) = holdings.build(&Health::default());
             for deleted in deletes.iter().filter(|deleted| deleted.kind() == proto::ResourceKind::Service) {
                 prop_assert!(snapshot.services().all(|service| service.id.to_string() != deleted.id));
             }
@@ -343,13 +344,13 @@ proptest! {
             let stored: Vec<Bytes> = holdings.encoded().map(Bytes::copy_from_slice).collect();
             let mut restarted = Holdings::default();
             restarted.replace_all("epoch".into(), holdings.revision, stored);
-            let (again, _) = restarted.build();
+            let (again, _) = restarted.build(&Health::default());
             prop_assert_eq!(comparable(&snapshot), comparable(&again));
         }
         let mut resources = world();
         resources.push(access_key(3, 1, |_| ()));
         holdings.replace_all("other".into(), 1, encoded(&resources));
-        prop_assert_eq!(comparable(&holdings.build().0), comparable(&held_at("other", &resources).build().0));
+        prop_assert_eq!(comparable(&holdings.build(&Health::default()).0), comparable(&held_at("other", &resources).build(&Health::default()).0));
     }
 }
 

@@ -56,8 +56,10 @@ struct AttemptBody {
     /// The upstream's HTTP status; 0 when none came.
     status: u16,
     outcome: AttemptOutcome,
-    /// Why this candidate, and what went wrong.
+    /// Why this candidate: `first`, `affinity`, `next_key`, `next_target`, `half_open`, `least_bad` or `pinned`.
     reason: String,
+    /// What went wrong, in words; null when nothing did.
+    detail: Option<String>,
 }
 
 /// Tokens. `input_uncached + cache_read + cache_write_5m + cache_write_1h` is the prompt; `output` includes `reasoning`.
@@ -148,7 +150,8 @@ impl From<UsageEvent> for UsageEventBody {
 
 impl From<Attempt> for AttemptBody {
     fn from(attempt: Attempt) -> Self {
-        let Attempt { provider_id, upstream_key_id, model, started_at, duration_us, status, outcome, reason } = attempt;
+        let Attempt { provider_id, upstream_key_id, model, started_at, duration_us, status, outcome, reason, detail } =
+            attempt;
         Self {
             provider_id,
             upstream_key_id,
@@ -158,6 +161,7 @@ impl From<Attempt> for AttemptBody {
             status,
             outcome,
             reason,
+            detail: filled(detail),
         }
     }
 }

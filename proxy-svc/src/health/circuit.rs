@@ -1,0 +1,257 @@
+//! The breaker of one key × model: failures in a row take it out, a trial brings it back.
+//!
+//! One blip changes nothing. The third failure in a row ejects for 30 s, the next time for 60 s, at most for 300 s.
+//! Being out does not mean being forgotten: 5 s after the ejection, then after 10 s, then every 15 s, one request is
+//! let through as a trial. So a key is back within 15 s after its provider is, as long as there are requests, however
+//! long its ejection is. What the ejection's length decides is whose request may be the trial: before its end only one
+//! that can still go elsewhere, afterwards any.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::{
+    Moment,
+    gate::{Gate, KeyState, Standing},
+    reason::{Cause, Reason},
+};
+
+/// Failures in a row that eject.
+const THRESHOLD: u32 = 3;
+const EJECTION: Duration = Duration::from_secs(30);
+const LONGEST_EJECTION: Duration = Duration::from_mins(5);
+const FIRST_TRIAL: Duration = Duration::from_secs(5);
+const LONGEST_TRIAL: Duration = Duration::from_secs(15);
+/// A trial comes this much earlier at most, so that many proxies do not try in the same moment.
+const JITTER: f64 = 0.2;
+/// After so long without an ejection, the next one is a first one again.
+const FORGOTTEN_AFTER: Duration = Duration::from_mins(5);
+/// Until the provider is asked again whether it serves this model with this key.
+const REFUSED_FOR: Duration = Duration::from_mins(10);
+
+#[derive(Debug, Default)]
+pub(super) struct Circuit {
+    gate: Gate,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    failures: u32,
+    /// Ejections in a row.
+    times: u32,
+    /// When the present ejection is over; of the last one when there is none.
+    ends_at: Moment,
+    /// Trials of the present ejection.
+    trials: u32,
+    /// Outcomes of attempts that began before are about a state that is over.
+    changed_at: Moment,
+    reason: Reason,
+    /// What the next trial is of.
+    out: Option<KeyState>,
+    is_news: bool,
+}
+
+/// An attempt, as a state must know it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attempt {
+    pub(super) began: Moment,
+    /// It has the permit of this state.
+    pub(super) is_trial: bool,
+}
+
+/// What is told of a state.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Told {
+    pub(super) state: KeyState,
+    pub(super) until: Option<Moment>,
+    pub(super) since: Moment,
+    pub(super) reason: Reason,
+    /// It changed since it was last told.
+    pub(super) is_news: bool,
+}
+
+impl Circuit {
+    pub(super) fn standing(&self, now: Moment) -> Standing {
+        self.gate.standing(now)
+    }
+
+    pub(super) fn claim(&self, now: Moment) -> bool {
+        self.gate.claim(now).is_some()
+    }
+
+    /// Whether the ejection's time is over, so that any request may be its trial.
+    pub(super) fn is_overdue(&self, now: Moment) -> bool {
+        self.inner.lock().ends_at <= now
+    }
+
+    /// What ejected it, while it is out.
+    pub(super) fn reason(&self) -> Reason {
+        self.inner.lock().reason
+    }
+
+    /// `chance`: 0 to 1, for the jitter.
+    pub(super) fn failed(&self, attempt: Attempt, cause: Cause, now: Moment, chance: f64) {
+        let mut inner = self.inner.lock();
+        if inner.is_straggler(attempt) {
+            return;
+        }
+        match self.gate.get().0 {
+            KeyState::Healthy => {
+                inner.failures += 1;
+                if inner.failures >= THRESHOLD {
+                    let failures = inner.failures;
+                    inner.eject(Reason::Failing { failures, cause }, now);
+                    self.wait_for_trial(&mut inner, now, chance);
+                } else {
+                    self.gate.set(KeyState::Healthy, Moment(inner.failures.into()));
+                }
+            }
+            KeyState::HalfOpen if attempt.is_trial => {
+                if inner.ends_at <= now {
+                    inner.eject(Reason::TrialFailed { cause }, now);
+                }
+                self.wait_for_trial(&mut inner, now, chance);
+            }
+            // One that was sent there for want of a better one learns nothing new.
+            _ => {}
+        }
+    }
+
+    /// The model has said something: a trial that came so far has succeeded. One more failure ejects again, until an
+    /// answer has come to its end. Returns whether this brought it back.
+    pub(super) fn committed(&self, attempt: Attempt, now: Moment) -> bool {
+        if self.gate.get().0 == KeyState::Healthy {
+            return false;
+        }
+        let mut inner = self.inner.lock();
+        let counts = !inner.is_straggler(attempt);
+        if counts {
+            self.readmit(&mut inner, THRESHOLD - 1, now);
+        }
+        counts
+    }
+
+    /// An answer has come to its end.
+    pub(super) fn completed(&self, attempt: Attempt, now: Moment) {
+        if self.gate.is_clean() {
+            return;
+        }
+        let mut inner = self.inner.lock();
+        if inner.is_straggler(attempt) {
+            return;
+        }
+        match self.gate.get().0 {
+            KeyState::Healthy => {
+                inner.failures = 0;
+                self.gate.set(KeyState::Healthy, Moment(0));
+            }
+            _ => self.readmit(&mut inner, 0, now),
+        }
+    }
+
+    /// The provider does not serve this model with this key.
+    pub(super) fn refused(&self, attempt: Attempt, status: u16, now: Moment) {
+        let mut inner = self.inner.lock();
+        if inner.is_straggler(attempt) {
+            return;
+        }
+        inner.change(Reason::Refused { status: Some(status) }, now);
+        inner.out = Some(KeyState::Refused);
+        inner.ends_at = now.after(REFUSED_FOR);
+        self.gate.set(KeyState::Refused, inner.ends_at);
+    }
+
+    /// The trial ended without telling anything: the next request may be one.
+    pub(super) fn released(&self, now: Moment) {
+        let inner = self.inner.lock();
+        if self.gate.get().0 == KeyState::HalfOpen {
+            self.gate.set(inner.out.unwrap_or(KeyState::Ejected), now);
+        }
+    }
+
+    /// Somebody else saw it work: the next request is a trial.
+    pub(super) fn seen_working(&self, now: Moment) {
+        let mut inner = self.inner.lock();
+        let (state, until) = self.gate.get();
+        if matches!(state, KeyState::Ejected | KeyState::Refused) {
+            inner.ends_at = inner.ends_at.min(now);
+            self.gate.set(state, until.min(now));
+        }
+    }
+
+    /// Somebody else saw it fail.
+    pub(super) fn seen_failing(&self, reason: Reason, until: Moment, now: Moment) {
+        let mut inner = self.inner.lock();
+        if self.gate.get().0 == KeyState::Healthy {
+            inner.change(reason, now);
+            inner.out = Some(KeyState::Ejected);
+            inner.ends_at = until;
+            self.gate.set(KeyState::Ejected, until);
+        }
+    }
+
+    /// `None` when there is nothing to tell: it is healthy, and was before.
+    pub(super) fn tell(&self) -> Option<Told> {
+        let mut inner = self.inner.lock();
+        let (state, until) = self.gate.get();
+        let is_news = std::mem::take(&mut inner.is_news);
+        let until = match state {
+            KeyState::Healthy | KeyState::HalfOpen => None,
+            KeyState::Ejected => Some(inner.ends_at),
+            KeyState::Cooling | KeyState::Refused | KeyState::Spent => Some(until),
+        };
+        (state != KeyState::Healthy || is_news).then_some(Told {
+            state,
+            until,
+            since: inner.changed_at,
+            reason: inner.reason,
+            is_news,
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn state(&self) -> KeyState {
+        self.gate.get().0
+    }
+
+    fn readmit(&self, inner: &mut Inner, failures: u32, now: Moment) {
+        inner.change(Reason::None, now);
+        inner.failures = failures;
+        inner.out = None;
+        inner.ends_at = now;
+        self.gate.set(KeyState::Healthy, Moment(failures.into()));
+    }
+
+    fn wait_for_trial(&self, inner: &mut Inner, now: Moment, chance: f64) {
+        inner.out = Some(KeyState::Ejected);
+        let wait = FIRST_TRIAL.saturating_mul(inner.trials + 1).min(LONGEST_TRIAL);
+        inner.trials = inner.trials.saturating_add(1);
+        let wait = wait.mul_f64(1.0 - JITTER * chance.clamp(0.0, 1.0));
+        self.gate.set(KeyState::Ejected, now.after(wait));
+    }
+}
+
+impl Inner {
+    fn is_straggler(&self, attempt: Attempt) -> bool {
+        !attempt.is_trial && attempt.began < self.changed_at
+    }
+
+    fn change(&mut self, reason: Reason, now: Moment) {
+        self.failures = 0;
+        self.changed_at = now;
+        self.reason = reason;
+        self.is_news = true;
+    }
+
+    fn eject(&mut self, reason: Reason, now: Moment) {
+        let is_forgotten = now.since(self.ends_at) > FORGOTTEN_AFTER;
+        self.times = if is_forgotten { 1 } else { self.times.saturating_add(1) };
+        self.trials = 0;
+        self.change(reason, now);
+        self.ends_at = now.after(EJECTION.saturating_mul(self.times).min(LONGEST_EJECTION));
+    }
+}
+
+#[cfg(test)]
+mod tests;
