@@ -6,6 +6,7 @@ pub mod config;
 pub mod connection;
 mod forward;
 pub mod gateway;
+pub mod health_exchange;
 mod message_stream;
 mod meter;
 mod models;
