@@ -50,8 +50,9 @@ impl ControlPlane {
         Self::start_with(app, database).await
     }
 
-    pub(crate) async fn start_with(app: App, database: Database) -> Self {
-        Self::start_on(app, Arc::new(database)).await
+    /// Starts with a state that was opened otherwise, on its database.
+    pub(crate) async fn start_with(app: App, database: impl Into<Arc<Database>>) -> Self {
+        Self::start_on(app, database.into()).await
     }
 
     /// Another one on the same database, beside this one.

@@ -18,7 +18,7 @@ use crate::{
 pub(crate) const PATH: &str = "/api/v1/health/upstream-keys";
 
 on_both!(
-    std::convert::identity;
+    std::future::ready;
     states_are_shown_with_reason_and_countdown,
     what_one_proxy_was_told_is_told_to_the_others,
     replicas_show_and_tell_the_same,
