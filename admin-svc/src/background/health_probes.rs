@@ -19,7 +19,7 @@ use crate::{
 /// How often it is looked whether something is due; more often where the pace demands it.
 const LOOK: Duration = Duration::from_secs(2);
 /// Probes under way: a provider that does not answer must not keep the others' keys waiting.
-const AT_A_TIME: usize = 16;
+const AT_A_TIME: usize = 64;
 /// Keys looked at in one go. Most are in use and put off, so these are more than are probed.
 const LOOKED_AT: usize = 128;
 /// Longer than a probe takes.

@@ -101,7 +101,8 @@ pub async fn hasten(
     Ok(())
 }
 
-/// Proxies say that a provider refuses a key: its probe comes at that time.
+/// Proxies say that a provider refuses a key: its probe comes at that time, unless the trouble is known already. So
+/// proxies that hear of the refusal one after the other do not put the probe off for ever.
 pub async fn expect_acceptance(
     connection: &mut AnyConnection,
     id: UpstreamKeyId,
@@ -111,7 +112,9 @@ pub async fn expect_acceptance(
     sqlx::query(
         "INSERT INTO key_probes (upstream_key_id, tried_at, due_at, in_trouble) \
          SELECT id, $2, $3, 1 FROM upstream_keys WHERE id = $1 \
-         ON CONFLICT (upstream_key_id) DO UPDATE SET in_trouble = 1, due_at = excluded.due_at",
+         ON CONFLICT (upstream_key_id) DO UPDATE SET in_trouble = 1, due_at = CASE \
+         WHEN key_probes.in_trouble = 1 OR key_probes.outcome = 'refused' THEN key_probes.due_at \
+         ELSE excluded.due_at END",
     )
     .bind(id.to_string())
     .bind(now)

@@ -81,9 +81,9 @@ async fn states_are_shown_with_reason_and_countdown(database: Database) {
         keys.map(|item| item["upstream_key_id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(listed("").await, [key.clone(), other.clone()]);
-    assert_eq!(listed("?state=cooling").await, [key.clone()]);
+    assert_eq!(listed("?state=cooling").await, [key.as_str()]);
     assert_eq!(listed("?state=refused").await, Vec::<String>::new());
-    assert_eq!(listed(&format!("?pool_id={}", id(&pool))).await, [key.clone()]);
+    assert_eq!(listed(&format!("?pool_id={}", id(&pool))).await, [key.as_str()]);
     assert_eq!(listed(&format!("?provider_id={}", shown["provider_id"].as_str().unwrap())).await, [key]);
     let member = plane.user("member").await;
     member.get(PATH, StatusCode::OK).await;

@@ -117,7 +117,13 @@ async fn what_is_due_and_what_is_not(Opened { store, .. }: Opened) {
     let due = key_probes::due(&mut tx, 100, 9).await.unwrap();
     assert_eq!((due[0].due_at, due[0].in_trouble, due[0].changed), (Some(100), true, false));
     key_probes::expect_acceptance(&mut tx, id, 6, 900).await.unwrap();
+    assert_eq!(key_probes::due(&mut tx, 100, 9).await.unwrap()[0].due_at, Some(100), "it is in trouble already");
+    let ok = Found { at: 0, outcome: ProbeOutcome::Ok, detail: String::new(), latency_ms: 1 };
+    key_probes::settle(&mut tx, id, &ok, true, 300).await.unwrap();
+    key_probes::expect_acceptance(&mut tx, id, 6, 900).await.unwrap();
+    key_probes::expect_acceptance(&mut tx, id, 7, 901).await.unwrap();
     assert!(key_probes::due(&mut tx, 899, 9).await.unwrap().is_empty());
+    assert_eq!(key_probes::due(&mut tx, 900, 9).await.unwrap()[0].due_at, Some(900), "not put off again");
     // A key that was changed after it was refused is due at once; settled anew, it is not.
     let refused = Found { at: 0, outcome: ProbeOutcome::Refused, detail: String::new(), latency_ms: 1 };
     key_probes::settle(&mut tx, id, &refused, true, 900).await.unwrap();

@@ -126,7 +126,7 @@ impl Board {
 
     /// Hints that were made here and are not in the database yet.
     pub fn hints_to_write(&self) -> Vec<Hint> {
-        self.inner.lock().hints.to_write()
+        self.inner.lock().hints.take_unwritten()
     }
 
     /// The database did not take what was to be written.
@@ -186,14 +186,14 @@ impl Inner {
     }
 
     /// Takes one state in; the hint that others are to get, and whether the state is another one than before.
-    fn take(&mut self, proxy: ProxyId, report: KeyModelReport, now: UnixMicros) -> (Option<Hint>, bool) {
+    fn take(&mut self, proxy: ProxyId, report: &KeyModelReport, now: UnixMicros) -> (Option<Hint>, bool) {
         let place = (report.upstream_key_id, report.model.clone());
         if !self.entries.contains_key(&place) && self.entries.len() >= MOST_ENTRIES {
             return (None, false);
         }
-        let hint = self.hints.from_report(proxy, &report, now);
+        let hint = self.hints.proven_by(proxy, report, now);
         let state = report.state;
-        let before = self.entries.entry(place).or_default().take(proxy, Seen::new(&report, now), &report.outcomes, now);
+        let before = self.entries.entry(place).or_default().take(proxy, Seen::new(report, now), &report.outcomes, now);
         if before != Some(state) {
             let expected = match state {
                 KeyState::Refused => Some(Expected::Acceptance),
@@ -230,7 +230,7 @@ impl HealthRelay for Board {
         let now = self.clock.now();
         let (mut made, mut changed) = (Vec::new(), false);
         let mut inner = self.inner.lock();
-        for report in states {
+        for report in &states {
             let (hint, is_other) = inner.take(proxy, report, now);
             changed |= is_other;
             made.extend(hint);

@@ -70,7 +70,7 @@ impl Hints {
     }
 
     /// In the order of keys and models, so that two replicas never deadlock.
-    pub(super) fn to_write(&mut self) -> Vec<Hint> {
+    pub(super) fn take_unwritten(&mut self) -> Vec<Hint> {
         let mut hints: Vec<Hint> = self.unwritten.drain().map(|(_, hint)| Hint::clone(&hint)).collect();
         hints.sort_by(|one, other| place_of(one).cmp(&place_of(other)));
         hints
@@ -83,7 +83,7 @@ impl Hints {
     }
 
     /// The hint that a report makes, if it proves something that was not passed on yet.
-    pub(super) fn from_report(&self, proxy: ProxyId, report: &KeyModelReport, now: UnixMicros) -> Option<Hint> {
+    pub(super) fn proven_by(&self, proxy: ProxyId, report: &KeyModelReport, now: UnixMicros) -> Option<Hint> {
         let KeyModelReport { upstream_key_id, model, state, reason, until, outcomes, .. } = report;
         let known = self.newest.get(&(*upstream_key_id, model.clone())).filter(|hint| hint.expires_at > now);
         let (verdict, until, expires_at) = match state {
