@@ -6,6 +6,7 @@ pub mod auth;
 pub mod caller;
 mod creation;
 mod error;
+pub mod health;
 mod key_pools;
 mod open;
 mod precondition;
@@ -62,6 +63,7 @@ struct Inner {
     digest_key: ring::hmac::Key,
     address_policy: AddressPolicy,
     upstream: UpstreamClient,
+    health: Arc<health::Board>,
     setup_token: Secret,
     registration_open: bool,
     secure_cookies: bool,

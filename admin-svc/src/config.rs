@@ -16,8 +16,9 @@ use tollgate_shared::{
     telemetry::LogFormat,
 };
 
-use crate::crypto::envelope::MasterKey;
+use crate::{crypto::envelope::MasterKey, domain::key_probe::ProbePace};
 
+mod probes;
 #[cfg(test)]
 mod tests;
 
@@ -51,6 +52,7 @@ struct Fields {
     join_token: Option<String>,
     join_token_file: Option<PathBuf>,
     upstream_allow_cidrs: String,
+    probes: probes::Fields,
     log: String,
     log_format: Option<String>,
 }
@@ -75,6 +77,7 @@ impl Default for Fields {
             join_token: None,
             join_token_file: None,
             upstream_allow_cidrs: String::new(),
+            probes: probes::Fields::default(),
             log: "info".to_owned(),
             log_format: None,
         }
@@ -108,6 +111,8 @@ pub struct Configuration {
     join_token: Option<Secret>,
     /// Which upstream and webhook addresses are allowed.
     pub upstream_addresses: AddressPolicy,
+    /// How often upstream keys are probed; absent = never.
+    pub probes: Option<ProbePace>,
     /// Filter of log lines, e.g. `info` or `info,admin_svc=debug`.
     pub log: String,
     pub log_format: Option<LogFormat>,
@@ -200,6 +205,7 @@ impl Fields {
             )?,
             upstream_addresses: AddressPolicy::parse(&self.upstream_allow_cidrs)
                 .map_err(|error| ConfigurationError::field("upstream_allow_cidrs", error.to_string()))?,
+            probes: self.probes.check()?,
             log_format: log_format(self.log_format.as_deref())?,
             log: self.log,
             data_dir: self.data_dir,

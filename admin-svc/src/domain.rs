@@ -6,7 +6,9 @@
 pub mod access_key;
 pub mod audit_event;
 pub mod change;
+pub mod key_health;
 pub mod key_pool;
+pub mod key_probe;
 pub mod model_refresh;
 pub mod page;
 pub mod patch;

@@ -1,4 +1,5 @@
-//! The proxies' side of the control plane: configuration goes out, usage comes in.
+//! The proxies' side of the control plane: configuration goes out, usage comes in, and the health of upstream keys goes
+//! both ways.
 //!
 //! What stands behind is known as traits only; nothing in here touches the database. `convert` alone turns messages
 //! into the control plane's types and back.
@@ -6,8 +7,12 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use tokio::sync::broadcast;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tollgate_proto::{config_discovery_server::ConfigDiscoveryServer, usage_ingest_server::UsageIngestServer};
+use tollgate_proto::{
+    config_discovery_server::ConfigDiscoveryServer, health_exchange_server::HealthExchangeServer,
+    usage_ingest_server::UsageIngestServer,
+};
 use tollgate_shared::{
     clock::Clock,
     ids::{BootId, ProxyId},
@@ -17,6 +22,7 @@ use tonic::{service::interceptor::InterceptedService, transport::server::Router}
 
 use crate::{
     domain::{
+        key_health::{Hint, KeyModelReport},
         proxy::RefusedResource,
         usage::{QuarantinedEvent, UsageEvent},
     },
@@ -27,10 +33,12 @@ use crate::{
 mod authenticate;
 mod convert;
 mod frame;
+mod health;
 mod usage;
 mod watch;
 
 use authenticate::RequireJoinToken;
+use health::HealthService;
 use usage::IngestService;
 use watch::WatchService;
 
@@ -44,7 +52,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(5);
 const LONGEST_AGE: Duration = Duration::from_mins(30);
 /// The share of the age that is drawn at random, so that they do not all end at once.
 const AGE_JITTER: f64 = 0.2;
-/// One watch and one usage stream a proxy, with room for those that are being replaced.
+/// One watch, one usage and one health stream a proxy, with room for those that are being replaced.
 const STREAMS_PER_CONNECTION: u32 = 16;
 
 /// What a proxy said of itself.
@@ -92,11 +100,26 @@ pub trait UsageIntake: Send + Sync + 'static {
     async fn take(&self, batch: IncomingBatch) -> Result<Committed, Stopping>;
 }
 
+/// What a proxy is told when its health stream begins, and from then on.
+pub struct JoinedHealth {
+    pub live: Vec<Arc<Hint>>,
+    pub hints: broadcast::Receiver<Arc<Hint>>,
+}
+
+/// Puts together how upstream keys are, and passes on what is news. Never waits: it is called from the streams.
+pub trait HealthRelay: Send + Sync + 'static {
+    fn joined(&self, proxy: ProxyId, boot: BootId) -> JoinedHealth;
+    /// All hints that count now.
+    fn live(&self) -> Vec<Arc<Hint>>;
+    fn reported(&self, proxy: ProxyId, states: Vec<KeyModelReport>);
+}
+
 /// What the streams work with.
 pub struct Dependencies {
     pub published: Arc<Published>,
     pub proxies: Arc<dyn ProxyRegistry>,
     pub usage: Arc<dyn UsageIntake>,
+    pub health: Arc<dyn HealthRelay>,
     pub join_token: Secret,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
@@ -106,15 +129,17 @@ pub struct Dependencies {
     pub tasks: TaskTracker,
 }
 
-/// Both services on one router; the caller binds and serves it.
+/// All services on one router; the caller binds and serves it.
 pub fn router(mut server: tonic::transport::Server, dependencies: Dependencies) -> Router {
     let require = RequireJoinToken::new(&dependencies.join_token);
-    let Dependencies { published, proxies, usage, clock, stop, tasks, metrics, join_token: _ } = dependencies;
+    let Dependencies { published, proxies, usage, health, clock, stop, tasks, metrics, join_token: _ } = dependencies;
     let watch = WatchService::new(published, proxies, metrics, stop.clone(), tasks.clone());
+    let health = HealthService::new(health, clock.clone(), stop.clone(), tasks.clone());
     let ingest = IngestService::new(usage, clock, stop, tasks);
     let watch = ConfigDiscoveryServer::new(watch)
         .max_decoding_message_size(LARGEST_MESSAGE_IN_BYTES)
         .max_encoding_message_size(LARGEST_MESSAGE_OUT_BYTES);
+    let health = HealthExchangeServer::new(health).max_decoding_message_size(LARGEST_MESSAGE_IN_BYTES);
     let ingest = UsageIngestServer::new(ingest).max_decoding_message_size(LARGEST_MESSAGE_IN_BYTES);
     server = server
         .http2_keepalive_interval(Some(PING_INTERVAL))
@@ -123,6 +148,7 @@ pub fn router(mut server: tonic::transport::Server, dependencies: Dependencies) 
         .max_concurrent_streams(STREAMS_PER_CONNECTION);
     server
         .add_service(InterceptedService::new(watch, require.clone()))
+        .add_service(InterceptedService::new(health, require.clone()))
         .add_service(InterceptedService::new(ingest, require))
 }
 

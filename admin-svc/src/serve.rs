@@ -38,7 +38,10 @@ pub async fn serve(configuration: Configuration, sources: Sources, log_level: Lo
     let mut signals = Signals::install()?;
     let app = open(&configuration).await?;
     let bound = Bound::bind(&configuration.listeners).await?;
-    let running = Running::start(app, configuration.join_token()?.clone(), bound).await?;
+    let running = Running::start(app.clone(), configuration.join_token()?.clone(), bound).await?;
+    if let Some(pace) = configuration.probes {
+        running.spawn(|stop| background::health_probes::run(app, pace, stop));
+    }
     running.spawn(|stop| background::reload::run(sources, log_level, stop));
     signals.received().await;
     tracing::info!("stopping; a second signal stops at once");
@@ -137,12 +140,14 @@ impl Running {
         let (ingest, queue) = background::ingest::ingest(app.clone(), Arc::clone(&metrics));
         background.spawn(ingest.run(beside.clone()));
         background.spawn(background::provider_models::run(app.clone(), beside.clone()));
+        background.spawn(background::key_health::run(app.clone(), beside.clone()));
         background.spawn(background::proxies::run(app.clone(), Arc::clone(&proxies), beside.clone()));
 
         let dependencies = grpc::Dependencies {
             published,
             proxies,
             usage: Arc::new(queue),
+            health: Arc::clone(app.health_board()) as Arc<dyn grpc::HealthRelay>,
             join_token,
             clock: app.clock().clone(),
             metrics,

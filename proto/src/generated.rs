@@ -851,6 +851,490 @@ pub mod config_discovery_server {
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
+pub struct HealthReport {
+    #[prost(oneof = "health_report::Message", tags = "1, 2")]
+    pub message: ::core::option::Option<health_report::Message>,
+}
+/// Nested message and enum types in `HealthReport`.
+pub mod health_report {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Message {
+        #[prost(message, tag = "1")]
+        Hello(super::HealthHello),
+        #[prost(message, tag = "2")]
+        States(super::KeyStates),
+    }
+}
+/// The first message of a stream, and only the first.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HealthHello {
+    #[prost(string, tag = "1")]
+    pub proxy_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub boot_id: ::prost::alloc::string::String,
+}
+/// Sent every second or two: what changed, what is not healthy (each time, so that silence means that it is over), and
+/// what had outcomes.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct KeyStates {
+    /// At most 4,096; what does not fit comes with the next message.
+    #[prost(message, repeated, tag = "1")]
+    pub states: ::prost::alloc::vec::Vec<KeyModelState>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct KeyModelState {
+    #[prost(string, tag = "1")]
+    pub upstream_key_id: ::prost::alloc::string::String,
+    /// Absent: the key as a whole.
+    #[prost(string, optional, tag = "2")]
+    pub model: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(enumeration = "KeyState", tag = "3")]
+    pub state: i32,
+    /// In words without secrets; empty when healthy.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    /// When it may be tried again, if that is known.
+    #[prost(int64, optional, tag = "5")]
+    pub until_unix_us: ::core::option::Option<i64>,
+    /// Since the report before. What this proxy saw itself, not what a hint told it.
+    #[prost(message, optional, tag = "6")]
+    pub outcomes: ::core::option::Option<OutcomeCounts>,
+    /// Until the first token, as a moving average.
+    #[prost(uint64, optional, tag = "7")]
+    pub ttft_us: ::core::option::Option<u64>,
+    #[prost(uint32, tag = "8")]
+    pub in_flight: u32,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OutcomeCounts {
+    #[prost(uint64, tag = "1")]
+    pub ok: u64,
+    #[prost(uint64, tag = "2")]
+    pub rate_limited: u64,
+    #[prost(uint64, tag = "3")]
+    pub overloaded: u64,
+    #[prost(uint64, tag = "4")]
+    pub server_error: u64,
+    #[prost(uint64, tag = "5")]
+    pub refused: u64,
+    #[prost(uint64, tag = "6")]
+    pub timed_out: u64,
+    #[prost(uint64, tag = "7")]
+    pub connect_failed: u64,
+    #[prost(uint64, tag = "8")]
+    pub connection_lost: u64,
+    #[prost(uint64, tag = "9")]
+    pub spent: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HealthHint {
+    #[prost(string, tag = "1")]
+    pub upstream_key_id: ::prost::alloc::string::String,
+    /// Absent: all models of the key.
+    #[prost(string, optional, tag = "2")]
+    pub model: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(enumeration = "HealthVerdict", tag = "3")]
+    pub verdict: i32,
+    #[prost(int64, optional, tag = "4")]
+    pub until_unix_us: ::core::option::Option<i64>,
+    /// After that the hint counts for nothing, unless it came again.
+    #[prost(uint32, tag = "5")]
+    pub ttl_ms: u32,
+    #[prost(string, tag = "6")]
+    pub reason: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum KeyState {
+    Unspecified = 0,
+    Healthy = 1,
+    /// Rate limited or overloaded, until a time that the provider said or that was guessed.
+    Cooling = 2,
+    /// It failed too often.
+    Ejected = 3,
+    /// It failed too often, and one request at a time may show whether that is over.
+    HalfOpen = 4,
+    /// The provider does not take the credential.
+    Refused = 5,
+    /// Its quota is used up.
+    Spent = 6,
+}
+impl KeyState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "KEY_STATE_UNSPECIFIED",
+            Self::Healthy => "KEY_STATE_HEALTHY",
+            Self::Cooling => "KEY_STATE_COOLING",
+            Self::Ejected => "KEY_STATE_EJECTED",
+            Self::HalfOpen => "KEY_STATE_HALF_OPEN",
+            Self::Refused => "KEY_STATE_REFUSED",
+            Self::Spent => "KEY_STATE_SPENT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "KEY_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "KEY_STATE_HEALTHY" => Some(Self::Healthy),
+            "KEY_STATE_COOLING" => Some(Self::Cooling),
+            "KEY_STATE_EJECTED" => Some(Self::Ejected),
+            "KEY_STATE_HALF_OPEN" => Some(Self::HalfOpen),
+            "KEY_STATE_REFUSED" => Some(Self::Refused),
+            "KEY_STATE_SPENT" => Some(Self::Spent),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum HealthVerdict {
+    Unspecified = 0,
+    /// The provider answers and takes the key: what was ejected, unreachable or refused may be tried again. It says nothing
+    /// about rate limits: what is cooling or spent stays so.
+    Recovered = 1,
+    /// The provider does not take the credential.
+    Refused = 2,
+    /// The control plane did not get an answer from the provider. A proxy that does knows better.
+    Unreachable = 3,
+    /// Another proxy was told to wait until then: rate limited, or the quota is used up.
+    CoolingUntil = 4,
+}
+impl HealthVerdict {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "HEALTH_VERDICT_UNSPECIFIED",
+            Self::Recovered => "HEALTH_VERDICT_RECOVERED",
+            Self::Refused => "HEALTH_VERDICT_REFUSED",
+            Self::Unreachable => "HEALTH_VERDICT_UNREACHABLE",
+            Self::CoolingUntil => "HEALTH_VERDICT_COOLING_UNTIL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "HEALTH_VERDICT_UNSPECIFIED" => Some(Self::Unspecified),
+            "HEALTH_VERDICT_RECOVERED" => Some(Self::Recovered),
+            "HEALTH_VERDICT_REFUSED" => Some(Self::Refused),
+            "HEALTH_VERDICT_UNREACHABLE" => Some(Self::Unreachable),
+            "HEALTH_VERDICT_COOLING_UNTIL" => Some(Self::CoolingUntil),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod health_exchange_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    #[derive(Debug, Clone)]
+    pub struct HealthExchangeClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl HealthExchangeClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> HealthExchangeClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> HealthExchangeClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            HealthExchangeClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        pub async fn exchange(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::HealthReport>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::HealthHint>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/tollgate.v1.HealthExchange/Exchange",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("tollgate.v1.HealthExchange", "Exchange"));
+            self.inner.streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod health_exchange_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with HealthExchangeServer.
+    #[async_trait]
+    pub trait HealthExchange: std::marker::Send + std::marker::Sync + 'static {
+        /// Server streaming response type for the Exchange method.
+        type ExchangeStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::HealthHint, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        async fn exchange(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::HealthReport>>,
+        ) -> std::result::Result<tonic::Response<Self::ExchangeStream>, tonic::Status>;
+    }
+    #[derive(Debug)]
+    pub struct HealthExchangeServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> HealthExchangeServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for HealthExchangeServer<T>
+    where
+        T: HealthExchange,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/tollgate.v1.HealthExchange/Exchange" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExchangeSvc<T: HealthExchange>(pub Arc<T>);
+                    impl<
+                        T: HealthExchange,
+                    > tonic::server::StreamingService<super::HealthReport>
+                    for ExchangeSvc<T> {
+                        type Response = super::HealthHint;
+                        type ResponseStream = T::ExchangeStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::HealthReport>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as HealthExchange>::exchange(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExchangeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for HealthExchangeServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "tollgate.v1.HealthExchange";
+    impl<T> tonic::server::NamedService for HealthExchangeServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ReportRequest {
     #[prost(oneof = "report_request::Message", tags = "1, 2")]
     pub message: ::core::option::Option<report_request::Message>,

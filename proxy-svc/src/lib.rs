@@ -7,6 +7,7 @@ pub mod connection;
 mod forward;
 pub mod gateway;
 pub mod health;
+pub mod health_exchange;
 mod message_stream;
 mod meter;
 mod models;

@@ -34,6 +34,7 @@ use crate::{
     config::{Config, JournalLevel},
     connection::{ConnectionSettings, Connections, Listener},
     gateway::{Gateway, Settings},
+    health_exchange::{self, ExchangeOptions, KeyHealth, Unobserved},
     operate::reachable,
     ops::Ops,
     report::{DeliveryOptions, JournalError, JournalOptions, Level, Reporter},
@@ -133,6 +134,15 @@ impl Proxy {
         {
             let _runtime = control.enter();
             tasks.spawn(watcher.run(stop.clone()));
+            let exchange = ExchangeOptions {
+                endpoint: endpoint.clone(),
+                join_token: config.join_token.clone(),
+                proxy_id: identity.proxy_id,
+                boot_id: identity.boot_id,
+                every: ExchangeOptions::EVERY,
+            };
+            let key_health: Arc<dyn KeyHealth> = Arc::new(Unobserved);
+            tasks.spawn(health_exchange::run(key_health, exchange, stop.clone()));
             let delivery = DeliveryOptions {
                 endpoint,
                 join_token: config.join_token.clone(),

@@ -95,10 +95,15 @@ impl Rest {
 
     /// Every item of a collection, page by page.
     pub async fn all(&self, collection: &str) -> anyhow::Result<Vec<Value>> {
+        self.all_where(collection, "limit=100").await
+    }
+
+    /// The items that pass a filter, such as `state=refused`.
+    pub async fn all_where(&self, collection: &str, filter: &str) -> anyhow::Result<Vec<Value>> {
         let mut items = Vec::new();
         let mut after = String::new();
         loop {
-            let page = self.get(&format!("{collection}?limit=100{after}")).await?;
+            let page = self.get(&format!("{collection}?{filter}{after}")).await?;
             items.extend(page["items"].as_array().context("a page without `items`")?.iter().cloned());
             match page["next"].as_str() {
                 Some(next) => after = format!("&after={next}"),

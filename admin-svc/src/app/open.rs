@@ -6,7 +6,7 @@ use ring::hmac;
 use tollgate_shared::{access_key::Pepper, address::AddressPolicy, clock::Clock, secret::Secret};
 use zeroize::Zeroizing;
 
-use super::{App, Inner, throttle::Throttle};
+use super::{App, Inner, health::Board, throttle::Throttle};
 use crate::{
     crypto::{
         NoRandomness,
@@ -101,6 +101,7 @@ impl App {
         drop(reader);
         Ok(Self(Arc::new(Inner {
             store,
+            health: Arc::new(Board::new(options.clock.clone())),
             clock: options.clock,
             keyring,
             passwords: Passwords::new()?,

@@ -16,7 +16,7 @@ use crate::{
     app::{App, AppError, Authorised, caller::ReadProxies},
     domain::{
         page::{Page, PageRequest},
-        proxy::{Proxy, RefusedResource},
+        proxy::{Proxy, RefusedResource, SILENT_AFTER_US},
     },
     grpc::{ConnectedProxy, ConnectionId, ProxyRegistry},
     publish::Head,
@@ -134,6 +134,12 @@ impl App {
         let mut tx = self.store().begin_append().await?;
         proxies::upsert(&mut tx, rows).await?;
         tx.commit().await
+    }
+
+    /// How many proxies are connected, to any replica.
+    pub async fn live_proxies(&self) -> Result<u64, StoreError> {
+        let since = self.now().saturating_sub(SILENT_AFTER_US);
+        proxies::count_live(&mut *self.store().reader().await?, since).await
     }
 
     /// Proxies in the order of their ids, with the head that they are to reach.

@@ -2,6 +2,7 @@
 //!
 //! Structures are taken apart completely, so that a new field breaks the build here and not in production.
 
+mod health;
 mod resource;
 mod usage;
 
@@ -15,6 +16,7 @@ use crate::{
     publish::Changes,
 };
 
+pub(super) use health::{health_hello, health_hint, key_model_report};
 pub(super) use resource::resource;
 pub(super) use usage::usage_event;
 

@@ -5,6 +5,7 @@
 mod access_keys;
 mod audit_events;
 mod auth;
+mod health;
 mod key_pools;
 mod providers;
 mod proxies;
@@ -33,6 +34,7 @@ pub(super) fn routes() -> Router<App> {
         .nest("/audit-events", audit_events::routes())
         .nest("/usage", usage::routes())
         .nest("/proxies", proxies::routes())
+        .nest("/health/upstream-keys", health::routes())
 }
 
 /// Every resource's part of the API's document.
@@ -48,4 +50,5 @@ pub(super) fn document(base: openapi::OpenApi) -> openapi::OpenApi {
         .merge_from(audit_events::Api::openapi())
         .merge_from(usage::Api::openapi())
         .merge_from(proxies::Api::openapi())
+        .merge_from(health::Api::openapi())
 }

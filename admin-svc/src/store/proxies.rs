@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use sqlx::{AnyConnection, any::AnyRow};
-use tollgate_shared::ids::ProxyId;
+use tollgate_shared::{clock::UnixMicros, ids::ProxyId};
 
 use super::{Fields, StoreError, bulk::BulkInsert, fields::to_document};
 use crate::domain::proxy::Proxy;
@@ -65,6 +65,15 @@ pub async fn page(connection: &mut AnyConnection, after: &str, limit: i64) -> Re
         .fetch_all(connection)
         .await?;
     rows.iter().map(read).collect()
+}
+
+/// How many are connected to any replica, by signs of life since a time.
+pub async fn count_live(connection: &mut AnyConnection, since: UnixMicros) -> Result<u64, StoreError> {
+    let row = sqlx::query("SELECT COUNT(*) AS live FROM proxies WHERE connected = 1 AND last_seen_at > $1")
+        .bind(since)
+        .fetch_one(connection)
+        .await?;
+    Fields::new(TABLE, &row).number("live")
 }
 
 pub async fn by_id(connection: &mut AnyConnection, id: ProxyId) -> Result<Option<Proxy>, StoreError> {

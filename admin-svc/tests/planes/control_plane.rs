@@ -1,6 +1,6 @@
 //! A whole control plane on ports of its own, and an administrator who is signed in.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use admin_svc::{
     app::{App, AppOptions},
@@ -21,18 +21,22 @@ const PASSWORD: &str = "correct horse battery staple";
 pub(crate) struct ControlPlane {
     pub(crate) app: App,
     pub(crate) running: Running,
-    pub(crate) database: Database,
+    pub(crate) database: Arc<Database>,
     client: reqwest::Client,
     token: String,
 }
 
 pub(crate) async fn open(database: &Database) -> App {
+    open_at(database, Clock::system()).await
+}
+
+pub(crate) async fn open_at(database: &Database, clock: Clock) -> App {
     App::open(AppOptions {
         database_url: database.url(),
         master_key: MasterKey::from_bytes([7; 32]),
         setup_token: Secret::new(SETUP_TOKEN.to_owned()),
         address_policy: AddressPolicy::parse("127.0.0.0/8").unwrap(),
-        clock: Clock::system(),
+        clock,
         registration_open: false,
         secure_cookies: false,
     })
@@ -46,7 +50,17 @@ impl ControlPlane {
         Self::start_with(app, database).await
     }
 
-    pub(crate) async fn start_with(app: App, database: Database) -> Self {
+    /// Starts with a state that was opened otherwise, on its database.
+    pub(crate) async fn start_with(app: App, database: impl Into<Arc<Database>>) -> Self {
+        Self::start_on(app, database.into()).await
+    }
+
+    /// Another one on the same database, beside this one.
+    pub(crate) async fn replica(&self) -> Self {
+        Self::start_on(open(&self.database).await, Arc::clone(&self.database)).await
+    }
+
+    async fn start_on(app: App, database: Arc<Database>) -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let listeners = Listeners { http: any, grpc: any, grpc_tls: None, ops: any };
         let bound = Bound::bind(&listeners).await.unwrap();
@@ -64,7 +78,7 @@ impl ControlPlane {
     pub(crate) async fn restart(self) -> Self {
         let Self { running, database, .. } = self;
         running.stop().await;
-        Self::start(database).await
+        Self::start_on(open(&database).await, database).await
     }
 
     pub(crate) fn grpc_url(&self) -> String {

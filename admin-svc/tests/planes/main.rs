@@ -7,12 +7,15 @@ mod control_plane;
 #[path = "../support/database.rs"]
 mod database;
 mod events;
+mod health_stream;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod proxy;
 
 mod configuration;
+mod health;
 mod ingest;
+mod probes;
 mod proxies;
 mod rollups;
 mod usage_api;

@@ -8,6 +8,7 @@ mod database;
 mod postgres;
 
 mod constraints;
+mod key_health;
 mod providers;
 mod services;
 mod transactions;

@@ -26,7 +26,7 @@ pub struct KeyTest {
 }
 
 impl App {
-    /// Lists the provider's models with this key. Changes nothing.
+    /// Lists the provider's models with this key. What it finds is noted as a probe's, and proxies hear of it.
     pub async fn test_upstream_key(
         &self,
         _caller: &Authorised<ManageConfiguration>,
@@ -42,6 +42,7 @@ impl App {
         let outcome = self.0.upstream.models(&provider.spec, &key.unseal(self.keyring())?).await;
         let latency_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let error = outcome.as_ref().err();
+        self.note_key_test(&key, provider.spec.kind, outcome.as_ref().map(drop), started).await?;
         Ok(KeyTest {
             ok: outcome.is_ok(),
             status: error.and_then(UpstreamError::status),
