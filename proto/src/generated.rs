@@ -134,6 +134,10 @@ pub struct Heartbeat {
     pub epoch: ::prost::alloc::string::String,
     #[prost(uint64, tag = "2")]
     pub head_revision: u64,
+    /// Proxies that are connected to the control plane, this one among them: a limit that is not shared otherwise is
+    /// divided by it. 0 = not known.
+    #[prost(uint32, tag = "3")]
+    pub live_proxies: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResourceRef {
@@ -144,7 +148,7 @@ pub struct ResourceRef {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Resource {
-    #[prost(oneof = "resource::Resource", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "resource::Resource", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub resource: ::core::option::Option<resource::Resource>,
 }
 /// Nested message and enum types in `Resource`.
@@ -163,6 +167,8 @@ pub mod resource {
         Service(super::Service),
         #[prost(message, tag = "6")]
         AccessKey(super::AccessKey),
+        #[prost(message, tag = "7")]
+        User(super::User),
     }
 }
 /// What all proxies share; there is exactly one, its id is `settings`.
@@ -275,6 +281,9 @@ pub struct Service {
     pub ip_allow: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(string, repeated, tag = "12")]
     pub ip_deny: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// For the limits of the service, its access keys and their users.
+    #[prost(enumeration = "LimitsMode", tag = "16")]
+    pub limits_mode: i32,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Route {
@@ -340,6 +349,15 @@ pub struct AccessKey {
     #[prost(string, repeated, tag = "12")]
     pub ip_allow: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
+/// An owner of access keys, as far as proxies need to know. One without limits may be left out.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct User {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// All of the user's access keys together.
+    #[prost(message, optional, tag = "2")]
+    pub limits: ::core::option::Option<Limits>,
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum ResourceKind {
@@ -350,6 +368,7 @@ pub enum ResourceKind {
     UpstreamKey = 4,
     Service = 5,
     AccessKey = 6,
+    User = 7,
 }
 impl ResourceKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -365,6 +384,7 @@ impl ResourceKind {
             Self::UpstreamKey => "RESOURCE_KIND_UPSTREAM_KEY",
             Self::Service => "RESOURCE_KIND_SERVICE",
             Self::AccessKey => "RESOURCE_KIND_ACCESS_KEY",
+            Self::User => "RESOURCE_KIND_USER",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -377,6 +397,7 @@ impl ResourceKind {
             "RESOURCE_KIND_UPSTREAM_KEY" => Some(Self::UpstreamKey),
             "RESOURCE_KIND_SERVICE" => Some(Self::Service),
             "RESOURCE_KIND_ACCESS_KEY" => Some(Self::AccessKey),
+            "RESOURCE_KIND_USER" => Some(Self::User),
             _ => None,
         }
     }
@@ -412,6 +433,35 @@ impl ProviderKind {
             "PROVIDER_KIND_ANTHROPIC" => Some(Self::Anthropic),
             "PROVIDER_KIND_GEMINI" => Some(Self::Gemini),
             "PROVIDER_KIND_OPENAI_COMPATIBLE" => Some(Self::OpenaiCompatible),
+            _ => None,
+        }
+    }
+}
+/// What a service does about a request that its caller's limits do not let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum LimitsMode {
+    /// Refused.
+    Enforce = 0,
+    /// Served, counted and reported.
+    Shadow = 1,
+}
+impl LimitsMode {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Enforce => "LIMITS_MODE_ENFORCE",
+            Self::Shadow => "LIMITS_MODE_SHADOW",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "LIMITS_MODE_ENFORCE" => Some(Self::Enforce),
+            "LIMITS_MODE_SHADOW" => Some(Self::Shadow),
             _ => None,
         }
     }

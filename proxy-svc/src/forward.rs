@@ -13,7 +13,10 @@ mod resolve;
 mod stream;
 mod upstream;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use pingora::protocols::http::ServerSession;
 use tokio_util::task::TaskTracker;
@@ -26,7 +29,9 @@ use self::{
     upstream::Upstreams,
 };
 use crate::{
+    admit,
     gateway::{Recording, Settings, Stop},
+    limits::Limiter,
     report::Outcome,
     respond,
     route::{Plan, Successor},
@@ -37,6 +42,7 @@ use crate::{
 pub(crate) struct Forwarder {
     upstreams: Upstreams,
     resolver: Resolver,
+    limiter: Arc<Limiter>,
     defaults: Limits,
     clock: Clock,
 }
@@ -52,10 +58,16 @@ struct Limits {
 }
 
 impl Forwarder {
-    pub(crate) fn new(settings: &Settings, addresses: AddressPolicy, tasks: TaskTracker) -> Self {
+    pub(crate) fn new(
+        settings: &Settings,
+        limiter: Arc<Limiter>,
+        addresses: AddressPolicy,
+        tasks: TaskTracker,
+    ) -> Self {
         Self {
             upstreams: Upstreams::new(),
             resolver: Resolver::new(addresses, tasks),
+            limiter,
             defaults: Limits {
                 connect: settings.connect,
                 first_byte: settings.first_byte,
@@ -94,7 +106,7 @@ pub(crate) async fn forward<'t>(
     mut plan: Plan,
     recording: &mut Recording<'_>,
 ) -> Result<(), Stop> {
-    let service = std::sync::Arc::clone(plan.service());
+    let service = Arc::clone(plan.service());
     let fallback_on = plan.route().fallback_on;
     let for_service = forwarder.defaults.narrowed(&service.timeouts);
     let deadline = recording.begun() + for_service.total;
@@ -118,6 +130,12 @@ pub(crate) async fn forward<'t>(
                 continue;
             }
         };
+        let (key, inquiry) = (candidate.key, translator.inquiry());
+        if let Err(used_up) = admit::rate::at_upstream_key(&forwarder.limiter, key, inquiry, recording.ledger()).await {
+            recording.limited(used_up.scope, used_up.dimension);
+            successor = failures.pass_over(used_up.wait, successor, fallback_on);
+            continue;
+        }
         let context = attempt::Context { forwarder, translator, candidate, limits, deadline, fallback_on };
         match attempt::send(&context, outgoing, session, recording).await {
             Sent::Answer(answer) => return stream::pass_on(&context, session, &service, answer, recording).await,

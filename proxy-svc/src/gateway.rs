@@ -27,6 +27,7 @@ use crate::{
     admit::{self, InFlight},
     authenticate,
     forward::{self, Forwarder},
+    limits::Limiter,
     models,
     report::{Outcome, Reporter},
     respond::{self, Refusal},
@@ -56,6 +57,7 @@ pub struct Gateway {
     reporter: Reporter,
     metrics: Arc<Metrics>,
     forwarder: Forwarder,
+    limiter: Arc<Limiter>,
     in_flight: InFlight,
     draining: AtomicBool,
     clock: Clock,
@@ -69,14 +71,17 @@ impl Gateway {
         reporter: Reporter,
         metrics: Arc<Metrics>,
         settings: Settings,
+        limiter: Limiter,
         upstream_addresses: AddressPolicy,
         tasks: TaskTracker,
     ) -> Self {
+        let limiter = Arc::new(limiter);
         Self {
             snapshots,
             reporter,
             metrics,
-            forwarder: Forwarder::new(&settings, upstream_addresses, tasks),
+            forwarder: Forwarder::new(&settings, Arc::clone(&limiter), upstream_addresses, tasks),
+            limiter,
             in_flight: InFlight::new(settings.max_in_flight),
             draining: AtomicBool::new(false),
             clock: Clock::system(),
@@ -118,7 +123,10 @@ impl Gateway {
         match result {
             Ok(()) => Ok(()),
             Err(Stop::Refused(refusal)) => {
-                let written = respond::refuse(session, protocol, &refusal, recording.request_id()).await;
+                let written = {
+                    let (id, ledger) = (recording.request_id(), Some(recording.ledger_ref()));
+                    respond::refuse(session, protocol, &refusal, id, ledger).await
+                };
                 recording.refused(&refusal, written.as_ref().ok().copied());
                 written.map(|_| ())
             }
@@ -150,6 +158,8 @@ impl Gateway {
         };
         recording.caller(&principal, endpoint.protocol, &path);
         admit::by_address(&principal, client)?;
+        // Held to the end of the answer.
+        let mut permit = admit::enter(&self.limiter, &principal, recording).await?;
         let mut tags = Tags::new(&self.snapshots, principal.key.service.id);
         let head = Head::new(header, &path, endpoint, &mut tags)?;
 
@@ -163,6 +173,7 @@ impl Gateway {
             return respond::answer(session, answer?.into(), recording).await.map_err(Stop::ClientLeft);
         }
         let plan = route::plan(&principal, &inquiry)?;
+        admit::reserve_tokens(&self.limiter, &mut permit, &principal, &inquiry, recording).await?;
         recording.intend().map_err(|_| Refusal::journal_full())?;
         let translator = Translator::new(&inquiry, &self.snapshots, principal.key.service.id);
         forward::forward(&self.forwarder, session, &translator, plan, recording).await

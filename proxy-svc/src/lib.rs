@@ -6,6 +6,7 @@ pub mod config;
 pub mod connection;
 mod forward;
 pub mod gateway;
+pub mod limits;
 mod message_stream;
 mod meter;
 mod models;

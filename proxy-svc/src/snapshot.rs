@@ -25,6 +25,7 @@ use tollgate_shared::{
 };
 
 use crate::{
+    limits::{Counted, Registry},
     route::{Rosters, pattern::Pattern},
     stored::TagKey,
     translate::SealingKey,
@@ -130,6 +131,9 @@ pub struct AccessKey {
     pub previous_until: UnixMicros,
     pub enabled: bool,
     pub limits: Limits,
+    pub counted: Counted,
+    /// The owner, where it has limits; `user_id` names it in any case.
+    pub user: Option<Arc<User>>,
     /// Empty = every model of the service.
     pub models: Arc<[Pattern]>,
     /// Empty = everyone.
@@ -141,6 +145,23 @@ impl AccessKey {
     pub fn permits_model(&self, name: &str) -> bool {
         self.models.is_empty() || self.models.iter().any(|pattern| pattern.matches(name))
     }
+}
+
+/// An owner of access keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    pub id: UserId,
+    /// All of the user's access keys together.
+    pub limits: Limits,
+    pub counted: Counted,
+}
+
+/// What becomes of a request that its caller's limits do not let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LimitsMode {
+    Enforce,
+    /// It is served and reported.
+    Shadow,
 }
 
 /// How a service chooses among the keys that may serve a request.
@@ -165,6 +186,8 @@ pub struct Service {
     pub max_attempts: u32,
     pub timeouts: Timeouts,
     pub limits: Limits,
+    pub counted: Counted,
+    pub limits_mode: LimitsMode,
     /// Response headers that are switched off, lower case.
     pub hidden_headers: Vec<HeaderName>,
     /// Empty = everyone.
@@ -233,6 +256,7 @@ pub struct UpstreamKey {
     /// Lower is tried first.
     pub priority: u32,
     pub limits: Limits,
+    pub counted: Counted,
 }
 
 /// Whose protocol an upstream speaks.
@@ -293,6 +317,8 @@ pub struct Snapshots {
     current: ArcSwap<Snapshot>,
     /// How many were put in force; 0 = none yet.
     applied: Sender<u64>,
+    /// The counters that outlive each snapshot.
+    registry: Arc<Registry>,
 }
 
 impl Default for Snapshots {
@@ -304,7 +330,7 @@ impl Default for Snapshots {
 impl Snapshots {
     /// With an empty snapshot, which knows no access key and is not ready.
     pub fn new() -> Self {
-        Self { current: ArcSwap::default(), applied: Sender::new(0) }
+        Self { current: ArcSwap::default(), applied: Sender::new(0), registry: Arc::default() }
     }
 
     /// The snapshot in force, for the length of a request. Wait-free; keep the guard on the stack, and use
@@ -315,6 +341,11 @@ impl Snapshots {
 
     pub fn load_full(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// The counters of what is limited, and by how many proxies limits are divided.
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
     }
 
     /// Whether there is a snapshot.

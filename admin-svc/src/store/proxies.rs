@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
-use sqlx::{AnyConnection, any::AnyRow};
-use tollgate_shared::ids::ProxyId;
+use sqlx::{AnyConnection, Row, any::AnyRow};
+use tollgate_shared::{clock::UnixMicros, ids::ProxyId};
 
 use super::{Fields, StoreError, bulk::BulkInsert, fields::to_document};
 use crate::domain::proxy::Proxy;
@@ -71,6 +71,15 @@ pub async fn by_id(connection: &mut AnyConnection, id: ProxyId) -> Result<Option
     let row =
         sqlx::query("SELECT * FROM proxies WHERE id = $1").bind(id.to_string()).fetch_optional(connection).await?;
     row.as_ref().map(read).transpose()
+}
+
+/// Connected, and seen since a moment.
+pub async fn count_live(connection: &mut AnyConnection, seen_since: UnixMicros) -> Result<u32, StoreError> {
+    let row = sqlx::query("SELECT COUNT(*) FROM proxies WHERE connected = 1 AND last_seen_at >= $1")
+        .bind(seen_since)
+        .fetch_one(connection)
+        .await?;
+    Ok(u32::try_from(row.try_get::<i64, _>(0)?).unwrap_or(u32::MAX))
 }
 
 fn read(row: &AnyRow) -> Result<Proxy, StoreError> {

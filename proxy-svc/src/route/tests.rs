@@ -6,7 +6,10 @@ use tollgate_shared::{
 };
 
 use super::{pattern::Pattern, *};
-use crate::snapshot::{BaseUrl, Provider, ProviderKind, Strategy};
+use crate::{
+    limits::Counted,
+    snapshot::{BaseUrl, LimitsMode, Provider, ProviderKind, Strategy},
+};
 
 fn provider(kind: ProviderKind) -> Arc<Provider> {
     Arc::new(Provider {
@@ -37,6 +40,7 @@ fn pool(provider: &Arc<Provider>, weights: &[u32]) -> Arc<Pool> {
             weight: *weight,
             priority: 0,
             limits: Limits::default(),
+            counted: Counted::default(),
         })
     };
     Arc::new(Pool {
@@ -68,6 +72,8 @@ fn pinned(routes: &[Route], key: UpstreamKeyId, model: Option<&str>) -> Result<P
         max_attempts: 3,
         timeouts: Timeouts::default(),
         limits: Limits::default(),
+        counted: Counted::default(),
+        limits_mode: LimitsMode::Enforce,
         hidden_headers: Vec::new(),
         ip_allow: Vec::new(),
         ip_deny: Vec::new(),

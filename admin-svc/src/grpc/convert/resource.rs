@@ -7,8 +7,8 @@ use crate::domain::{
     access_key::{AccessKey, AccessKeySpec, AccessKeyStatus},
     key_pool::{KeyPool, KeyPoolSpec},
     provider::{Provider, ProviderKind, ProviderSpec},
-    published::{Resource, Settings},
-    service::{FallbackCondition, Retry, Route, Security, Service, ServiceSpec, Strategy, Target},
+    published::{Owner, Resource, Settings},
+    service::{FallbackCondition, LimitsMode, Retry, Route, Security, Service, ServiceSpec, Strategy, Target},
     timestamp::Timestamp,
     upstream_key::{UpstreamKey, UpstreamKeySpec},
 };
@@ -23,6 +23,7 @@ pub(in crate::grpc) fn resource(resource: &Resource) -> proto::Resource {
         Resource::KeyPool(it) => Message::KeyPool(key_pool(it)),
         Resource::UpstreamKey { key, secret } => Message::UpstreamKey(upstream_key(key, secret.expose())),
         Resource::Service(it) => Message::Service(service(it)),
+        Resource::User(it) => Message::User(user(it)),
         Resource::AccessKey(it) => Message::AccessKey(access_key(it)),
     };
     proto::Resource { resource: Some(message) }
@@ -79,6 +80,7 @@ fn service(service: &Service) -> proto::Service {
         retry: Retry { max_attempts },
         timeouts,
         limits,
+        limits_mode,
         // Schema 1 of the protocol carries neither budgets nor signatures.
         budget: _,
         security: Security { ip_allow, ip_deny, require_signature: _ },
@@ -102,7 +104,16 @@ fn service(service: &Service) -> proto::Service {
         hidden_headers: hidden_headers.clone(),
         ip_allow: ip_allow.clone(),
         ip_deny: ip_deny.clone(),
+        limits_mode: match limits_mode {
+            LimitsMode::Enforce => proto::LimitsMode::Enforce.into(),
+            LimitsMode::Shadow => proto::LimitsMode::Shadow.into(),
+        },
     }
+}
+
+fn user(owner: &Owner) -> proto::User {
+    let Owner { id, limits } = owner;
+    proto::User { id: id.to_string(), limits: Some(self::limits(limits)) }
 }
 
 fn route(route: &Route) -> proto::Route {

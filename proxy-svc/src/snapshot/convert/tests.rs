@@ -24,6 +24,7 @@ fn service() -> proto::Service {
         hidden_headers: vec!["x-tollgate-cost".into()],
         ip_allow: vec!["10.0.0.0/8".into(), "::1".into()],
         ip_deny: vec![],
+        limits_mode: proto::LimitsMode::Shadow.into(),
     }
 }
 
