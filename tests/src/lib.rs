@@ -11,6 +11,7 @@ pub mod h2_client;
 pub mod ports;
 pub mod process;
 pub mod raw;
+pub mod redis;
 pub mod requests;
 pub mod rest;
 pub mod seed;
@@ -19,6 +20,7 @@ pub mod tap;
 pub mod trio;
 pub mod usage;
 
+pub use redis::Redis;
 pub use requests::{Answer, Call, Dialect};
 pub use rest::Rest;
 pub use seed::{Application, Seed};

@@ -20,6 +20,8 @@ pub struct Counters {
     pub(super) requests: Views<Bucket>,
     pub(super) tokens: Views<Bucket>,
     pub(super) day: Views<Day>,
+    /// When `tokens.seen` was learnt.
+    pub(super) tokens_seen_at: AtomicU64,
     in_work: AtomicU64,
 }
 

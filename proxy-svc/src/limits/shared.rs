@@ -180,3 +180,6 @@ impl Asked {
 fn is_lost(error: &RedisError) -> bool {
     error.is_io_error() || error.is_connection_dropped() || error.is_timeout()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,9 @@
 //! Taking from all counters of a request together, or from none; giving back, and settling.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use super::{
     Counters, Dimension, Exhausted, Limiter, Patience, Scope, Standing, bucket,
@@ -9,6 +12,9 @@ use super::{
     moment::{Moment, nanos},
     shared::{Amount, Asked, Settlement, Shared},
 };
+
+/// Refusals within this need no further answer of Redis.
+const TOKENS_KNOWN_FOR: Duration = Duration::from_millis(100);
 
 /// What is asked of one counter.
 #[derive(Clone, Debug)]
@@ -61,7 +67,7 @@ impl Limiter {
             want.learn(now, asked.day, *used);
         }
         if let Some(want) = asked.refused.and_then(|index| wants.get(index)) {
-            let wait = want.fits_seen(now).err().unwrap_or(Duration::from_millis(1));
+            let wait = want.wait_by_seen(now).unwrap_or(Duration::from_millis(1));
             return Err(want.exhausted(wait));
         }
         for want in &wants {
@@ -97,13 +103,25 @@ impl Want {
         bucket::cost(self.amount, self.limit, divisor)
     }
 
-    /// Whether the whole limit has room for it, as far as is known here: saves asking.
+    /// Whether the whole limit has room for it, as far as is known here: saves asking. What is known of tokens soon is no
+    /// news, because other proxies settle theirs.
     fn fits_seen(&self, now: Moment) -> Result<(), Duration> {
         if self.is_daily() {
             let full = self.counters.day.seen.count(now.day()) >= self.limit;
             return if full { Err(now.until_next_day()) } else { Ok(()) };
         }
-        bucket::wait(self.bucket().seen.used(now.nanos), self.cost(1)).map_or(Ok(()), Err)
+        let seen_at = self.counters.tokens_seen_at.load(Relaxed);
+        if self.dimension == Dimension::Tokens && now.nanos.saturating_sub(seen_at) > nanos(TOKENS_KNOWN_FOR) {
+            return Ok(());
+        }
+        self.wait_by_seen(now).map_or(Ok(()), Err)
+    }
+
+    fn wait_by_seen(&self, now: Moment) -> Option<Duration> {
+        if self.is_daily() {
+            return Some(now.until_next_day());
+        }
+        bucket::wait(self.bucket().seen.used(now.nanos), self.cost(1))
     }
 
     fn take_own(&self, now: Moment, divisor: u64) -> Result<(), Duration> {
@@ -137,6 +155,9 @@ impl Want {
             self.counters.day.seen.learn(day, used);
         } else {
             self.bucket().seen.learn(now.nanos, nanos(Duration::from_micros(used)));
+            if self.dimension == Dimension::Tokens {
+                self.counters.tokens_seen_at.store(now.nanos, Relaxed);
+            }
         }
     }
 

@@ -8,6 +8,8 @@ use crate::limits::{Dimension, Scope};
 pub struct LimitMetrics {
     refused: [[Counter; Dimension::ALL.len()]; Scope::ALL.len()],
     would_have_refused: [[Counter; Dimension::ALL.len()]; Scope::ALL.len()],
+    /// By which limits are divided that are not shared; 0 until the control plane has told it.
+    pub live_proxies: Gauge,
     /// 1 while Redis counts.
     pub redis_in_force: Gauge,
     pub redis_timeouts: Counter,

@@ -145,6 +145,7 @@ fn limits(page: &mut Page, metrics: &Metrics) {
         let labels = format!("{{scope=\"{scope}\",dimension=\"{dimension}\",mode=\"{mode}\"}}");
         page.line("limit_refusals_total", &labels, count);
     }
+    page.single("live_proxies", "gauge", "Proxies that divide limits, as last told.", of.live_proxies.get());
     page.single("redis_in_force", "gauge", "1 while Redis counts the limits.", of.redis_in_force.get());
     let timeouts = of.redis_timeouts.get();
     page.single("redis_timeouts_total", "counter", "Questions that Redis did not answer in time.", timeouts);

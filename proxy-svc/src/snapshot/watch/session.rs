@@ -162,7 +162,9 @@ impl Session {
     /// Whether it shows that the two fit together.
     async fn heartbeat(&mut self, heartbeat: &proto::Heartbeat, watcher: &mut Watcher) -> Result<bool, End> {
         let proto::Heartbeat { epoch, head_revision, live_proxies } = heartbeat;
-        watcher.snapshots.registry().set_live_proxies(*live_proxies);
+        let registry = watcher.snapshots.registry();
+        registry.set_live_proxies(*live_proxies);
+        watcher.metrics.limits.live_proxies.set_unsigned(registry.live_proxies().into());
         if watcher.applier.has_retired() {
             watcher.apply(Applier::drop_retired).await?;
         }
