@@ -72,6 +72,8 @@ pub trait ProxyRegistry: Send + Sync + 'static {
     fn connected(&self, proxy: ConnectedProxy) -> ConnectionId;
     fn applied(&self, connection: ConnectionId, epoch: &str, revision: u64, refused: Vec<RefusedResource>);
     fn disconnected(&self, connection: ConnectionId);
+    /// How many proxies are connected to the control plane, whichever replica; 0 while that is not known.
+    fn live(&self) -> u32;
 }
 
 /// Names one watch stream; a proxy that reconnects gets a new one, perhaps before its old stream is noticed dead.

@@ -64,6 +64,8 @@ pub struct Limits {
     pub max_connections: usize,
     /// Requests in work at the same time; more are refused with 503.
     pub max_in_flight: usize,
+    /// What this proxy lets through, whoever asks.
+    pub own: tollgate_shared::limits::Limits,
 }
 
 /// How long to wait; what a provider or a service says is narrower and wins.

@@ -281,7 +281,7 @@ fn head_refusal(error: &pingora::Error) -> Option<Refusal> {
 async fn turn_away(mut session: ServerSession, refusal: &Refusal) {
     session.set_keepalive(None);
     let request_id = tollgate_shared::ids::RequestId::generate().to_string();
-    if respond::refuse(&mut session, Protocol::OpenAi, refusal, &request_id).await.is_ok() {
+    if respond::refuse(&mut session, Protocol::OpenAi, refusal, &request_id, None).await.is_ok() {
         linger(session).await;
     }
 }

@@ -31,8 +31,10 @@ use self::{
     upstream::Upstreams,
 };
 use crate::{
+    admit,
     gateway::{Recording, Settings, Stop},
     health::Health,
+    limits::Limiter,
     report::Outcome,
     respond,
     route::{Ask, Plan, Successor},
@@ -43,6 +45,7 @@ use crate::{
 pub(crate) struct Forwarder {
     upstreams: Upstreams,
     resolver: Resolver,
+    limiter: Arc<Limiter>,
     defaults: Limits,
     clock: Clock,
     health: Arc<Health>,
@@ -60,10 +63,17 @@ struct Limits {
 }
 
 impl Forwarder {
-    pub(crate) fn new(settings: &Settings, addresses: AddressPolicy, health: Arc<Health>, tasks: TaskTracker) -> Self {
+    pub(crate) fn new(
+        settings: &Settings,
+        limiter: Arc<Limiter>,
+        addresses: AddressPolicy,
+        health: Arc<Health>,
+        tasks: TaskTracker,
+    ) -> Self {
         Self {
             upstreams: Upstreams::new(),
             resolver: Resolver::new(addresses, tasks),
+            limiter,
             defaults: Limits {
                 connect: settings.connect,
                 first_byte: settings.first_byte,
@@ -145,6 +155,12 @@ pub(crate) async fn forward<'t>(
                 continue;
             }
         };
+        let (key, inquiry) = (candidate.key, translator.inquiry());
+        if let Err(used_up) = admit::rate::at_upstream_key(&forwarder.limiter, key, inquiry, recording.ledger()).await {
+            recording.limited(used_up.scope, used_up.dimension);
+            successor = failures.pass_over(used_up.wait, successor, fallback_on);
+            continue;
+        }
         let context = attempt::Context { forwarder, translator, candidate, limits, deadline, fallback_on };
         match attempt::send(&context, outgoing, session, &mut ticket, recording).await {
             Sent::Answer(answer) => {

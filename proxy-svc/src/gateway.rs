@@ -28,6 +28,7 @@ use crate::{
     admit::{self, InFlight},
     authenticate,
     forward::{self, Forwarder},
+    limits::Limiter,
     models,
     report::{Outcome, Reporter},
     respond::{self, Refusal},
@@ -57,6 +58,7 @@ pub struct Gateway {
     reporter: Reporter,
     metrics: Arc<Metrics>,
     forwarder: Forwarder,
+    limiter: Arc<Limiter>,
     in_flight: InFlight,
     draining: AtomicBool,
     clock: Clock,
@@ -70,15 +72,18 @@ impl Gateway {
         reporter: Reporter,
         metrics: Arc<Metrics>,
         settings: Settings,
+        limiter: Limiter,
         upstream_addresses: AddressPolicy,
         tasks: TaskTracker,
     ) -> Self {
         let health = Arc::clone(snapshots.health());
+        let limiter = Arc::new(limiter);
         Self {
             snapshots,
             reporter,
             metrics,
-            forwarder: Forwarder::new(&settings, upstream_addresses, health, tasks),
+            forwarder: Forwarder::new(&settings, Arc::clone(&limiter), upstream_addresses, health, tasks),
+            limiter,
             in_flight: InFlight::new(settings.max_in_flight),
             draining: AtomicBool::new(false),
             clock: Clock::system(),
@@ -122,7 +127,10 @@ impl Gateway {
         match result {
             Ok(()) => Ok(()),
             Err(Stop::Refused(refusal)) => {
-                let written = respond::refuse(session, protocol, &refusal, recording.request_id()).await;
+                let written = {
+                    let (id, ledger) = (recording.request_id(), Some(recording.ledger_ref()));
+                    respond::refuse(session, protocol, &refusal, id, ledger).await
+                };
                 recording.refused(&refusal, written.as_ref().ok().copied());
                 written.map(|_| ())
             }
@@ -154,6 +162,8 @@ impl Gateway {
         };
         recording.caller(&principal, endpoint.protocol, &path);
         admit::by_address(&principal, client)?;
+        // Held to the end of the answer.
+        let mut permit = admit::enter(&self.limiter, &principal, recording).await?;
         let mut tags = Tags::new(&self.snapshots, principal.key.service.id);
         let head = Head::new(header, &path, endpoint, &mut tags)?;
         let patience = patience::of(&header.headers)?;
@@ -170,6 +180,7 @@ impl Gateway {
         let affinity = principal.key.service.affinity.as_ref();
         let member_of = affinity.and_then(|affinity| inquiry.session(affinity, &session.req_header().headers));
         let plan = route::plan(&principal, &inquiry)?.of_session(member_of);
+        admit::reserve_tokens(&self.limiter, &mut permit, &principal, &inquiry, recording).await?;
         recording.intend().map_err(|_| Refusal::journal_full())?;
         let translator = Translator::new(&inquiry, &self.snapshots, principal.key.service.id);
         forward::forward(&self.forwarder, session, &translator, plan, patience, recording).await

@@ -8,6 +8,7 @@ mod forward;
 pub mod gateway;
 pub mod health;
 pub mod health_exchange;
+pub mod limits;
 mod message_stream;
 mod meter;
 mod models;

@@ -1,5 +1,7 @@
 //! The one place that picks status and body of what Tollgate itself says, in the caller's dialect.
 
+pub(crate) mod rate_limits;
+
 use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
@@ -12,7 +14,13 @@ use tollgate_dialect::{
     translate::Rejected,
 };
 
-use crate::gateway::Recording;
+use crate::{
+    gateway::Recording,
+    limits::{Dimension, Ledger, Scope},
+};
+
+/// Official clients wait at most so long before they try again by themselves.
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
 
 /// Why a request is not served, as the caller is told. The text never holds a cause from inside.
 #[derive(Debug)]
@@ -86,6 +94,12 @@ impl Refusal {
 
     pub(crate) fn too_many_requests_in_flight() -> Self {
         Self::new(ErrorKind::Overloaded, "The gateway is busy.").after(Duration::from_secs(1))
+    }
+
+    /// Says whose limit and which, and nothing of who the scope is.
+    pub(crate) fn limit_reached(scope: Scope, dimension: Dimension, wait: Duration) -> Self {
+        let message = format!("The {scope}'s limit on {dimension} is reached.");
+        Self::new(ErrorKind::RateLimited, message).after(wait)
     }
 
     pub(crate) fn journal_full() -> Self {
@@ -222,6 +236,7 @@ pub(crate) async fn send(
     }
     header.insert_header(header::CONTENT_LENGTH, body.len())?;
     header.insert_header("x-request-id", recording.request_id())?;
+    rate_limits::insert(&mut header, recording.ledger_ref())?;
     if shows_attempts {
         header.insert_header("x-tollgate-attempts", HeaderValue::from(recording.attempt_count()))?;
     }
@@ -247,6 +262,7 @@ pub(crate) async fn refuse(
     protocol: Protocol,
     refusal: &Refusal,
     request_id: &str,
+    ledger: Option<&Ledger>,
 ) -> pingora::Result<u16> {
     let retry_after_ms = refusal.retry_after.and_then(|wait| u64::try_from(wait.as_millis()).ok());
     let body = ErrorBody {
@@ -262,12 +278,18 @@ pub(crate) async fn refuse(
     header.insert_header(header::CONTENT_LENGTH, body.len())?;
     header.insert_header("x-request-id", request_id)?;
     if let Some(wait) = refusal.retry_after {
-        header.insert_header(header::RETRY_AFTER, wait.as_millis().div_ceil(1000).to_string())?;
+        let millis = wait.as_nanos().div_ceil(1_000_000);
+        header.insert_header(header::RETRY_AFTER, millis.div_ceil(1_000).to_string())?;
+        header.insert_header("retry-after-ms", millis.to_string())?;
+    }
+    if let Some(ledger) = ledger {
+        rate_limits::insert(&mut header, ledger)?;
     }
     if let Some(allow) = &refusal.allow {
         header.insert_header(header::ALLOW, allow)?;
     }
-    if !refusal.kind.retry_helps() {
+    let soon = refusal.retry_after.is_none_or(|wait| wait <= LONGEST_RETRY);
+    if !refusal.kind.retry_helps() || !soon {
         header.insert_header("x-should-retry", HeaderValue::from_static("false"))?;
     }
     session.write_response_header(Box::new(header)).await?;

@@ -35,6 +35,10 @@ use crate::{
     connection::{ConnectionSettings, Connections, Listener},
     gateway::{Gateway, Settings},
     health_exchange::{self, ExchangeOptions, KeyHealth, Unobserved},
+    limits::{
+        Limiter,
+        shared::{BadUrl, Shared},
+    },
     operate::reachable,
     ops::Ops,
     report::{DeliveryOptions, JournalError, JournalOptions, Level, Reporter},
@@ -68,6 +72,8 @@ pub enum ServerError {
     Identity(#[from] IdentityError),
     #[error(transparent)]
     Watch(#[from] WatchError),
+    #[error(transparent)]
+    Redis(#[from] BadUrl),
 }
 
 /// Runs until a signal; returns when everything is down.
@@ -152,11 +158,13 @@ impl Proxy {
             };
             reporter.start(delivery, &tasks, &stop);
         }
+        let limiter = limiter(config, &snapshots, &metrics, control, (&tasks, &stop))?;
         let gateway = Arc::new(Gateway::new(
             Arc::clone(&snapshots),
             reporter.clone(),
             Arc::clone(&metrics),
             Settings::from(config),
+            limiter,
             config.upstream_addresses.clone(),
             tasks.clone(),
         ));
@@ -243,6 +251,25 @@ impl Proxy {
         let _ = tokio::time::timeout(Duration::from_secs(1), self.tasks.wait()).await;
         tracing::info!("stopped");
     }
+}
+
+/// With a connection to Redis, where one is configured, kept by a task.
+fn limiter(
+    config: &Config,
+    snapshots: &Snapshots,
+    metrics: &Arc<Metrics>,
+    control: &Runtime,
+    (tasks, stop): (&TaskTracker, &CancellationToken),
+) -> Result<Limiter, BadUrl> {
+    let shared = match &config.redis_url {
+        None => None,
+        Some(url) => {
+            let (shared, keeper) = Shared::new(url, Arc::clone(metrics))?;
+            tasks.spawn_on(keeper.run(stop.clone()), control.handle());
+            Some(shared)
+        }
+    };
+    Ok(Limiter::new(Arc::clone(snapshots.registry()), shared, config.limits.own.clone()))
 }
 
 fn journal_options(config: &Config) -> JournalOptions {

@@ -26,6 +26,7 @@ use tollgate_shared::{
 
 use crate::{
     health::Health,
+    limits::{Counted, Registry},
     route::{Rosters, pattern::Pattern},
     stored::TagKey,
     translate::SealingKey,
@@ -131,6 +132,9 @@ pub struct AccessKey {
     pub previous_until: UnixMicros,
     pub enabled: bool,
     pub limits: Limits,
+    pub counted: Counted,
+    /// The owner, where it has limits; `user_id` names it in any case.
+    pub user: Option<Arc<User>>,
     /// Empty = every model of the service.
     pub models: Arc<[Pattern]>,
     /// Empty = everyone.
@@ -142,6 +146,23 @@ impl AccessKey {
     pub fn permits_model(&self, name: &str) -> bool {
         self.models.is_empty() || self.models.iter().any(|pattern| pattern.matches(name))
     }
+}
+
+/// An owner of access keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    pub id: UserId,
+    /// All of the user's access keys together.
+    pub limits: Limits,
+    pub counted: Counted,
+}
+
+/// What becomes of a request that its caller's limits do not let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LimitsMode {
+    Enforce,
+    /// It is served and reported.
+    Shadow,
 }
 
 /// How a service chooses among the keys that may serve a request.
@@ -166,6 +187,8 @@ pub struct Service {
     pub max_attempts: u32,
     pub timeouts: Timeouts,
     pub limits: Limits,
+    pub counted: Counted,
+    pub limits_mode: LimitsMode,
     /// Response headers that are switched off, lower case.
     pub hidden_headers: Vec<HeaderName>,
     /// Empty = everyone.
@@ -255,6 +278,7 @@ pub struct UpstreamKey {
     pub limits: Limits,
     /// Keys of the same one share the provider's rate limits.
     pub quota_group: Option<Box<str>>,
+    pub counted: Counted,
 }
 
 /// Whose protocol an upstream speaks.
@@ -317,6 +341,8 @@ pub struct Snapshots {
     applied: Sender<u64>,
     /// What every snapshot's rosters share.
     health: Arc<Health>,
+    /// The counters that outlive each snapshot.
+    registry: Arc<Registry>,
 }
 
 impl Default for Snapshots {
@@ -328,7 +354,7 @@ impl Default for Snapshots {
 impl Snapshots {
     /// With an empty snapshot, which knows no access key and is not ready.
     pub fn new() -> Self {
-        Self { current: ArcSwap::default(), applied: Sender::new(0), health: Arc::default() }
+        Self { current: ArcSwap::default(), applied: Sender::new(0), health: Arc::default(), registry: Arc::default() }
     }
 
     /// The health of the keys, which outlives each snapshot.
@@ -344,6 +370,11 @@ impl Snapshots {
 
     pub fn load_full(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// The counters of what is limited, and by how many proxies limits are divided.
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
     }
 
     /// Whether there is a snapshot.

@@ -13,10 +13,12 @@ use tollgate_shared::clock::{Clock, UnixMicros};
 
 mod histogram;
 mod label;
+mod limits;
 mod render;
 mod shard;
 
 pub use label::{AttemptOutcome, Outcome, Protocol};
+pub use limits::LimitMetrics;
 
 use shard::Shards;
 
@@ -30,6 +32,7 @@ pub struct Metrics {
     pub connections: Gauge,
     pub configuration: ConfigurationMetrics,
     pub journal: JournalMetrics,
+    pub limits: LimitMetrics,
 }
 
 /// A finished request.

@@ -12,6 +12,7 @@ pub mod health_stream;
 pub mod ports;
 pub mod process;
 pub mod raw;
+pub mod redis;
 pub mod requests;
 pub mod rest;
 pub mod seed;
@@ -20,6 +21,7 @@ pub mod tap;
 pub mod trio;
 pub mod usage;
 
+pub use redis::Redis;
 pub use requests::{Answer, Call, Dialect};
 pub use rest::Rest;
 pub use seed::{Application, Seed};

@@ -59,6 +59,14 @@ pub struct Trio {
     directory: TempDir,
 }
 
+/// A further proxy of the same control plane; killed when dropped.
+#[derive(Debug)]
+pub struct AnotherProxy {
+    pub address: SocketAddr,
+    pub ops: SocketAddr,
+    pub process: Process,
+}
+
 /// What a test wants otherwise than usual.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -176,6 +184,19 @@ impl Trio {
         proxy.ready(self.addresses.proxy_ops, START).await?;
         self.proxy = Some(proxy);
         Ok(())
+    }
+
+    /// Starts a further proxy, with the settings of the first.
+    pub async fn another_proxy(&self, name: &'static str) -> anyhow::Result<AnotherProxy> {
+        let (address, ops) = (ports::free()?, ports::free()?);
+        let addresses = Addresses { proxy: address, proxy_ops: ops, ..self.addresses };
+        let directory = self.directory.path().join(name);
+        std::fs::create_dir_all(&directory)?;
+        let environment = proxy_environment(&addresses, &self.secrets, &self.settings, &directory);
+        let mut process =
+            Process::start(name, &self.binaries.path("proxy-svc")?, &[], &environment, self.directory.path())?;
+        process.ready(ops, START).await?;
+        Ok(AnotherProxy { address, ops, process })
     }
 
     /// SIGKILL.

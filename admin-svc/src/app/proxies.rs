@@ -5,12 +5,15 @@
 
 use std::{
     collections::HashMap,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tollgate_shared::{clock::Clock, ids::ProxyId};
+use tollgate_shared::{
+    clock::{Clock, UnixMicros},
+    ids::ProxyId,
+};
 
 use crate::{
     app::{App, AppError, Authorised, caller::ReadProxies},
@@ -23,6 +26,10 @@ use crate::{
     store::{StoreError, configuration, proxies},
 };
 
+/// A proxy without a sign of life for so long is gone, though nobody saw it leave. Three times what
+/// [`crate::background::proxies`] lets pass between two signs.
+const SIGN_OF_LIFE_WITHIN_MICROS: UnixMicros = 18_000_000;
+
 /// The proxies that are connected to this process, or were until the last write.
 #[derive(Debug)]
 pub struct ConnectedProxies {
@@ -30,6 +37,8 @@ pub struct ConnectedProxies {
     next_connection: AtomicU64,
     proxies: Mutex<HashMap<ProxyId, Entry>>,
     changed: Notify,
+    /// As the database last said: the proxies of all replicas.
+    live: AtomicU32,
 }
 
 #[derive(Debug)]
@@ -42,12 +51,23 @@ struct Entry {
 
 impl ConnectedProxies {
     pub fn new(clock: Clock) -> Self {
-        Self { clock, next_connection: AtomicU64::new(1), proxies: Mutex::new(HashMap::new()), changed: Notify::new() }
+        Self {
+            clock,
+            next_connection: AtomicU64::new(1),
+            proxies: Mutex::new(HashMap::new()),
+            changed: Notify::new(),
+            live: AtomicU32::new(0),
+        }
     }
 
     /// How many are connected now.
     pub fn count(&self) -> u64 {
         self.proxies.lock().values().filter(|entry| entry.proxy.connected).count() as u64
+    }
+
+    /// Notes what the database says of the proxies of all replicas.
+    pub fn note_live(&self, count: u32) {
+        self.live.store(count, Ordering::Relaxed);
     }
 
     /// Waits until there is something to write.
@@ -125,6 +145,12 @@ impl ProxyRegistry for ConnectedProxies {
 
     fn disconnected(&self, connection: ConnectionId) {
         self.update(connection, |proxy| proxy.connected = false);
+    }
+
+    /// The database is seconds behind, so those that are connected here count at least.
+    fn live(&self) -> u32 {
+        let here = u32::try_from(self.count()).unwrap_or(u32::MAX);
+        self.live.load(Ordering::Relaxed).max(here)
     }
 }
 

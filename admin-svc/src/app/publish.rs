@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, str::FromStr, sync::Arc};
 
 use async_trait::async_trait;
 use sqlx::AnyConnection;
+use tollgate_shared::limits::Limits;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -12,11 +13,12 @@ use crate::{
     domain::{
         access_key::{AccessKey, AccessKeyStatus},
         change::ResourceKind,
-        published::{Resource, ResourceKey, Settings},
+        published::{Owner, Resource, ResourceKey, Settings},
         upstream_key::UpstreamKey,
+        user::User,
     },
     publish::{ConfigurationRows, Entry, Head, ReconcileError, Rows},
-    store::{StoreError, access_keys, configuration, key_pools, providers, services, upstream_keys},
+    store::{StoreError, access_keys, configuration, key_pools, providers, services, upstream_keys, users},
 };
 
 /// Reads configuration for the publisher.
@@ -42,6 +44,7 @@ impl PublishedRows {
         let upstream_keys = upstream_keys::all(connection).await?;
         resources.extend(upstream_keys.into_iter().filter_map(|key| unsealed(self.app.keyring(), key)));
         resources.extend(services::all(connection).await?.into_iter().map(Resource::Service));
+        resources.extend(users::with_limits(connection).await?.into_iter().filter_map(owner));
         resources.extend(access_keys::all(connection).await?.into_iter().filter_map(accepted));
         Ok(resources.into_iter().map(entry).collect())
     }
@@ -56,6 +59,7 @@ impl PublishedRows {
                 found.and_then(|key| unsealed(self.app.keyring(), key))
             }
             ResourceKind::Service => services::by_id(connection, id(key)?).await?.map(Resource::Service),
+            ResourceKind::User => users::by_id(connection, id(key)?).await?.and_then(owner),
             ResourceKind::AccessKey => access_keys::by_id(connection, id(key)?).await?.and_then(accepted),
         })
     }
@@ -110,6 +114,12 @@ fn entry(resource: Resource) -> Entry {
 /// A revoked key is not known to proxies at all: that is the one way to be refused that cannot go wrong.
 fn accepted(key: AccessKey) -> Option<Resource> {
     (key.status == AccessKeyStatus::Active).then_some(Resource::AccessKey(key))
+}
+
+/// A user without limits means nothing to proxies.
+fn owner(user: User) -> Option<Resource> {
+    let (id, limits) = (user.id, user.spec.limits);
+    (limits != Limits::default()).then_some(Resource::User(Owner { id, limits }))
 }
 
 /// A key whose secret does not open is left out: the others still serve.

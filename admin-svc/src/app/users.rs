@@ -1,7 +1,7 @@
 //! Users: there is always an active administrator, and a change of password or status ends the user's sessions.
 
 use serde_json::Value;
-use tollgate_shared::{ids::UserId, secret::Secret};
+use tollgate_shared::{ids::UserId, limits::Limits, secret::Secret};
 
 use super::{
     App, AppError, Authorised, Created, Once, Precondition, Source,
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     domain::{
+        change::ResourceKind,
         page::{Page, PageRequest},
         patch::Patch,
         stamp::Stamp,
@@ -83,6 +84,10 @@ impl App {
             ..before.clone()
         };
         users::update(&mut tx, &after).await?;
+        if after.spec.limits != before.spec.limits {
+            let unlimited = after.spec.limits == Limits::default();
+            tx.record_change(ResourceKind::User, &id.to_string(), unlimited).await?;
+        }
         if ends_sessions {
             sessions::revoke_all_of(&mut tx, id, self.now()).await?;
         }
@@ -108,6 +113,9 @@ impl App {
         super::references::ensure_unused(&[("access key", &keys)])?;
         access_keys::delete_revoked(&mut tx, &keys_of_user).await?;
         users::delete(&mut tx, id).await?;
+        if before.spec.limits != Limits::default() {
+            tx.record_change(ResourceKind::User, &id.to_string(), true).await?;
+        }
         self.audit(&mut tx, &caller.source, Record::new("user.delete", "user", &id).before(&before)?).await?;
         Ok(tx.commit().await?)
     }
@@ -123,6 +131,9 @@ impl App {
         let stamp = Stamp::first(self.now());
         let user = User { id: UserId::generate(), spec, last_login_at: None, stamp, password_hash };
         users::insert(tx, &user).await?;
+        if user.spec.limits != Limits::default() {
+            tx.record_change(ResourceKind::User, &user.id.to_string(), false).await?;
+        }
         let record = Record::new("user.create", "user", &user.id).after(&user)?;
         self.audit(tx, source, record).await?;
         Ok(user)

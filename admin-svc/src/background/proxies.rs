@@ -1,4 +1,5 @@
 //! Writes what proxies said to the database: at once when something changed, and every few seconds as a sign of life.
+//! Reads how many are connected to all replicas, for the limits that proxies divide among themselves.
 
 use std::{sync::Arc, time::Duration};
 
@@ -36,6 +37,10 @@ pub async fn run(app: App, proxies: Arc<ConnectedProxies>, stop: CancellationTok
         }
         if stopping {
             return;
+        }
+        // While the database is away, the last known count stays.
+        if let Ok(count) = app.live_proxies().await {
+            proxies.note_live(count);
         }
     }
 }

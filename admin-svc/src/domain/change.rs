@@ -10,6 +10,7 @@ pub enum ResourceKind {
     KeyPool,
     UpstreamKey,
     Service,
+    User,
     AccessKey,
 }
 
@@ -17,8 +18,8 @@ pub enum ResourceKind {
 pub const SETTINGS_ID: &str = "settings";
 
 impl ResourceKind {
-    pub const ALL: [Self; 6] =
-        [Self::Settings, Self::Provider, Self::KeyPool, Self::UpstreamKey, Self::Service, Self::AccessKey];
+    pub const ALL: [Self; 7] =
+        [Self::Settings, Self::Provider, Self::KeyPool, Self::UpstreamKey, Self::Service, Self::User, Self::AccessKey];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -27,6 +28,7 @@ impl ResourceKind {
             Self::KeyPool => "key_pool",
             Self::UpstreamKey => "upstream_key",
             Self::Service => "service",
+            Self::User => "user",
             Self::AccessKey => "access_key",
         }
     }

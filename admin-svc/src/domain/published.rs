@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use tollgate_shared::secret::Secret;
+use tollgate_shared::{ids::UserId, limits::Limits, secret::Secret};
 use zeroize::Zeroizing;
 
 use super::{
@@ -31,7 +31,15 @@ pub enum Resource {
     KeyPool(KeyPool),
     UpstreamKey { key: UpstreamKey, secret: Secret },
     Service(Service),
+    User(Owner),
     AccessKey(AccessKey),
+}
+
+/// What proxies know of a user.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    pub id: UserId,
+    pub limits: Limits,
 }
 
 /// What all proxies share.
@@ -55,6 +63,7 @@ impl Resource {
             Self::KeyPool(pool) => (ResourceKind::KeyPool, pool.id.to_string()),
             Self::UpstreamKey { key, .. } => (ResourceKind::UpstreamKey, key.id.to_string()),
             Self::Service(service) => (ResourceKind::Service, service.id.to_string()),
+            Self::User(owner) => (ResourceKind::User, owner.id.to_string()),
             Self::AccessKey(key) => (ResourceKind::AccessKey, key.id.to_string()),
         };
         ResourceKey { kind, id }

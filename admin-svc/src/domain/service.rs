@@ -45,6 +45,16 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// What becomes of a request that the limits of the service, its access keys or their users do not let through.
+    pub enum LimitsMode {
+        /// It is refused.
+        Enforce = "enforce",
+        /// It is served, counted and reported: for trying limits out.
+        Shadow = "shadow",
+    }
+}
+
 /// What a caller may write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -65,6 +75,8 @@ pub struct ServiceSpec {
     pub timeouts: Timeouts,
     #[serde(default)]
     pub limits: Limits,
+    #[serde(default = "enforce")]
+    pub limits_mode: LimitsMode,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
     #[serde(default)]
@@ -159,6 +171,8 @@ pub(crate) struct ServiceDefinition {
     pub(crate) retry: Retry,
     pub(crate) timeouts: Timeouts,
     pub(crate) limits: Limits,
+    #[serde(default = "enforce")]
+    pub(crate) limits_mode: LimitsMode,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) budget: Option<Budget>,
     pub(crate) security: Security,
@@ -178,12 +192,13 @@ impl From<&ServiceSpec> for ServiceDefinition {
             retry,
             timeouts,
             limits,
+            limits_mode,
             budget,
             security,
             hidden_headers,
             affinity,
         } = spec.clone();
-        Self { routes, retry, timeouts, limits, budget, security, hidden_headers, affinity }
+        Self { routes, retry, timeouts, limits, limits_mode, budget, security, hidden_headers, affinity }
     }
 }
 
@@ -193,6 +208,10 @@ const fn round_robin() -> Strategy {
 
 fn session_header() -> String {
     "x-session-id".to_owned()
+}
+
+const fn enforce() -> LimitsMode {
+    LimitsMode::Enforce
 }
 
 const fn one() -> u32 {

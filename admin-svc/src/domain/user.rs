@@ -1,7 +1,7 @@
 //! People who sign in to the console or call its API.
 
 use serde::{Deserialize, Serialize};
-use tollgate_shared::{ids::UserId, secret::Secret};
+use tollgate_shared::{ids::UserId, limits::Limits, secret::Secret};
 
 use super::{
     stamp::Stamp,
@@ -43,6 +43,9 @@ pub struct UserSpec {
     pub role: Role,
     #[serde(default = "Status::active")]
     pub status: Status,
+    /// For all of the user's access keys together.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 impl UserSpec {
@@ -55,6 +58,7 @@ impl UserSpec {
         let mut violations = Violations::default();
         violations.require(is_email(&self.email), "email", "must be an e-mail address");
         violations.name("name", &self.name);
+        violations.limits("limits", &self.limits);
         violations.finish().map(|()| self)
     }
 }
@@ -70,6 +74,9 @@ pub struct NewUser {
     pub role: Role,
     #[serde(default = "Status::active")]
     pub status: Status,
+    /// For all of the user's access keys together.
+    #[serde(default)]
+    pub limits: Limits,
     /// 8 to 256 characters.
     #[schema(value_type = String, write_only)]
     pub password: Secret,
@@ -77,8 +84,8 @@ pub struct NewUser {
 
 impl NewUser {
     pub fn into_parts(self) -> (UserSpec, Secret) {
-        let Self { email, name, role, status, password } = self;
-        (UserSpec { email, name, role, status }, password)
+        let Self { email, name, role, status, limits, password } = self;
+        (UserSpec { email, name, role, status, limits }, password)
     }
 }
 

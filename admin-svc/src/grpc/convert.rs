@@ -46,6 +46,7 @@ pub(super) fn refused_resource(error: proto::ResourceError) -> RefusedResource {
         proto::ResourceKind::UpstreamKey => ResourceKind::UpstreamKey.as_str(),
         proto::ResourceKind::Service => ResourceKind::Service.as_str(),
         proto::ResourceKind::AccessKey => ResourceKind::AccessKey.as_str(),
+        proto::ResourceKind::User => ResourceKind::User.as_str(),
     };
     RefusedResource {
         kind: kind.to_owned(),
@@ -76,6 +77,7 @@ fn resource_ref(key: ResourceKey) -> proto::ResourceRef {
         ResourceKind::UpstreamKey => proto::ResourceKind::UpstreamKey,
         ResourceKind::Service => proto::ResourceKind::Service,
         ResourceKind::AccessKey => proto::ResourceKind::AccessKey,
+        ResourceKind::User => proto::ResourceKind::User,
     };
     proto::ResourceRef { kind: kind.into(), id }
 }

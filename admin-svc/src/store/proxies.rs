@@ -82,6 +82,15 @@ pub async fn by_id(connection: &mut AnyConnection, id: ProxyId) -> Result<Option
     row.as_ref().map(read).transpose()
 }
 
+/// Connected, and seen since a moment.
+pub async fn count_live(connection: &mut AnyConnection, seen_since: UnixMicros) -> Result<u32, StoreError> {
+    let row = sqlx::query("SELECT COUNT(*) FROM proxies WHERE connected = 1 AND last_seen_at >= $1")
+        .bind(seen_since)
+        .fetch_one(connection)
+        .await?;
+    Ok(u32::try_from(row.try_get::<i64, _>(0)?).unwrap_or(u32::MAX))
+}
+
 fn read(row: &AnyRow) -> Result<Proxy, StoreError> {
     let fields = Fields::new(TABLE, row);
     Ok(Proxy {

@@ -84,7 +84,7 @@ pub async fn delete(connection: &mut AnyConnection, id: ServiceId) -> Result<(),
 
 fn from_row(row: &AnyRow) -> Result<Service, StoreError> {
     let fields = Fields::new(TABLE, row);
-    let ServiceDefinition { routes, retry, timeouts, limits, budget, security, hidden_headers, affinity } =
+    let ServiceDefinition { routes, retry, timeouts, limits, limits_mode, budget, security, hidden_headers, affinity } =
         fields.document("definition")?;
     Ok(Service {
         id: fields.parsed("id")?,
@@ -97,6 +97,7 @@ fn from_row(row: &AnyRow) -> Result<Service, StoreError> {
             retry,
             timeouts,
             limits,
+            limits_mode,
             budget,
             security,
             hidden_headers,

@@ -1,9 +1,9 @@
 //! Users.
 
 use sqlx::{Row, any::AnyRow};
-use tollgate_shared::{clock::UnixMicros, ids::UserId};
+use tollgate_shared::{clock::UnixMicros, ids::UserId, limits::Limits};
 
-use super::{AnyConnection, Fields, StoreError};
+use super::{AnyConnection, Fields, StoreError, fields::to_document};
 use crate::domain::{
     page::{Page, PageRequest},
     timestamp::Timestamp,
@@ -15,11 +15,17 @@ const TABLE: &str = "users";
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, email, name, role, status, password_hash, created_at, updated_at, version, last_login_at \
+            "SELECT id, email, name, role, status, password_hash, limits, created_at, updated_at, version, last_login_at \
              FROM users ",
             $rest
         )
     };
+}
+
+/// Those with limits of their own: proxies need to know of no other.
+pub async fn with_limits(connection: &mut AnyConnection) -> Result<Vec<User>, StoreError> {
+    let rows = sqlx::query(select!("WHERE limits IS NOT NULL ORDER BY id")).fetch_all(connection).await?;
+    rows.iter().map(from_row).collect()
 }
 
 pub async fn page(connection: &mut AnyConnection, request: &PageRequest) -> Result<Page<User>, StoreError> {
@@ -61,7 +67,7 @@ pub async fn another_administrator(connection: &mut AnyConnection, id: UserId) -
 pub async fn insert(connection: &mut AnyConnection, user: &User) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO users (id, email, name, role, status, password_hash, created_at, updated_at, version, \
-         last_login_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+         last_login_at, limits) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(user.id.to_string())
     .bind(&user.spec.email)
@@ -73,6 +79,7 @@ pub async fn insert(connection: &mut AnyConnection, user: &User) -> Result<(), S
     .bind(user.stamp.updated_at.micros())
     .bind(user.stamp.version)
     .bind(user.last_login_at.map(Timestamp::micros))
+    .bind(limits_document(user)?)
     .execute(connection)
     .await?;
     Ok(())
@@ -81,7 +88,7 @@ pub async fn insert(connection: &mut AnyConnection, user: &User) -> Result<(), S
 pub async fn update(connection: &mut AnyConnection, user: &User) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE users SET email = $2, name = $3, role = $4, status = $5, password_hash = $6, updated_at = $7, \
-         version = $8 WHERE id = $1",
+         version = $8, limits = $9 WHERE id = $1",
     )
     .bind(user.id.to_string())
     .bind(&user.spec.email)
@@ -91,6 +98,7 @@ pub async fn update(connection: &mut AnyConnection, user: &User) -> Result<(), S
     .bind(&user.password_hash)
     .bind(user.stamp.updated_at.micros())
     .bind(user.stamp.version)
+    .bind(limits_document(user)?)
     .execute(connection)
     .await?;
     Ok(())
@@ -111,6 +119,12 @@ pub async fn delete(connection: &mut AnyConnection, id: UserId) -> Result<(), St
     Ok(())
 }
 
+/// Absent where there are none, so that [`with_limits`] finds the others.
+fn limits_document(user: &User) -> Result<Option<String>, StoreError> {
+    let limits = &user.spec.limits;
+    (*limits != Limits::default()).then(|| to_document(TABLE, "limits", limits)).transpose()
+}
+
 fn from_row(row: &AnyRow) -> Result<User, StoreError> {
     let fields = Fields::new(TABLE, row);
     Ok(User {
@@ -120,6 +134,7 @@ fn from_row(row: &AnyRow) -> Result<User, StoreError> {
             name: fields.text("name")?,
             role: fields.parsed("role")?,
             status: fields.parsed("status")?,
+            limits: fields.optional_document("limits")?.unwrap_or_default(),
         },
         last_login_at: fields.optional_timestamp("last_login_at")?,
         stamp: fields.stamp()?,

@@ -39,6 +39,7 @@ async fn service_is_made_and_changed(server: Server) {
         "retry": {"max_attempts": 2},
         "timeouts": {"total_ms": 900_000},
         "limits": {"rpm": 100, "tpm": 50_000, "rpd": 1000, "concurrency": 8},
+        "limits_mode": "shadow",
         "budget": {"amount": "12.5", "currency": "USD", "period": "month", "hard": false},
         "security": {"ip_allow": ["10.1.2.3/8", "2001:db8::1"], "ip_deny": [], "require_signature": false},
         "hidden_headers": ["X-Tollgate-Cost"]
@@ -48,13 +49,14 @@ async fn service_is_made_and_changed(server: Server) {
     assert_eq!(service["security"]["ip_allow"], json!(["10.0.0.0/8", "2001:db8::1/128"]));
     assert_eq!(service["hidden_headers"], json!(["x-tollgate-cost"]));
     assert_eq!(service["routes"][0]["targets"][1]["model"], "gpt-4o");
+    assert_eq!(service["limits_mode"], "shadow");
     let path = at(SERVICES, &service);
     assert_eq!(admin.get(&path).await.expect(StatusCode::OK), service);
     let patch = json!({"budget": null, "limits": {"rpm": null, "tpm": 1}, "status": "disabled"});
     let changed = admin.patch(&path, &patch).await.expect(StatusCode::OK);
     assert!(changed.get("budget").is_none());
     assert_eq!(changed["limits"], json!({"tpm": 1, "rpd": 1000, "concurrency": 8}));
-    assert_eq!(changed["status"], "disabled");
+    assert_eq!((&changed["status"], &changed["limits_mode"]), (&json!("disabled"), &json!("shadow")));
     assert_eq!(changed["routes"], service["routes"]);
     assert_eq!(admin.get(&path).await.expect(StatusCode::OK), changed);
 }

@@ -22,7 +22,15 @@ async fn user_is_made_changed_and_deleted(server: Server) {
     let user = answer.expect(StatusCode::CREATED);
     assert_eq!(user["email"], "new@example.com");
     assert_eq!(admin.post(USERS, &body).await.refused(409, "taken"), ["email"]);
+    assert_eq!(user["limits"], json!({}));
     let path = at(USERS, &user);
+    let limits = json!({"rpm": 5, "tpm": 600, "concurrency": 2});
+    let limited = admin.patch(&path, &json!({"limits": limits})).await.expect(StatusCode::OK);
+    assert_eq!(limited["limits"], limits);
+    assert_eq!(admin.get(&path).await.expect(StatusCode::OK), limited);
+    let changed = admin.patch(&path, &json!({"limits": {"rpm": null}})).await.expect(StatusCode::OK);
+    assert_eq!(changed["limits"], json!({"tpm": 600, "concurrency": 2}));
+    assert_eq!(admin.patch(&path, &json!({"limits": {"rpd": 0}})).await.refused(422, "validation"), ["limits.rpd"]);
     let changed = admin.patch(&path, &json!({"role": "auditor", "name": "审计"})).await.expect(StatusCode::OK);
     assert_eq!((&changed["role"], &changed["name"]), (&json!("auditor"), &json!("审计")));
     for (field, value) in

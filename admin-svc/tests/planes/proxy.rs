@@ -152,6 +152,7 @@ pub(crate) fn ids(resources: &[Resource]) -> BTreeMap<String, &'static str> {
         resource::Resource::KeyPool(it) => (it.id.clone(), "key_pool"),
         resource::Resource::UpstreamKey(it) => (it.id.clone(), "upstream_key"),
         resource::Resource::Service(it) => (it.id.clone(), "service"),
+        resource::Resource::User(it) => (it.id.clone(), "user"),
         resource::Resource::AccessKey(it) => (it.id.clone(), "access_key"),
     };
     resources.iter().map(id).collect()

@@ -52,6 +52,9 @@ pub struct Sources {
     /// The control plane's gRPC address, e.g. <https://tollgate-admin:9091>.
     #[arg(long, global = true, value_name = "URL")]
     pub admin_endpoint: Option<String>,
+    /// Redis, for limits that several proxies share; better set as TOLLGATE_PROXY_REDIS_URL when it holds a password.
+    #[arg(long, global = true, value_name = "URL")]
+    pub redis_url: Option<String>,
     /// Log filter, e.g. `info` or `info,proxy_svc=debug`.
     #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
@@ -59,12 +62,13 @@ pub struct Sources {
 
 impl Sources {
     pub(super) fn flags(&self) -> Vec<(&'static str, String)> {
-        let Self { config: _, listen, ops_listen, data_dir, admin_endpoint, log } = self;
+        let Self { config: _, listen, ops_listen, data_dir, admin_endpoint, redis_url, log } = self;
         [
             ("listen", listen),
             ("ops_listen", ops_listen),
             ("data_dir", data_dir),
             ("admin_endpoint", admin_endpoint),
+            ("redis_url", redis_url),
             ("log", log),
         ]
         .into_iter()

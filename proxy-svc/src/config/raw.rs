@@ -35,12 +35,15 @@ pub(super) struct Raw {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(clippy::struct_field_names, reason = "these are the names that people write")]
 pub(super) struct Limits {
     pub max_body_bytes: u64,
     pub max_header_bytes: u64,
     pub max_connections: u64,
     pub max_in_flight: u64,
+    /// Of all callers together, through this proxy; absent = unlimited.
+    pub requests_per_minute: Option<u64>,
+    pub requests_per_day: Option<u64>,
+    pub tokens_per_minute: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -87,6 +90,9 @@ impl Default for Raw {
                 max_header_bytes: 64 << 10,
                 max_connections: 100_000,
                 max_in_flight: 20_000,
+                requests_per_minute: None,
+                requests_per_day: None,
+                tokens_per_minute: None,
             },
             timeouts: Timeouts {
                 connect_ms: 5_000,

@@ -126,10 +126,15 @@ fn check_join_token(token: Option<String>, file: Option<String>) -> Result<Secre
 }
 
 fn check_redis(url: String) -> Result<Secret, ConfigurationError> {
-    if url.starts_with("redis://") || url.starts_with("rediss://") {
-        return Ok(Secret::new(url));
+    if !url.starts_with("redis://") && !url.starts_with("rediss://") {
+        return Err(ConfigurationError::field("redis_url", "must begin with redis:// or rediss://"));
     }
-    Err(ConfigurationError::field("redis_url", "must begin with redis:// or rediss://"))
+    // Its errors are not shown: the address may hold a password.
+    if redis::parse_redis_url(&url).is_none() || redis::Client::open(url.as_str()).is_err() {
+        let message = "not an address of Redis such as redis://:password@host:6379/0";
+        return Err(ConfigurationError::field("redis_url", message));
+    }
+    Ok(Secret::new(url))
 }
 
 fn check_log_format(text: &str) -> Result<LogFormat, ConfigurationError> {
@@ -160,12 +165,27 @@ impl TryFrom<raw::Limits> for Limits {
     type Error = ConfigurationError;
 
     fn try_from(raw: raw::Limits) -> Result<Self, ConfigurationError> {
-        let raw::Limits { max_body_bytes, max_header_bytes, max_connections, max_in_flight } = raw;
+        let raw::Limits {
+            max_body_bytes,
+            max_header_bytes,
+            max_connections,
+            max_in_flight,
+            requests_per_minute,
+            requests_per_day,
+            tokens_per_minute,
+        } = raw;
+        let optional = |field, value: Option<u64>| value.map(|value| within(field, value, 1, 1 << 53)).transpose();
         Ok(Self {
             max_body_bytes: within("limits.max_body_bytes", max_body_bytes, 1, 4 << 30)?,
             max_header_bytes: within("limits.max_header_bytes", max_header_bytes, 1 << 10, 1 << 20)?,
             max_connections: within("limits.max_connections", max_connections, 1, 10_000_000)?,
             max_in_flight: within("limits.max_in_flight", max_in_flight, 1, 10_000_000)?,
+            own: tollgate_shared::limits::Limits {
+                rpm: optional("limits.requests_per_minute", requests_per_minute)?,
+                tpm: optional("limits.tokens_per_minute", tokens_per_minute)?,
+                rpd: optional("limits.requests_per_day", requests_per_day)?,
+                concurrency: None,
+            },
         })
     }
 }

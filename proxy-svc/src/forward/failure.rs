@@ -155,6 +155,8 @@ pub(super) struct Failures {
     of_attempts: Vec<Failure>,
     told: Option<Told>,
     rejected: Option<Rejected>,
+    /// When the keys that were passed over, because their own limits are used up, may be used again.
+    used_up: Vec<Duration>,
 }
 
 /// What the caller gets when nobody could answer.
@@ -176,6 +178,19 @@ impl Failures {
         self.rejected.get_or_insert(rejected);
     }
 
+    /// A key whose own limit is used up is as good as rate limited, but nothing was tried. Returns who may follow it, if
+    /// `successor` might have been it.
+    pub(super) fn pass_over(&mut self, wait: Duration, successor: Successor, fallback_on: FallbackOn) -> Successor {
+        self.used_up.push(wait);
+        match successor {
+            Successor::SameTarget => Successor::SameTarget,
+            // Whom to leave out is noted in the plan; other keys of this target are not among them.
+            Successor::Anyone | Successor::OtherTarget => {
+                Failure::RateLimited { retry_after: Some(wait) }.successor(fallback_on)
+            }
+        }
+    }
+
     pub(super) fn attempts(&self) -> u32 {
         u32::try_from(self.of_attempts.len()).unwrap_or(u32::MAX)
     }
@@ -185,7 +200,9 @@ impl Failures {
     pub(super) fn conclude(self, soonest: Option<Duration>) -> Conclusion {
         match self {
             Self { told: Some(told), .. } => Conclusion::Tell(told),
-            Self { rejected: Some(rejected), of_attempts, .. } if of_attempts.is_empty() => {
+            Self { rejected: Some(rejected), of_attempts, used_up, .. }
+                if of_attempts.is_empty() && used_up.is_empty() =>
+            {
                 Conclusion::Refuse(Refusal::rejected(&rejected))
             }
             _ => Conclusion::Refuse(self.into_refusal(soonest)),
@@ -208,7 +225,14 @@ impl Failures {
         if rate_limited.is_some() || left_out.is_some() {
             let wait = rate_limited.flatten().into_iter().chain(left_out).min();
             let refusal = Refusal::new(ErrorKind::RateLimited, "The upstream's rate limit is reached on every key.");
+            let wait = wait.into_iter().chain(self.used_up.iter().copied()).min();
             return refusal.after(wait.unwrap_or(Duration::from_secs(1)));
+        }
+        if let Some(wait) = self.used_up.iter().min()
+            && self.of_attempts.is_empty()
+        {
+            let message = "The limit of every upstream key that could serve this request is reached.";
+            return Refusal::new(ErrorKind::RateLimited, message).after(*wait);
         }
         let overloaded = soonest(|failure| match failure {
             Failure::Overloaded { retry_after } => Some(*retry_after),

@@ -333,6 +333,7 @@ fn answer_header(
         }
         None => {}
     }
+    respond::rate_limits::insert(&mut header, recording.ledger_ref())?;
     let shown = |name: &str| !service.hidden_headers.iter().any(|hidden| hidden == name);
     header.insert_header("x-request-id", recording.request_id())?;
     if let Some(adapted) = &answer.adapted

@@ -200,6 +200,15 @@ impl<'a> Inquiry<'a> {
             && matches!(&self.content, Content::Json(scan) if scan.stream == Some(true) && !scan.includes_usage())
     }
 
+    /// The limit on output tokens that the caller set, and how many answers it wants; `None` where the body is not read
+    /// for that.
+    pub(crate) fn output_wanted(&self) -> Option<(Option<u64>, Option<u64>)> {
+        match &self.content {
+            Content::Json(scan) => Some((scan.max_output_tokens, scan.choices)),
+            Content::Form(_) | Content::Opaque => None,
+        }
+    }
+
     /// Bytes of the body; the start of an estimate when the provider tells nothing.
     pub(crate) fn body_bytes(&self) -> usize {
         self.body.len()

@@ -12,6 +12,7 @@ use uuid::{Builder, fmt::Hyphenated};
 use super::Inquiry;
 use crate::{
     authenticate::Principal,
+    limits::{Dimension, Ledger, Scope},
     meter::Observation,
     report::{Attempt, Event, Intent, JournalError, OpenIntent, Outcome, Reporter, Tokens, UsageSource},
     respond::Refusal,
@@ -20,6 +21,9 @@ use crate::{
 
 /// Bytes of a request body that count as one token where the provider told no figures: the usual rule of thumb.
 const BYTES_PER_TOKEN: u64 = 4;
+
+/// Marks a usage event of a request that its limits would have refused were they enforced.
+const SHADOW_LIMIT: &str = "rate_limit_shadow";
 
 /// Fills one [`Event`]. Dropped before its end, which happens only when the process stops under it, the request is
 /// reported as interrupted.
@@ -32,6 +36,7 @@ pub(crate) struct Recording<'a> {
     request_id: [u8; Hyphenated::LENGTH],
     intent: Option<OpenIntent>,
     estimated_input: u64,
+    ledger: Ledger,
     /// The caller is known, so there is somebody to report this to.
     reportable: bool,
     ended: bool,
@@ -72,6 +77,7 @@ impl<'a> Recording<'a> {
             request_id: text,
             intent: None,
             estimated_input: 0,
+            ledger: Ledger::new(),
             reportable: false,
             ended: false,
         }
@@ -95,6 +101,7 @@ impl<'a> Recording<'a> {
         self.event.service_id = Some(principal.key.service.id);
         self.event.access_key_id = Some(principal.key.id);
         self.event.user_id = Some(principal.key.user_id);
+        self.ledger.caller = Some(std::sync::Arc::clone(&principal.key));
         self.reportable = true;
     }
 
@@ -158,6 +165,27 @@ impl<'a> Recording<'a> {
         if self.event.ttft.is_none() {
             self.event.ttft = Some(self.begun.elapsed());
         }
+    }
+
+    /// The request's accounts with its limits.
+    pub(crate) fn ledger(&mut self) -> &mut Ledger {
+        &mut self.ledger
+    }
+
+    pub(crate) fn ledger_ref(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// A limit lets the request not through.
+    pub(crate) fn limited(&self, scope: Scope, dimension: Dimension) {
+        self.metrics.limits.refused(scope, dimension);
+    }
+
+    /// A limit that is only tried out would not have let the request through. The event says so unless the request
+    /// fails for another reason.
+    pub(crate) fn would_have_been_limited(&mut self, scope: Scope, dimension: Dimension) {
+        self.metrics.limits.would_have_refused(scope, dimension);
+        self.error_code(SHADOW_LIMIT);
     }
 
     pub(crate) fn error_code(&mut self, code: &'static str) {
@@ -239,10 +267,13 @@ impl<'a> Recording<'a> {
             duration: self.event.duration,
             time_to_first_token: self.event.ttft,
         });
+        let (mut input, mut output) = (0, 0);
         if let Some(usage) = &self.event.usage {
-            let input = usage.input_uncached + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h;
-            self.metrics.tokens_used(input, usage.output);
+            input = usage.input_uncached + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h;
+            output = usage.output;
+            self.metrics.tokens_used(input, output);
         }
+        self.ledger.settle(input.saturating_add(output));
         true
     }
 }

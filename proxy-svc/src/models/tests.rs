@@ -7,8 +7,9 @@ use tollgate_shared::{
 use super::*;
 use crate::{
     health::Health,
+    limits::Counted,
     route::pattern::Pattern,
-    snapshot::{Pool, ProviderKind, Service, Strategy, Target},
+    snapshot::{LimitsMode, Pool, ProviderKind, Service, Strategy, Target},
 };
 
 fn patterns(texts: &[&str]) -> Vec<Pattern> {
@@ -42,6 +43,8 @@ fn key(models: &[&str], routes: Vec<Route>) -> AccessKey {
         max_attempts: 3,
         timeouts: Timeouts::default(),
         limits: Limits::default(),
+        counted: Counted::default(),
+        limits_mode: LimitsMode::Enforce,
         hidden_headers: Vec::new(),
         ip_allow: Vec::new(),
         ip_deny: Vec::new(),
@@ -56,6 +59,8 @@ fn key(models: &[&str], routes: Vec<Route>) -> AccessKey {
         previous_until: 0,
         enabled: true,
         limits: Limits::default(),
+        counted: Counted::default(),
+        user: None,
         models: patterns(models).into(),
         ip_allow: Vec::new().into(),
     }

@@ -6,8 +6,11 @@ use tollgate_shared::{
 };
 
 use super::{pattern::Pattern, *};
-use crate::health::Health;
-use crate::snapshot::{BaseUrl, Provider, ProviderKind, Strategy};
+use crate::{
+    health::Health,
+    limits::Counted,
+    snapshot::{BaseUrl, LimitsMode, Provider, ProviderKind, Strategy},
+};
 
 pub(super) fn provider(kind: ProviderKind) -> Arc<Provider> {
     Arc::new(Provider {
@@ -39,6 +42,7 @@ pub(super) fn pool(provider: &Arc<Provider>, weights: &[u32]) -> Arc<Pool> {
             priority: 0,
             limits: Limits::default(),
             quota_group: None,
+            counted: Counted::default(),
         })
     };
     Arc::new(Pool {
@@ -73,6 +77,8 @@ pub(super) fn service(routes: &[Route], strategy: Strategy) -> Arc<Service> {
         max_attempts: 3,
         timeouts: Timeouts::default(),
         limits: Limits::default(),
+        counted: Counted::default(),
+        limits_mode: LimitsMode::Enforce,
         hidden_headers: Vec::new(),
         ip_allow: Vec::new(),
         ip_deny: Vec::new(),

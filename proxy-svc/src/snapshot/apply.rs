@@ -64,7 +64,7 @@ pub(super) enum Refusal {
 
 impl Applier {
     pub(super) fn new(snapshots: Arc<Snapshots>) -> Self {
-        let holdings = Holdings::default();
+        let holdings = Holdings::new(Arc::clone(snapshots.registry()));
         Self { snapshots, holdings, problems: Vec::new(), incomplete: false, retired: Vec::new() }
     }
 
@@ -125,6 +125,7 @@ impl Applier {
         self.problems = problems;
         self.retired.push(self.snapshots.replace(Arc::new(snapshot)));
         self.drop_retired();
+        self.snapshots.registry().forget_gone();
     }
 
     /// Asks for everything with the next hello, because what is held and what is sent do not fit together.

@@ -19,10 +19,10 @@ use tollgate_shared::{
 };
 
 use super::{
-    AccessKey, Affinity, AffinitySource, BaseUrl, FallbackCondition, FallbackOn, Provider, ProviderKind, Service,
-    Strategy,
+    AccessKey, Affinity, AffinitySource, BaseUrl, FallbackCondition, FallbackOn, LimitsMode, Provider, ProviderKind,
+    Service, Strategy, User,
 };
-use crate::route::pattern::Pattern;
+use crate::{limits::Counted, route::pattern::Pattern};
 
 mod base_url;
 
@@ -106,20 +106,33 @@ pub(super) struct AccessKeySpec {
     pub service_id: ServiceId,
     pub mac: AccessKeyMac,
     pub previous_mac: Option<Box<AccessKeyMac>>,
-    user_id: UserId,
+    pub user_id: UserId,
     name: Box<str>,
     expires_at: Option<UnixMicros>,
     previous_until: UnixMicros,
     enabled: bool,
-    limits: Limits,
+    pub limits: Limits,
     models: Arc<[Pattern]>,
     ip_allow: Arc<[IpNet]>,
 }
 
 impl AccessKeySpec {
-    pub(super) fn with_service(self, service: Arc<Service>) -> AccessKey {
+    pub(super) fn resolved(self, service: Arc<Service>, user: Option<Arc<User>>, counted: Counted) -> AccessKey {
         let Self { id, user_id, name, expires_at, previous_until, enabled, limits, models, ip_allow, .. } = self;
-        AccessKey { id, service, user_id, name, expires_at, previous_until, enabled, limits, models, ip_allow }
+        AccessKey {
+            id,
+            service,
+            user_id,
+            name,
+            expires_at,
+            previous_until,
+            enabled,
+            limits,
+            counted,
+            user,
+            models,
+            ip_allow,
+        }
     }
 }
 
@@ -203,7 +216,7 @@ impl TryFrom<proto::Service> for ServiceSpec {
     type Error = FieldError;
 
     fn try_from(message: proto::Service) -> Result<Self, FieldError> {
-        let strategy = message.strategy();
+        let (strategy, limits_mode) = (message.strategy(), message.limits_mode());
         let proto::Service {
             id,
             name,
@@ -218,6 +231,7 @@ impl TryFrom<proto::Service> for ServiceSpec {
             ip_allow,
             ip_deny,
             affinity,
+            limits_mode: _,
         } = message;
         let max_attempts = max_attempts.unwrap_or(DEFAULT_MAX_ATTEMPTS);
         if max_attempts == 0 {
@@ -238,6 +252,11 @@ impl TryFrom<proto::Service> for ServiceSpec {
             max_attempts,
             timeouts: convert_timeouts(timeouts)?,
             limits: convert_limits(limits),
+            counted: Counted::default(),
+            limits_mode: match limits_mode {
+                proto::LimitsMode::Enforce => LimitsMode::Enforce,
+                proto::LimitsMode::Shadow => LimitsMode::Shadow,
+            },
             hidden_headers: each("hidden_headers", &hidden_headers, |name| {
                 name.parse::<HeaderName>().map_err(|_| "not the name of a header".to_owned())
             })?,
@@ -377,6 +396,15 @@ impl TryFrom<proto::AccessKey> for AccessKeySpec {
             models: each("models", &models, parse_pattern)?.into(),
             ip_allow: each("ip_allow", &ip_allow, parse_network)?.into(),
         })
+    }
+}
+
+impl TryFrom<proto::User> for User {
+    type Error = FieldError;
+
+    fn try_from(message: proto::User) -> Result<Self, FieldError> {
+        let proto::User { id, limits } = message;
+        Ok(Self { id: parse_id("id", &id)?, limits: convert_limits(limits), counted: Counted::default() })
     }
 }
 

@@ -84,6 +84,7 @@ pub(super) fn service_resource(number: u8, change: impl FnOnce(&mut proto::Servi
         ip_allow: vec![],
         ip_deny: vec![],
         affinity: None,
+        limits_mode: proto::LimitsMode::Enforce.into(),
     };
     change(&mut service);
     wrap(Resource::Service(service))

@@ -17,13 +17,15 @@ use prost::{Message, bytes::Bytes};
 use tollgate_proto as proto;
 use tollgate_shared::{
     access_key::{AccessKeyMac, Pepper},
-    ids::{AccessKeyId, KeyPoolId, ProviderId, ServiceId, UpstreamKeyId},
+    ids::{AccessKeyId, KeyPoolId, ProviderId, ServiceId, UpstreamKeyId, UserId},
 };
 
 use super::{
-    AccessKey, Pool, Provider, Service, UpstreamKey,
+    AccessKey, Pool, Provider, Service, UpstreamKey, User,
     convert::{self, AccessKeySpec, FieldError, PoolSpec, RouteSpec, ServiceSpec, UpstreamKeySpec},
 };
+
+use crate::limits::Registry;
 
 mod build;
 
@@ -42,6 +44,7 @@ pub(super) enum Kind {
     UpstreamKey,
     Service,
     AccessKey,
+    User,
 }
 
 impl fmt::Display for Kind {
@@ -54,6 +57,7 @@ impl fmt::Display for Kind {
             Self::UpstreamKey => "upstream_key",
             Self::Service => "service",
             Self::AccessKey => "access_key",
+            Self::User => "user",
         })
     }
 }
@@ -78,7 +82,10 @@ pub(super) struct Holdings {
     pools: BTreeMap<KeyPoolId, HeldPool>,
     upstream_keys: BTreeMap<UpstreamKeyId, HeldUpstreamKey>,
     services: BTreeMap<ServiceId, HeldService>,
+    users: BTreeMap<UserId, HeldUser>,
     access_keys: BTreeMap<AccessKeyId, HeldAccessKey>,
+    /// Where built parts find their counters again.
+    registry: Arc<Registry>,
     refused: BTreeMap<(Kind, String), FieldError>,
 }
 
@@ -103,6 +110,12 @@ trait Held: Sized {
 struct HeldProvider {
     encoded: Box<[u8]>,
     provider: Arc<Provider>,
+}
+
+struct HeldUser {
+    encoded: Box<[u8]>,
+    /// Its counters are there once a snapshot was built.
+    user: Arc<User>,
 }
 
 struct HeldPool {
@@ -141,9 +154,15 @@ enum AccessKeyState {
 }
 
 impl Holdings {
+    /// `registry`: where the counters of what is limited are found.
+    pub(super) fn new(registry: Arc<Registry>) -> Self {
+        Self { registry, ..Self::default() }
+    }
+
     /// Takes in a whole snapshot: what is not in it is deleted, what in it cannot be read keeps its last good version.
     pub(super) fn replace_all(&mut self, epoch: String, revision: u64, resources: impl IntoIterator<Item = Bytes>) {
-        let mut old = std::mem::take(self);
+        let registry = Arc::clone(&self.registry);
+        let mut old = std::mem::replace(self, Self::new(registry));
         (self.epoch, self.revision) = (epoch, revision);
         for encoded in resources {
             match proto::Resource::decode(encoded.clone()) {
@@ -183,6 +202,7 @@ impl Holdings {
             .chain(self.pools.values().map(Held::encoded))
             .chain(self.upstream_keys.values().map(Held::encoded))
             .chain(services)
+            .chain(self.users.values().map(Held::encoded))
             .chain(self.access_keys.values().map(Held::encoded))
     }
 
@@ -215,6 +235,11 @@ impl Holdings {
                 let (id, enabled) = (message.id.clone(), message.enabled);
                 let old = old.map(|old| &mut old.services);
                 (Kind::Service, id.clone(), upsert(&mut self.services, old, &id, enabled, encoded, message))
+            }
+            Resource::User(message) => {
+                let id = message.id.clone();
+                let old = old.map(|old| &mut old.users);
+                (Kind::User, id.clone(), upsert(&mut self.users, old, &id, true, encoded, message))
             }
             Resource::AccessKey(message) => {
                 let (id, enabled) = (message.id.clone(), message.enabled);
@@ -253,6 +278,7 @@ impl Holdings {
             proto::ResourceKind::KeyPool => (Kind::KeyPool, remove(&mut self.pools, id)),
             proto::ResourceKind::UpstreamKey => (Kind::UpstreamKey, remove(&mut self.upstream_keys, id)),
             proto::ResourceKind::Service => (Kind::Service, remove(&mut self.services, id)),
+            proto::ResourceKind::User => (Kind::User, remove(&mut self.users, id)),
             proto::ResourceKind::AccessKey => (Kind::AccessKey, remove(&mut self.access_keys, id)),
         };
         self.refused.remove(&(kind, shown_id(id)));
@@ -324,6 +350,22 @@ impl Held for HeldProvider {
     }
 
     fn replace(&mut self, spec: Provider, encoded: Box<[u8]>) {
+        *self = Self::new(spec, encoded);
+    }
+}
+
+impl Held for HeldUser {
+    type Spec = User;
+
+    fn new(spec: User, encoded: Box<[u8]>) -> Self {
+        Self { encoded, user: Arc::new(spec) }
+    }
+
+    fn encoded(&self) -> &[u8] {
+        &self.encoded
+    }
+
+    fn replace(&mut self, spec: User, encoded: Box<[u8]>) {
         *self = Self::new(spec, encoded);
     }
 }

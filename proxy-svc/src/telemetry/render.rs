@@ -23,6 +23,7 @@ pub(super) fn render(metrics: &Metrics) -> String {
     traffic(&mut page, metrics);
     configuration(&mut page, metrics);
     journal(&mut page, metrics);
+    limits(&mut page, metrics);
     page.0
 }
 
@@ -134,6 +135,24 @@ fn journal(page: &mut Page, metrics: &Metrics) {
     page.single("journal_bytes", "gauge", "Size of the usage journal.", of.bytes.get());
     let failures = of.write_failures.get();
     page.single("journal_write_failures_total", "counter", "Failed writes to the usage journal.", failures);
+}
+
+fn limits(page: &mut Page, metrics: &Metrics) {
+    let of = &metrics.limits;
+    page.family("limit_refusals_total", "counter", "Requests refused, or upstream keys passed over, by a limit.");
+    for (scope, dimension, mode, count) in of.refusals() {
+        let (scope, dimension) = (scope.as_str(), dimension.as_str());
+        let labels = format!("{{scope=\"{scope}\",dimension=\"{dimension}\",mode=\"{mode}\"}}");
+        page.line("limit_refusals_total", &labels, count);
+    }
+    page.single("live_proxies", "gauge", "Proxies that divide limits, as last told.", of.live_proxies.get());
+    page.single("redis_in_force", "gauge", "1 while Redis counts the limits.", of.redis_in_force.get());
+    let timeouts = of.redis_timeouts.get();
+    page.single("redis_timeouts_total", "counter", "Questions that Redis did not answer in time.", timeouts);
+    let given_up = of.redis_given_up.get();
+    page.single("redis_given_up_total", "counter", "Times that Redis was given up.", given_up);
+    let dropped = of.settlements_dropped.get();
+    page.single("limit_settlements_dropped_total", "counter", "Settlements that Redis was not told.", dropped);
 }
 
 /// Exact, without a float: `1234567` → `1.234567`, `5000` → `0.005`, `1000000` → `1`.

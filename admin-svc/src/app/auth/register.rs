@@ -1,7 +1,7 @@
 //! Making an account for oneself, where an operator opened that.
 
 use serde::Deserialize;
-use tollgate_shared::secret::Secret;
+use tollgate_shared::{limits::Limits, secret::Secret};
 
 use super::SignedInSession;
 use crate::{
@@ -32,7 +32,8 @@ impl App {
             return Err(AppError::RegistrationClosed);
         }
         let Registration { email, name, password } = registration;
-        let spec = UserSpec { email, name, role: Role::Member, status: Status::Active }.validated()?;
+        let spec = UserSpec { email, name, role: Role::Member, status: Status::Active, limits: Limits::default() }
+            .validated()?;
         validated_password(&password)?;
         // Not given back on success: it also bounds how many accounts an address makes.
         self.0

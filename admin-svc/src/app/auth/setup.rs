@@ -2,7 +2,7 @@
 
 use ring::hmac;
 use serde::Deserialize;
-use tollgate_shared::secret::Secret;
+use tollgate_shared::{limits::Limits, secret::Secret};
 
 use crate::{
     app::{App, AppError, Source},
@@ -67,7 +67,8 @@ impl App {
         source: &Source,
         only_the_first: bool,
     ) -> Result<User, AppError> {
-        let spec = UserSpec { email, name, role: Role::Admin, status: Status::Active }.validated()?;
+        let spec = UserSpec { email, name, role: Role::Admin, status: Status::Active, limits: Limits::default() }
+            .validated()?;
         validated_password(&password)?;
         let password_hash = self.0.passwords.hash(password).await?;
         let mut tx = self.store().begin_write().await?;

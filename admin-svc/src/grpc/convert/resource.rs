@@ -7,9 +7,10 @@ use crate::domain::{
     access_key::{AccessKey, AccessKeySpec, AccessKeyStatus},
     key_pool::{KeyPool, KeyPoolSpec},
     provider::{Provider, ProviderKind, ProviderSpec},
-    published::{Resource, Settings},
+    published::{Owner, Resource, Settings},
     service::{
-        Affinity, AffinitySource, FallbackCondition, Retry, Route, Security, Service, ServiceSpec, Strategy, Target,
+        Affinity, AffinitySource, FallbackCondition, LimitsMode, Retry, Route, Security, Service, ServiceSpec, Strategy,
+        Target,
     },
     timestamp::Timestamp,
     upstream_key::{UpstreamKey, UpstreamKeySpec},
@@ -25,6 +26,7 @@ pub(in crate::grpc) fn resource(resource: &Resource) -> proto::Resource {
         Resource::KeyPool(it) => Message::KeyPool(key_pool(it)),
         Resource::UpstreamKey { key, secret } => Message::UpstreamKey(upstream_key(key, secret.expose())),
         Resource::Service(it) => Message::Service(service(it)),
+        Resource::User(it) => Message::User(user(it)),
         Resource::AccessKey(it) => Message::AccessKey(access_key(it)),
     };
     proto::Resource { resource: Some(message) }
@@ -82,6 +84,7 @@ fn service(service: &Service) -> proto::Service {
         retry: Retry { max_attempts },
         timeouts,
         limits,
+        limits_mode,
         // Schema 1 of the protocol carries neither budgets nor signatures.
         budget: _,
         security: Security { ip_allow, ip_deny, require_signature: _ },
@@ -107,6 +110,10 @@ fn service(service: &Service) -> proto::Service {
         ip_allow: ip_allow.clone(),
         ip_deny: ip_deny.clone(),
         affinity: affinity.as_ref().map(self::affinity),
+        limits_mode: match limits_mode {
+            LimitsMode::Enforce => proto::LimitsMode::Enforce.into(),
+            LimitsMode::Shadow => proto::LimitsMode::Shadow.into(),
+        },
     }
 }
 
@@ -118,6 +125,11 @@ fn affinity(affinity: &Affinity) -> proto::Affinity {
         AffinitySource::Header => proto::AffinitySource::Header.into(),
     });
     proto::Affinity { by: by.collect(), header: header.clone() }
+}
+
+fn user(owner: &Owner) -> proto::User {
+    let Owner { id, limits } = owner;
+    proto::User { id: id.to_string(), limits: Some(self::limits(limits)) }
 }
 
 fn route(route: &Route) -> proto::Route {

@@ -236,7 +236,8 @@ impl Session {
     /// A heartbeat is worth nothing late: when the proxy does not read, it is left out.
     fn send_heartbeat(&self) {
         let Some(Head { epoch, revision }) = self.head.borrow().clone() else { return };
-        let heartbeat = Heartbeat { epoch: epoch.to_string(), head_revision: revision };
+        let live_proxies = self.shared.proxies.live();
+        let heartbeat = Heartbeat { epoch: epoch.to_string(), head_revision: revision, live_proxies };
         drop(self.responses.try_send(Ok(WatchResponse { message: Some(Answer::Heartbeat(heartbeat)) })));
     }
 

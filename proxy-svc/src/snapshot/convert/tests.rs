@@ -28,6 +28,7 @@ fn service() -> proto::Service {
             by: vec![proto::AffinitySource::PromptCacheKey.into(), proto::AffinitySource::Header.into()],
             header: "x-session-id".into(),
         }),
+        limits_mode: proto::LimitsMode::Shadow.into(),
     }
 }
 

@@ -10,13 +10,14 @@ use std::{
     sync::Arc,
 };
 
-use tollgate_shared::ids::{KeyPoolId, ServiceId};
+use tollgate_shared::ids::{KeyPoolId, ServiceId, UserId};
 
-use super::{AccessKeyState, HeldAccessKey, HeldPool, HeldService, Holdings, Kind, Problem};
+use super::{AccessKeyState, HeldAccessKey, HeldPool, HeldService, HeldUser, Holdings, Kind, Problem};
 use crate::{
     health::Health,
+    limits::{Registry, Scope},
     snapshot::{
-        AccessKey, AccessKeyEntry, MacMap, Pool, Route, SecretGeneration, Service, Snapshot, Target, UpstreamKey,
+        AccessKey, AccessKeyEntry, MacMap, Pool, Route, SecretGeneration, Service, Snapshot, Target, UpstreamKey, User,
         convert::{FieldError, RouteSpec, TargetSpec, UpstreamKeySpec},
     },
     stored::TagKey,
@@ -40,6 +41,7 @@ impl Holdings {
         let keys = self.build_keys(&mut problems);
         self.build_pools(keys, &mut problems);
         let services = self.build_services(health, &mut problems);
+        self.build_users();
         let access_keys = self.build_access_keys(&services, &mut problems);
         let snapshot = Snapshot {
             epoch: self.epoch.clone(),
@@ -67,8 +69,18 @@ impl Holdings {
             match held.spec.credential(provider.provider.kind) {
                 Ok((credential_header, credential)) => {
                     let UpstreamKeySpec { id, name, weight, priority, limits, quota_group, .. } = held.spec.clone();
-                    let key =
-                        UpstreamKey { id, name, credential, credential_header, weight, priority, limits, quota_group };
+                    let counted = self.registry.counted(Scope::UpstreamKey, *id.as_uuid(), &limits);
+                    let key = UpstreamKey {
+                        id,
+                        name,
+                        credential,
+                        credential_header,
+                        weight,
+                        priority,
+                        limits,
+                        quota_group,
+                        counted,
+                    };
                     let key = share(&mut held.built, key);
                     by_pool.entry(held.spec.pool_id).or_default().push(key);
                 }
@@ -98,11 +110,22 @@ impl Holdings {
         let mut services = HashMap::with_capacity(self.services.len());
         for (id, held) in &mut self.services {
             let (routes, errors) = choose_routes(held, &self.pools, health);
-            let service = share(&mut held.built, Service { routes, ..held.spec.service.clone() });
+            let counted = self.registry.counted(Scope::Service, *id.as_uuid(), &held.spec.service.limits);
+            let service = share(&mut held.built, Service { routes, counted, ..held.spec.service.clone() });
             services.insert(*id, service);
             problems.extend(errors.into_iter().map(|error| Problem { kind: Kind::Service, id: id.to_string(), error }));
         }
         services
+    }
+
+    /// Gives those that are new their counters.
+    fn build_users(&mut self) {
+        for (id, HeldUser { user, .. }) in &mut self.users {
+            if user.counted.counters().is_none() {
+                let counted = self.registry.counted(Scope::User, *id.as_uuid(), &user.limits);
+                *user = Arc::new(User { counted, ..User::clone(user) });
+            }
+        }
     }
 
     fn build_access_keys(
@@ -118,7 +141,7 @@ impl Holdings {
                 problems.push(missing(Kind::AccessKey, id, "service_id", "no such service"));
                 continue;
             };
-            let key = resolve(held, service);
+            let key = resolve(held, service, &self.users, &self.registry);
             match by_mac.entry(held.mac) {
                 Entry::Vacant(entry) => {
                     entry.insert(AccessKeyEntry { key, secret: SecretGeneration::Current });
@@ -188,15 +211,38 @@ fn resolve_routes(
     (routes, errors)
 }
 
-/// The access key with the service as it is now.
-fn resolve(held: &mut HeldAccessKey, service: &Arc<Service>) -> Arc<AccessKey> {
+/// The access key with service and user as they are now.
+fn resolve(
+    held: &mut HeldAccessKey,
+    service: &Arc<Service>,
+    users: &BTreeMap<UserId, HeldUser>,
+    registry: &Registry,
+) -> Arc<AccessKey> {
+    let user_of = |id: UserId| users.get(&id).map(|held| Arc::clone(&held.user));
     let key = match &held.state {
-        AccessKeyState::Resolved(key) if Arc::ptr_eq(&key.service, service) => return Arc::clone(key),
-        AccessKeyState::Resolved(key) => Arc::new(AccessKey { service: Arc::clone(service), ..AccessKey::clone(key) }),
-        AccessKeyState::Unresolved(spec) => Arc::new(spec.as_ref().clone().with_service(Arc::clone(service))),
+        AccessKeyState::Resolved(key) => {
+            let user = user_of(key.user_id);
+            if Arc::ptr_eq(&key.service, service) && is_same(key.user.as_ref(), user.as_ref()) {
+                return Arc::clone(key);
+            }
+            Arc::new(AccessKey { service: Arc::clone(service), user, ..AccessKey::clone(key) })
+        }
+        AccessKeyState::Unresolved(spec) => {
+            let counted = registry.counted(Scope::AccessKey, *spec.id.as_uuid(), &spec.limits);
+            let (spec, user) = (spec.as_ref().clone(), user_of(spec.user_id));
+            Arc::new(spec.resolved(Arc::clone(service), user, counted))
+        }
     };
     held.state = AccessKeyState::Resolved(Arc::clone(&key));
     key
+}
+
+fn is_same(one: Option<&Arc<User>>, other: Option<&Arc<User>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (None, None) => true,
+        _ => false,
+    }
 }
 
 /// The part of the snapshot before when it is equal, else the new one, which is kept for the next time.

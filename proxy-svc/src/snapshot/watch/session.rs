@@ -161,7 +161,10 @@ impl Session {
 
     /// Whether it shows that the two fit together.
     async fn heartbeat(&mut self, heartbeat: &proto::Heartbeat, watcher: &mut Watcher) -> Result<bool, End> {
-        let proto::Heartbeat { epoch, head_revision } = heartbeat;
+        let proto::Heartbeat { epoch, head_revision, live_proxies } = heartbeat;
+        let registry = watcher.snapshots.registry();
+        registry.set_live_proxies(*live_proxies);
+        watcher.metrics.limits.live_proxies.set_unsigned(registry.live_proxies().into());
         if watcher.applier.has_retired() {
             watcher.apply(Applier::drop_retired).await?;
         }
@@ -284,6 +287,7 @@ impl From<&Problem> for proto::ResourceError {
             Kind::UpstreamKey => proto::ResourceKind::UpstreamKey,
             Kind::Service => proto::ResourceKind::Service,
             Kind::AccessKey => proto::ResourceKind::AccessKey,
+            Kind::User => proto::ResourceKind::User,
         };
         let resource = proto::ResourceRef { kind: kind.into(), id: id.clone() };
         Self { resource: Some(resource), field: error.field.clone(), message: error.message.clone() }

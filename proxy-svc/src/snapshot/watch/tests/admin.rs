@@ -152,7 +152,12 @@ impl AdminStream {
     }
 
     pub(super) async fn heartbeat(&self, epoch: &str, head_revision: u64) {
-        self.send(watch_response::Message::Heartbeat(proto::Heartbeat { epoch: epoch.into(), head_revision })).await;
+        self.send(watch_response::Message::Heartbeat(proto::Heartbeat {
+            epoch: epoch.into(),
+            head_revision,
+            live_proxies: 0,
+        }))
+        .await;
     }
 
     pub(super) async fn delta(

@@ -1,0 +1,254 @@
+//! Taking from all counters of a request together, or from none; giving back, and settling.
+
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use super::{
+    Counters, Dimension, Exhausted, Limiter, Patience, Scope, Standing, bucket,
+    bucket::Bucket,
+    counters::Views,
+    moment::{Moment, nanos},
+    shared::{Amount, Asked, Settlement, Shared},
+};
+
+/// Refusals within this need no further answer of Redis.
+const TOKENS_KNOWN_FOR: Duration = Duration::from_millis(100);
+
+/// What is asked of one counter.
+#[derive(Clone, Debug)]
+pub(crate) struct Want {
+    pub(crate) scope: Scope,
+    pub(crate) counters: Arc<Counters>,
+    /// Never [`Dimension::Concurrency`], which has places instead.
+    pub(crate) dimension: Dimension,
+    pub(crate) limit: u64,
+    pub(crate) amount: u64,
+}
+
+/// What was taken. Dropping it gives nothing back: a request that is over has used its turn.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    wants: Vec<Want>,
+    /// By which the limits were divided when it was taken, so that as much goes back as was taken.
+    divisor: u64,
+    day: u64,
+    /// Where it was counted for all proxies too.
+    shared: Option<Arc<Shared>>,
+}
+
+impl Limiter {
+    /// Takes everything, or nothing and says which limit is in the way. `wants` are of one kind: of this proxy alone,
+    /// or of what all proxies share.
+    pub(crate) async fn take(&self, wants: Vec<Want>, patience: &mut Patience) -> Result<Taken, Exhausted> {
+        let Some(first) = wants.first() else { return Ok(Taken::default()) };
+        let divisor = self.divisor(first.scope);
+        let now = self.timer.now();
+        if first.scope != Scope::Proxy
+            && let Some(shared) = &self.shared
+            && shared.is_in_force()
+        {
+            let whole = wants.iter().find_map(|want| Some((want, want.fits_seen(now).err()?)));
+            if let Some((want, wait)) = whole {
+                return Err(want.exhausted(wait));
+            }
+            if let Some(asked) = shared.ask(&wants, now, patience).await {
+                return self.asked(wants, divisor, shared, &asked);
+            }
+        }
+        take_own(wants, divisor, self.timer.now())
+    }
+
+    /// What comes of Redis's answer.
+    fn asked(&self, wants: Vec<Want>, divisor: u64, shared: &Arc<Shared>, asked: &Asked) -> Result<Taken, Exhausted> {
+        let now = self.timer.now();
+        for (want, used) in wants.iter().zip(&asked.used) {
+            want.learn(now, asked.day, *used);
+        }
+        if let Some(want) = asked.refused.and_then(|index| wants.get(index)) {
+            let wait = want.wait_by_seen(now).unwrap_or(Duration::from_millis(1));
+            return Err(want.exhausted(wait));
+        }
+        for want in &wants {
+            want.charge_own(now, divisor);
+        }
+        Ok(Taken { wants, divisor, day: now.day(), shared: Some(Arc::clone(shared)) })
+    }
+}
+
+fn take_own(wants: Vec<Want>, divisor: u64, now: Moment) -> Result<Taken, Exhausted> {
+    for (index, want) in wants.iter().enumerate() {
+        if let Err(wait) = want.take_own(now, divisor) {
+            let exhausted = want.exhausted(wait);
+            for taken in &wants[..index] {
+                taken.give_back_own(now.day(), divisor);
+            }
+            return Err(exhausted);
+        }
+    }
+    Ok(Taken { wants, divisor, day: now.day(), shared: None })
+}
+
+impl Want {
+    fn bucket(&self) -> &Views<Bucket> {
+        if self.dimension == Dimension::Tokens { &self.counters.tokens } else { &self.counters.requests }
+    }
+
+    fn is_daily(&self) -> bool {
+        self.dimension == Dimension::RequestsPerDay
+    }
+
+    fn cost(&self, divisor: u64) -> u64 {
+        bucket::cost(self.amount, self.limit, divisor)
+    }
+
+    /// Whether the whole limit has room for it, as far as is known here: saves asking. What is known of tokens soon is no
+    /// news, because other proxies settle theirs.
+    fn fits_seen(&self, now: Moment) -> Result<(), Duration> {
+        if self.is_daily() {
+            let full = self.counters.day.seen.count(now.day()) >= self.limit;
+            return if full { Err(now.until_next_day()) } else { Ok(()) };
+        }
+        let seen_at = self.counters.tokens_seen_at.load(Relaxed);
+        if self.dimension == Dimension::Tokens && now.nanos.saturating_sub(seen_at) > nanos(TOKENS_KNOWN_FOR) {
+            return Ok(());
+        }
+        self.wait_by_seen(now).map_or(Ok(()), Err)
+    }
+
+    fn wait_by_seen(&self, now: Moment) -> Option<Duration> {
+        if self.is_daily() {
+            return Some(now.until_next_day());
+        }
+        bucket::wait(self.bucket().seen.used(now.nanos), self.cost(1))
+    }
+
+    fn take_own(&self, now: Moment, divisor: u64) -> Result<(), Duration> {
+        if !self.is_daily() {
+            return self.bucket().own.take(now.nanos, self.cost(divisor));
+        }
+        let day = &self.counters.day;
+        // A day that all proxies together have used up stays used up when they cannot ask any more.
+        let spent = day.seen.count(now.day()) >= self.limit;
+        if !spent && day.own.take(now.day(), share(self.limit, divisor)) { Ok(()) } else { Err(now.until_next_day()) }
+    }
+
+    fn charge_own(&self, now: Moment, divisor: u64) {
+        if self.is_daily() {
+            self.counters.day.own.charge(now.day());
+        } else {
+            self.bucket().own.charge(now.nanos, self.cost(divisor));
+        }
+    }
+
+    fn give_back_own(&self, day: u64, divisor: u64) {
+        if self.is_daily() {
+            self.counters.day.own.give_back(day);
+        } else {
+            self.bucket().own.give_back(self.cost(divisor));
+        }
+    }
+
+    fn learn(&self, now: Moment, day: u64, used: u64) {
+        if self.is_daily() {
+            self.counters.day.seen.learn(day, used);
+        } else {
+            self.bucket().seen.learn(now.nanos, nanos(Duration::from_micros(used)));
+            if self.dimension == Dimension::Tokens {
+                self.counters.tokens_seen_at.store(now.nanos, Relaxed);
+            }
+        }
+    }
+
+    fn exhausted(&self, wait: Duration) -> Exhausted {
+        Exhausted { scope: self.scope, dimension: self.dimension, wait }
+    }
+
+    /// `seen`: for all proxies together, as far as is known here.
+    pub(super) fn standing(&self, now: Moment, divisor: u64, seen: bool) -> Standing {
+        let (limit, divisor) = (self.limit, if seen { 1 } else { divisor });
+        if self.is_daily() {
+            let day = &self.counters.day;
+            let count = if seen { &day.seen } else { &day.own }.count(now.day());
+            let remaining = share(limit, divisor).saturating_sub(count);
+            return Standing { limit, remaining, reset: now.until_next_day() };
+        }
+        let views = self.bucket();
+        let used = if seen { &views.seen } else { &views.own }.used(now.nanos);
+        Standing { limit, remaining: bucket::remaining(used, limit, divisor), reset: Duration::from_nanos(used) }
+    }
+
+    /// What Redis is asked. What it counted before is told along: it may have lost it.
+    pub(super) fn amount(&self, now: Moment) -> Amount {
+        if self.is_daily() {
+            let (most, known) = (self.limit, self.counters.day.seen.count(now.day()));
+            return Amount { daily: true, amount: self.amount, most, known, day: now.day() };
+        }
+        let amount = self.cost(1).div_ceil(1_000);
+        let most = amount.max(bucket::WINDOW / 1_000);
+        let known = self.bucket().seen.used(now.nanos) / 1_000;
+        Amount { daily: false, amount, most, known, day: now.day() }
+    }
+
+    /// Where Redis counts it.
+    pub(super) fn shared_key(&self) -> String {
+        let Self { scope, counters, dimension, .. } = self;
+        // In braces what decides on the node of a cluster: all keys of a question must be on one.
+        format!("{{tollgate}}:limit:{}:{}:{}", scope.as_str(), counters.id.simple(), dimension.as_str())
+    }
+}
+
+/// At least one, else nothing would pass though something may.
+fn share(limit: u64, divisor: u64) -> u64 {
+    (limit / divisor.max(1)).max(1)
+}
+
+impl Taken {
+    /// The request was not let through after all.
+    pub(crate) fn give_back(self) {
+        let Self { wants, divisor, day, shared } = self;
+        for want in &wants {
+            want.give_back_own(day, divisor);
+            if let Some(shared) = &shared {
+                if want.is_daily() {
+                    want.counters.day.seen.give_back(day);
+                    shared.tell(Settlement { key: want.shared_key(), daily: true, used: -1, day });
+                } else {
+                    want.bucket().seen.give_back(want.cost(1));
+                    shared.tell(Settlement { key: want.shared_key(), daily: false, used: -micros(want.cost(1)), day });
+                }
+            }
+        }
+    }
+
+    /// So many tokens were used in the place of those that were reserved; other dimensions are left alone.
+    pub(super) fn settle(&mut self, tokens: u64, now: Moment) {
+        let Self { wants, divisor, day, shared } = self;
+        for want in wants.iter_mut().filter(|want| want.dimension == Dimension::Tokens && want.amount != tokens) {
+            let reserved = std::mem::replace(&mut want.amount, tokens);
+            adjust(&want.bucket().own, now, bucket::cost(reserved, want.limit, *divisor), want.cost(*divisor));
+            if let Some(shared) = shared {
+                let (before, after) = (bucket::cost(reserved, want.limit, 1), want.cost(1));
+                adjust(&want.bucket().seen, now, before, after);
+                let used = micros(after) - micros(before);
+                shared.tell(Settlement { key: want.shared_key(), daily: false, used, day: *day });
+            }
+        }
+    }
+}
+
+fn adjust(bucket: &Bucket, now: Moment, before: u64, after: u64) {
+    match after.checked_sub(before) {
+        Some(more) => bucket.charge(now.nanos, more),
+        None => bucket.give_back(before - after),
+    }
+}
+
+/// Rounded as [`Want::amount`] rounds.
+fn micros(cost: u64) -> i64 {
+    i64::try_from(cost.div_ceil(1_000)).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;
