@@ -3,12 +3,14 @@
 pub mod access_keys;
 mod audit;
 pub mod auth;
+pub mod budgets;
 pub mod caller;
 mod creation;
 mod error;
 mod key_pools;
 mod open;
 mod precondition;
+mod prices;
 mod provider_models;
 mod providers;
 pub mod proxies;
@@ -27,6 +29,7 @@ use tollgate_shared::{
     access_key::Pepper,
     address::AddressPolicy,
     clock::{Clock, UnixMicros},
+    money::Currency,
     secret::Secret,
 };
 
@@ -62,6 +65,7 @@ struct Inner {
     digest_key: ring::hmac::Key,
     address_policy: AddressPolicy,
     upstream: UpstreamClient,
+    currency: Currency,
     setup_token: Secret,
     registration_open: bool,
     secure_cookies: bool,
@@ -87,6 +91,11 @@ impl App {
     /// Whether cookies are marked `Secure`: clients reach the API over TLS.
     pub fn secure_cookies(&self) -> bool {
         self.0.secure_cookies
+    }
+
+    /// What all prices, costs and budgets are in.
+    pub fn currency(&self) -> Currency {
+        self.0.currency
     }
 
     /// The time by this state's clock.

@@ -5,11 +5,13 @@
 
 pub mod access_key;
 pub mod audit_event;
+pub mod budget;
 pub mod change;
 pub mod key_pool;
 pub mod model_refresh;
 pub mod page;
 pub mod patch;
+pub mod price;
 pub mod provider;
 pub mod proxy;
 pub mod published;

@@ -7,7 +7,10 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tollgate_proto::{config_discovery_server::ConfigDiscoveryServer, usage_ingest_server::UsageIngestServer};
+use tollgate_proto::{
+    budget_lease_server::BudgetLeaseServer, config_discovery_server::ConfigDiscoveryServer,
+    usage_ingest_server::UsageIngestServer,
+};
 use tollgate_shared::{
     clock::Clock,
     ids::{BootId, ProxyId},
@@ -17,6 +20,7 @@ use tonic::{service::interceptor::InterceptedService, transport::server::Router}
 
 use crate::{
     domain::{
+        budget::{Ask, Borrower, Grant},
         proxy::RefusedResource,
         usage::{QuarantinedEvent, UsageEvent},
     },
@@ -27,10 +31,12 @@ use crate::{
 mod authenticate;
 mod convert;
 mod frame;
+mod lease;
 mod usage;
 mod watch;
 
 use authenticate::RequireJoinToken;
+use lease::LeaseService;
 use usage::IngestService;
 use watch::WatchService;
 
@@ -44,7 +50,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(5);
 const LONGEST_AGE: Duration = Duration::from_mins(30);
 /// The share of the age that is drawn at random, so that they do not all end at once.
 const AGE_JITTER: f64 = 0.2;
-/// One watch and one usage stream a proxy, with room for those that are being replaced.
+/// One stream of each service a proxy, with room for those that are being replaced.
 const STREAMS_PER_CONNECTION: u32 = 16;
 
 /// What a proxy said of itself.
@@ -92,11 +98,26 @@ pub trait UsageIntake: Send + Sync + 'static {
     async fn take(&self, batch: IncomingBatch) -> Result<Committed, Stopping>;
 }
 
+/// Why nothing was lent; the proxy asks again.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct LenderError(pub Box<dyn std::error::Error + Send + Sync>);
+
+/// Lends from budgets.
+#[async_trait]
+pub trait BudgetLender: Send + Sync + 'static {
+    /// The borrower lives.
+    async fn renew(&self, borrower: &Borrower) -> Result<(), LenderError>;
+    /// Answers asks in their order; each is of another budget.
+    async fn lend(&self, borrower: &Borrower, asks: &[Ask]) -> Result<Vec<Grant>, LenderError>;
+}
+
 /// What the streams work with.
 pub struct Dependencies {
     pub published: Arc<Published>,
     pub proxies: Arc<dyn ProxyRegistry>,
     pub usage: Arc<dyn UsageIntake>,
+    pub lender: Arc<dyn BudgetLender>,
     pub join_token: Secret,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
@@ -106,11 +127,12 @@ pub struct Dependencies {
     pub tasks: TaskTracker,
 }
 
-/// Both services on one router; the caller binds and serves it.
+/// All services on one router; the caller binds and serves it.
 pub fn router(mut server: tonic::transport::Server, dependencies: Dependencies) -> Router {
     let require = RequireJoinToken::new(&dependencies.join_token);
-    let Dependencies { published, proxies, usage, clock, stop, tasks, metrics, join_token: _ } = dependencies;
+    let Dependencies { published, proxies, usage, lender, clock, stop, tasks, metrics, join_token: _ } = dependencies;
     let watch = WatchService::new(published, proxies, metrics, stop.clone(), tasks.clone());
+    let lease = LeaseService::new(lender, stop.clone(), tasks.clone());
     let ingest = IngestService::new(usage, clock, stop, tasks);
     let watch = ConfigDiscoveryServer::new(watch)
         .max_decoding_message_size(LARGEST_MESSAGE_IN_BYTES)
@@ -123,6 +145,7 @@ pub fn router(mut server: tonic::transport::Server, dependencies: Dependencies) 
         .max_concurrent_streams(STREAMS_PER_CONNECTION);
     server
         .add_service(InterceptedService::new(watch, require.clone()))
+        .add_service(InterceptedService::new(BudgetLeaseServer::new(lease), require.clone()))
         .add_service(InterceptedService::new(ingest, require))
 }
 

@@ -9,6 +9,7 @@
 
 pub mod access_keys;
 pub mod audit_events;
+pub mod budgets;
 mod bulk;
 mod change_log;
 mod conditions;
@@ -19,6 +20,7 @@ mod fields;
 pub mod idempotency_keys;
 pub mod key_pools;
 pub mod model_refreshes;
+pub mod prices;
 pub mod providers;
 pub mod proxies;
 pub mod sealed_settings;

@@ -1,6 +1,6 @@
 //! A request's way, stage by stage: a table of contents that decides nothing itself.
 //!
-//! `authenticate → admit → (body) → route → translate → forward → respond`, each stage taking the proof of the one
+//! `authenticate → admit → (body) → route → reserve → translate → forward → respond`, each stage taking the proof of the one
 //! before. What happens is written down in a [`Recording`] as it happens, and reported however the request ends.
 
 mod body;
@@ -26,6 +26,7 @@ pub(crate) use self::{inquiry::Inquiry, recording::Recording};
 use crate::{
     admit::{self, InFlight},
     authenticate,
+    budget::Budgets,
     forward::{self, Forwarder},
     models,
     report::{Outcome, Reporter},
@@ -56,6 +57,7 @@ pub struct Gateway {
     reporter: Reporter,
     metrics: Arc<Metrics>,
     forwarder: Forwarder,
+    budgets: Arc<Budgets>,
     in_flight: InFlight,
     draining: AtomicBool,
     clock: Clock,
@@ -64,10 +66,11 @@ pub struct Gateway {
 
 impl Gateway {
     /// `tasks` owns what runs beside the requests.
-    pub fn new(
+    pub(crate) fn new(
         snapshots: Arc<Snapshots>,
         reporter: Reporter,
         metrics: Arc<Metrics>,
+        budgets: Arc<Budgets>,
         settings: Settings,
         upstream_addresses: AddressPolicy,
         tasks: TaskTracker,
@@ -76,6 +79,7 @@ impl Gateway {
             snapshots,
             reporter,
             metrics,
+            budgets,
             forwarder: Forwarder::new(&settings, upstream_addresses, tasks),
             in_flight: InFlight::new(settings.max_in_flight),
             draining: AtomicBool::new(false),
@@ -108,7 +112,7 @@ impl Gateway {
 
     /// Serves one request whose header was read. On an error the connection is of no further use.
     pub(crate) async fn serve(&self, session: &mut ServerSession, client: Option<IpAddr>) -> pingora::Result<()> {
-        let mut recording = Recording::begin(&self.reporter, &self.metrics, &self.clock);
+        let mut recording = Recording::begin(&self.reporter, &self.metrics, &self.snapshots, &self.clock);
         let mut protocol = Protocol::OpenAi;
         // Held to the end of a refusal too: a stop waits for what is in flight.
         let (_permit, result) = match self.in_flight.enter() {
@@ -163,6 +167,8 @@ impl Gateway {
             return respond::answer(session, answer?.into(), recording).await.map_err(Stop::ClientLeft);
         }
         let plan = route::plan(&principal, &inquiry)?;
+        recording.planned(&plan);
+        recording.reserved(self.budgets.reserve(&principal, &inquiry, &plan).await?);
         recording.intend().map_err(|_| Refusal::journal_full())?;
         let translator = Translator::new(&inquiry, &self.snapshots, principal.key.service.id);
         forward::forward(&self.forwarder, session, &translator, plan, recording).await

@@ -20,7 +20,7 @@ use crate::{
     authenticate::Principal,
     gateway::Inquiry,
     respond::Refusal,
-    snapshot::{Pool, Route, Service, Target, UpstreamKey},
+    snapshot::{Pool, Provider, Route, Service, Target, UpstreamKey},
     stored::Pin,
 };
 
@@ -188,6 +188,15 @@ pub(crate) struct Candidate<'a> {
     pub(crate) reason: &'static str,
 }
 
+/// A provider that a request may go to.
+#[derive(Clone, Copy)]
+pub(crate) struct Destination<'a> {
+    pub(crate) provider: &'a Provider,
+    /// Its name of the model where it differs from the one that the caller asked for.
+    pub(crate) model: Option<&'a str>,
+    pub(crate) default_max_tokens: Option<u32>,
+}
+
 /// The plan for a request, if the caller may use every model that it names.
 pub(crate) fn plan(principal: &Principal, inquiry: &Inquiry<'_>) -> Result<Plan, Refusal> {
     for model in inquiry.inner_models() {
@@ -290,6 +299,23 @@ impl Plan {
         };
         let pinned = Some(Pinned { named_by, ..pinned });
         Ok(Self { pinned, ..self })
+    }
+
+    /// Where the request may go: providers, and what they call the model where they have a name of their own.
+    pub(crate) fn destinations(&self) -> impl Iterator<Item = Destination<'_>> {
+        let pinned = self.pinned.map(|pinned| self.pinned_candidate(pinned));
+        let targets = if pinned.is_some() { &[] } else { self.route().targets.as_slice() };
+        let of_pin = pinned.map(|Candidate { pool, model, default_max_tokens, .. }| Destination {
+            provider: &pool.provider,
+            model,
+            default_max_tokens,
+        });
+        let of_target = targets.iter().map(|target| Destination {
+            provider: &target.pool.provider,
+            model: target.model.as_deref(),
+            default_max_tokens: target.default_max_tokens,
+        });
+        of_pin.into_iter().chain(of_target)
     }
 
     /// The next candidate, never one twice; none when all were tried that may take over from the last.

@@ -16,7 +16,7 @@ use crate::{
         upstream_key::UpstreamKey,
     },
     publish::{ConfigurationRows, Entry, Head, ReconcileError, Rows},
-    store::{StoreError, access_keys, configuration, key_pools, providers, services, upstream_keys},
+    store::{StoreError, access_keys, configuration, key_pools, prices, providers, services, upstream_keys},
 };
 
 /// Reads configuration for the publisher.
@@ -43,6 +43,7 @@ impl PublishedRows {
         resources.extend(upstream_keys.into_iter().filter_map(|key| unsealed(self.app.keyring(), key)));
         resources.extend(services::all(connection).await?.into_iter().map(Resource::Service));
         resources.extend(access_keys::all(connection).await?.into_iter().filter_map(accepted));
+        resources.extend(prices::all(connection).await?.into_iter().map(Resource::Price));
         Ok(resources.into_iter().map(entry).collect())
     }
 
@@ -57,6 +58,7 @@ impl PublishedRows {
             }
             ResourceKind::Service => services::by_id(connection, id(key)?).await?.map(Resource::Service),
             ResourceKind::AccessKey => access_keys::by_id(connection, id(key)?).await?.and_then(accepted),
+            ResourceKind::Price => prices::by_id(connection, id(key)?).await?.map(Resource::Price),
         })
     }
 

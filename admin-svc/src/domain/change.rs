@@ -11,14 +11,22 @@ pub enum ResourceKind {
     UpstreamKey,
     Service,
     AccessKey,
+    Price,
 }
 
 /// The id of the one resource of kind [`ResourceKind::Settings`].
 pub const SETTINGS_ID: &str = "settings";
 
 impl ResourceKind {
-    pub const ALL: [Self; 6] =
-        [Self::Settings, Self::Provider, Self::KeyPool, Self::UpstreamKey, Self::Service, Self::AccessKey];
+    pub const ALL: [Self; 7] = [
+        Self::Settings,
+        Self::Provider,
+        Self::KeyPool,
+        Self::UpstreamKey,
+        Self::Service,
+        Self::AccessKey,
+        Self::Price,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -28,6 +36,7 @@ impl ResourceKind {
             Self::UpstreamKey => "upstream_key",
             Self::Service => "service",
             Self::AccessKey => "access_key",
+            Self::Price => "price",
         }
     }
 }

@@ -11,6 +11,7 @@ use super::{
     access_key::AccessKey,
     change::{ResourceKind, SETTINGS_ID},
     key_pool::KeyPool,
+    price::Price,
     provider::Provider,
     service::Service,
     upstream_key::UpstreamKey,
@@ -32,6 +33,7 @@ pub enum Resource {
     UpstreamKey { key: UpstreamKey, secret: Secret },
     Service(Service),
     AccessKey(AccessKey),
+    Price(Price),
 }
 
 /// What all proxies share.
@@ -56,6 +58,7 @@ impl Resource {
             Self::UpstreamKey { key, .. } => (ResourceKind::UpstreamKey, key.id.to_string()),
             Self::Service(service) => (ResourceKind::Service, service.id.to_string()),
             Self::AccessKey(key) => (ResourceKind::AccessKey, key.id.to_string()),
+            Self::Price(price) => (ResourceKind::Price, price.id.to_string()),
         };
         ResourceKey { kind, id }
     }

@@ -2,6 +2,7 @@
 //!
 //! Structures are taken apart completely, so that a new field breaks the build here and not in production.
 
+mod lease;
 mod resource;
 mod usage;
 
@@ -15,6 +16,7 @@ use crate::{
     publish::Changes,
 };
 
+pub(super) use lease::{asks, borrower, grants};
 pub(super) use resource::resource;
 pub(super) use usage::usage_event;
 
@@ -44,6 +46,7 @@ pub(super) fn refused_resource(error: proto::ResourceError) -> RefusedResource {
         proto::ResourceKind::UpstreamKey => ResourceKind::UpstreamKey.as_str(),
         proto::ResourceKind::Service => ResourceKind::Service.as_str(),
         proto::ResourceKind::AccessKey => ResourceKind::AccessKey.as_str(),
+        proto::ResourceKind::Price => ResourceKind::Price.as_str(),
     };
     RefusedResource {
         kind: kind.to_owned(),
@@ -74,6 +77,7 @@ fn resource_ref(key: ResourceKey) -> proto::ResourceRef {
         ResourceKind::UpstreamKey => proto::ResourceKind::UpstreamKey,
         ResourceKind::Service => proto::ResourceKind::Service,
         ResourceKind::AccessKey => proto::ResourceKind::AccessKey,
+        ResourceKind::Price => proto::ResourceKind::Price,
     };
     proto::ResourceRef { kind: kind.into(), id }
 }

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use sqlx::{AnyConnection, any::AnyRow};
-use tollgate_shared::ids::ProxyId;
+use tollgate_shared::{clock::UnixMicros, ids::ProxyId};
 
 use super::{Fields, StoreError, bulk::BulkInsert, fields::to_document};
 use crate::domain::proxy::Proxy;
@@ -71,6 +71,15 @@ pub async fn by_id(connection: &mut AnyConnection, id: ProxyId) -> Result<Option
     let row =
         sqlx::query("SELECT * FROM proxies WHERE id = $1").bind(id.to_string()).fetch_optional(connection).await?;
     row.as_ref().map(read).transpose()
+}
+
+/// How many were heard of since a moment.
+pub async fn live(connection: &mut AnyConnection, since: UnixMicros) -> Result<i64, StoreError> {
+    let row = sqlx::query("SELECT COUNT(*) AS live FROM proxies WHERE connected = 1 AND last_seen_at >= $1")
+        .bind(since)
+        .fetch_one(connection)
+        .await?;
+    Fields::new(TABLE, &row).integer("live")
 }
 
 fn read(row: &AnyRow) -> Result<Proxy, StoreError> {

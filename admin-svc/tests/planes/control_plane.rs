@@ -35,6 +35,7 @@ pub(crate) async fn open(database: &Database) -> App {
         clock: Clock::system(),
         registration_open: false,
         secure_cookies: false,
+        currency: tollgate_shared::money::Currency::USD,
     })
     .await
     .unwrap()

@@ -153,6 +153,7 @@ pub(crate) fn ids(resources: &[Resource]) -> BTreeMap<String, &'static str> {
         resource::Resource::UpstreamKey(it) => (it.id.clone(), "upstream_key"),
         resource::Resource::Service(it) => (it.id.clone(), "service"),
         resource::Resource::AccessKey(it) => (it.id.clone(), "access_key"),
+        resource::Resource::Price(it) => (it.id.clone(), "price"),
     };
     resources.iter().map(id).collect()
 }

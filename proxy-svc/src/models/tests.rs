@@ -44,6 +44,7 @@ fn key(models: &[&str], routes: Vec<Route>) -> AccessKey {
         hidden_headers: Vec::new(),
         ip_allow: Vec::new(),
         ip_deny: Vec::new(),
+        budget: None,
     };
     AccessKey {
         id: AccessKeyId::generate(),
@@ -56,6 +57,7 @@ fn key(models: &[&str], routes: Vec<Route>) -> AccessKey {
         limits: Limits::default(),
         models: patterns(models).into(),
         ip_allow: Vec::new().into(),
+        budget: None,
     }
 }
 

@@ -82,6 +82,7 @@ pub(super) fn service_resource(number: u8, change: impl FnOnce(&mut proto::Servi
         hidden_headers: vec![],
         ip_allow: vec![],
         ip_deny: vec![],
+        budget: None,
     };
     change(&mut service);
     wrap(Resource::Service(service))
@@ -102,6 +103,7 @@ pub(super) fn access_key(number: u8, service: u8, change: impl FnOnce(&mut proto
         limits: None,
         models: vec![],
         ip_allow: vec![],
+        budget: None,
     };
     change(&mut key);
     wrap(Resource::AccessKey(key))

@@ -17,12 +17,13 @@ use prost::{Message, bytes::Bytes};
 use tollgate_proto as proto;
 use tollgate_shared::{
     access_key::{AccessKeyMac, Pepper},
-    ids::{AccessKeyId, KeyPoolId, ProviderId, ServiceId, UpstreamKeyId},
+    ids::{AccessKeyId, KeyPoolId, PriceId, ProviderId, ServiceId, UpstreamKeyId},
 };
 
 use super::{
     AccessKey, Pool, Provider, Service, UpstreamKey,
     convert::{self, AccessKeySpec, FieldError, PoolSpec, RouteSpec, ServiceSpec, UpstreamKeySpec},
+    prices::PriceSpec,
 };
 
 mod build;
@@ -42,6 +43,7 @@ pub(super) enum Kind {
     UpstreamKey,
     Service,
     AccessKey,
+    Price,
 }
 
 impl fmt::Display for Kind {
@@ -54,6 +56,7 @@ impl fmt::Display for Kind {
             Self::UpstreamKey => "upstream_key",
             Self::Service => "service",
             Self::AccessKey => "access_key",
+            Self::Price => "price",
         })
     }
 }
@@ -79,6 +82,7 @@ pub(super) struct Holdings {
     upstream_keys: BTreeMap<UpstreamKeyId, HeldUpstreamKey>,
     services: BTreeMap<ServiceId, HeldService>,
     access_keys: BTreeMap<AccessKeyId, HeldAccessKey>,
+    prices: BTreeMap<PriceId, HeldPrice>,
     refused: BTreeMap<(Kind, String), FieldError>,
 }
 
@@ -103,6 +107,11 @@ trait Held: Sized {
 struct HeldProvider {
     encoded: Box<[u8]>,
     provider: Arc<Provider>,
+}
+
+struct HeldPrice {
+    encoded: Box<[u8]>,
+    spec: PriceSpec,
 }
 
 struct HeldPool {
@@ -184,6 +193,7 @@ impl Holdings {
             .chain(self.upstream_keys.values().map(Held::encoded))
             .chain(services)
             .chain(self.access_keys.values().map(Held::encoded))
+            .chain(self.prices.values().map(Held::encoded))
     }
 
     fn upsert(&mut self, resource: proto::Resource, encoded: &[u8], old: Option<&mut Self>) {
@@ -221,6 +231,11 @@ impl Holdings {
                 let old = old.map(|old| &mut old.access_keys);
                 (Kind::AccessKey, id.clone(), upsert(&mut self.access_keys, old, &id, enabled, encoded, message))
             }
+            Resource::Price(message) => {
+                let id = message.id.clone();
+                let old = old.map(|old| &mut old.prices);
+                (Kind::Price, id.clone(), upsert(&mut self.prices, old, &id, true, encoded, message))
+            }
         };
         match result {
             Ok(()) => drop(self.refused.remove(&(kind, shown_id(&id)))),
@@ -254,6 +269,7 @@ impl Holdings {
             proto::ResourceKind::UpstreamKey => (Kind::UpstreamKey, remove(&mut self.upstream_keys, id)),
             proto::ResourceKind::Service => (Kind::Service, remove(&mut self.services, id)),
             proto::ResourceKind::AccessKey => (Kind::AccessKey, remove(&mut self.access_keys, id)),
+            proto::ResourceKind::Price => (Kind::Price, remove(&mut self.prices, id)),
         };
         self.refused.remove(&(kind, shown_id(id)));
         if !known {
@@ -324,6 +340,22 @@ impl Held for HeldProvider {
     }
 
     fn replace(&mut self, spec: Provider, encoded: Box<[u8]>) {
+        *self = Self::new(spec, encoded);
+    }
+}
+
+impl Held for HeldPrice {
+    type Spec = PriceSpec;
+
+    fn new(spec: PriceSpec, encoded: Box<[u8]>) -> Self {
+        Self { encoded, spec }
+    }
+
+    fn encoded(&self) -> &[u8] {
+        &self.encoded
+    }
+
+    fn replace(&mut self, spec: PriceSpec, encoded: Box<[u8]>) {
         *self = Self::new(spec, encoded);
     }
 }

@@ -23,6 +23,7 @@ pub(super) fn render(metrics: &Metrics) -> String {
     traffic(&mut page, metrics);
     configuration(&mut page, metrics);
     journal(&mut page, metrics);
+    budgets(&mut page, metrics);
     page.0
 }
 
@@ -134,6 +135,16 @@ fn journal(page: &mut Page, metrics: &Metrics) {
     page.single("journal_bytes", "gauge", "Size of the usage journal.", of.bytes.get());
     let failures = of.write_failures.get();
     page.single("journal_write_failures_total", "counter", "Failed writes to the usage journal.", failures);
+}
+
+fn budgets(page: &mut Page, metrics: &Metrics) {
+    let of = &metrics.budgets;
+    page.single("budget_refused_total", "counter", "Requests refused for a spent hard budget.", of.refused.get());
+    let unavailable = "Requests refused because nothing of a hard budget was held here.";
+    page.single("budget_unavailable_total", "counter", unavailable, of.unavailable.get());
+    page.single("budget_waits_total", "counter", "Requests that waited for money to be lent.", of.waits.get());
+    let overdrawn = "Requests that went on though a soft budget had nothing left.";
+    page.single("budget_overdrawn_total", "counter", overdrawn, of.overdrawn.get());
 }
 
 /// Exact, without a float: `1234567` → `1.234567`, `5000` → `0.005`, `1000000` → `1`.

@@ -24,6 +24,7 @@ fn service() -> proto::Service {
         hidden_headers: vec!["x-tollgate-cost".into()],
         ip_allow: vec!["10.0.0.0/8".into(), "::1".into()],
         ip_deny: vec![],
+        budget: None,
     }
 }
 
@@ -51,6 +52,7 @@ fn access_key() -> proto::AccessKey {
         limits: None,
         models: vec!["gpt-4o".into()],
         ip_allow: vec![],
+        budget: None,
     }
 }
 

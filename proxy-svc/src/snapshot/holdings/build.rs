@@ -15,7 +15,7 @@ use tollgate_shared::ids::{KeyPoolId, ServiceId};
 use super::{AccessKeyState, HeldAccessKey, HeldPool, HeldService, Holdings, Kind, Problem};
 use crate::{
     snapshot::{
-        AccessKey, AccessKeyEntry, MacMap, Pool, Route, SecretGeneration, Service, Snapshot, Target, UpstreamKey,
+        AccessKey, AccessKeyEntry, MacMap, Pool, Prices, Route, SecretGeneration, Service, Snapshot, Target, UpstreamKey,
         convert::{FieldError, RouteSpec, TargetSpec, UpstreamKeySpec},
     },
     stored::TagKey,
@@ -49,6 +49,7 @@ impl Holdings {
             providers: self.providers.iter().map(|(id, held)| (*id, Arc::clone(&held.provider))).collect(),
             services,
             access_keys,
+            prices: Arc::new(Prices::new(self.prices.values().map(|held| &held.spec))),
         };
         (snapshot, problems)
     }

@@ -284,6 +284,7 @@ impl From<&Problem> for proto::ResourceError {
             Kind::UpstreamKey => proto::ResourceKind::UpstreamKey,
             Kind::Service => proto::ResourceKind::Service,
             Kind::AccessKey => proto::ResourceKind::AccessKey,
+            Kind::Price => proto::ResourceKind::Price,
         };
         let resource = proto::ResourceRef { kind: kind.into(), id: id.clone() };
         Self { resource: Some(resource), field: error.field.clone(), message: error.message.clone() }
