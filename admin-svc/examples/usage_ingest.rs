@@ -34,6 +34,7 @@ async fn main() -> anyhow::Result<()> {
         clock: Clock::system(),
         registration_open: false,
         secure_cookies: false,
+        currency: tollgate_shared::money::Currency::USD,
     })
     .await?;
     let callers: Vec<Caller> = (0..keys.max(1)).map(|_| Caller::generate()).collect();
@@ -94,6 +95,8 @@ impl Caller {
             tokens: Tokens { input_uncached: 1_200, cache_read: 800, output: 350, ..Tokens::default() },
             source: Some(UsageSource::Provider),
             error_code: String::new(),
+            cost: None,
+            reported_by: None,
             detail: EventDetail {
                 path: "/v1/chat/completions".to_owned(),
                 attempts: vec![Attempt {

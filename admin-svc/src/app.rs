@@ -3,6 +3,7 @@
 pub mod access_keys;
 mod audit;
 pub mod auth;
+pub mod budgets;
 pub mod caller;
 mod creation;
 mod error;
@@ -10,6 +11,7 @@ pub mod health;
 mod key_pools;
 mod open;
 mod precondition;
+mod prices;
 mod provider_models;
 mod providers;
 pub mod proxies;
@@ -28,6 +30,7 @@ use tollgate_shared::{
     access_key::Pepper,
     address::AddressPolicy,
     clock::{Clock, UnixMicros},
+    money::Currency,
     secret::Secret,
 };
 
@@ -64,6 +67,7 @@ struct Inner {
     address_policy: AddressPolicy,
     upstream: UpstreamClient,
     health: Arc<health::Board>,
+    currency: Currency,
     setup_token: Secret,
     registration_open: bool,
     secure_cookies: bool,
@@ -89,6 +93,11 @@ impl App {
     /// Whether cookies are marked `Secure`: clients reach the API over TLS.
     pub fn secure_cookies(&self) -> bool {
         self.0.secure_cookies
+    }
+
+    /// What all prices, costs and budgets are in.
+    pub fn currency(&self) -> Currency {
+        self.0.currency
     }
 
     /// The time by this state's clock.

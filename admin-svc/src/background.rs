@@ -2,6 +2,7 @@
 //! any point without harm.
 
 pub mod health_probes;
+pub mod budgets;
 pub mod ingest;
 pub mod key_health;
 pub mod provider_models;

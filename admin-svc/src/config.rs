@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tollgate_shared::{
     address::AddressPolicy,
     configuration::{self, ConfigurationError, Layers},
+    money::{Currency, InvalidCurrency},
     secret::Secret,
     telemetry::LogFormat,
 };
@@ -46,6 +47,7 @@ struct Fields {
     setup_token: Option<String>,
     registration_open: bool,
     secure_cookies: bool,
+    currency: String,
     grpc_tls_certificate_file: Option<PathBuf>,
     grpc_tls_key_file: Option<PathBuf>,
     grpc_tls_client_ca_file: Option<PathBuf>,
@@ -71,6 +73,7 @@ impl Default for Fields {
             setup_token: None,
             registration_open: false,
             secure_cookies: false,
+            currency: Currency::USD.to_string(),
             grpc_tls_certificate_file: None,
             grpc_tls_key_file: None,
             grpc_tls_client_ca_file: None,
@@ -108,6 +111,8 @@ pub struct Configuration {
     pub registration_open: bool,
     /// Whether cookies are marked `Secure`: people reach the console over TLS.
     pub secure_cookies: bool,
+    /// What all prices, costs and budgets are in.
+    pub currency: Currency,
     join_token: Option<Secret>,
     /// Which upstream and webhook addresses are allowed.
     pub upstream_addresses: AddressPolicy,
@@ -197,6 +202,8 @@ impl Fields {
             setup_token: filled("setup_token", self.setup_token.as_deref())?,
             registration_open: self.registration_open,
             secure_cookies: self.secure_cookies,
+            currency: (self.currency.parse())
+                .map_err(|error: InvalidCurrency| ConfigurationError::field("currency", error.to_string()))?,
             join_token: one_of(
                 "join_token",
                 self.join_token.as_deref(),

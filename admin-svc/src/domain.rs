@@ -5,6 +5,7 @@
 
 pub mod access_key;
 pub mod audit_event;
+pub mod budget;
 pub mod change;
 pub mod key_health;
 pub mod key_pool;
@@ -12,6 +13,7 @@ pub mod key_probe;
 pub mod model_refresh;
 pub mod page;
 pub mod patch;
+pub mod price;
 pub mod provider;
 pub mod proxy;
 pub mod published;

@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use tokio::sync::broadcast;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tollgate_proto::{
-    config_discovery_server::ConfigDiscoveryServer, health_exchange_server::HealthExchangeServer,
+    budget_lease_server::BudgetLeaseServer, config_discovery_server::ConfigDiscoveryServer,
+    health_exchange_server::HealthExchangeServer,
     usage_ingest_server::UsageIngestServer,
 };
 use tollgate_shared::{
@@ -23,6 +24,7 @@ use tonic::{service::interceptor::InterceptedService, transport::server::Router}
 use crate::{
     domain::{
         key_health::{Hint, KeyModelReport},
+        budget::{Ask, Borrower, Grant},
         proxy::RefusedResource,
         usage::{QuarantinedEvent, UsageEvent},
     },
@@ -34,11 +36,13 @@ mod authenticate;
 mod convert;
 mod frame;
 mod health;
+mod lease;
 mod usage;
 mod watch;
 
 use authenticate::RequireJoinToken;
 use health::HealthService;
+use lease::LeaseService;
 use usage::IngestService;
 use watch::WatchService;
 
@@ -52,7 +56,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(5);
 const LONGEST_AGE: Duration = Duration::from_mins(30);
 /// The share of the age that is drawn at random, so that they do not all end at once.
 const AGE_JITTER: f64 = 0.2;
-/// One watch, one usage and one health stream a proxy, with room for those that are being replaced.
+/// One stream of each service a proxy, with room for those that are being replaced.
 const STREAMS_PER_CONNECTION: u32 = 16;
 
 /// What a proxy said of itself.
@@ -116,12 +120,27 @@ pub trait HealthRelay: Send + Sync + 'static {
     fn reported(&self, proxy: ProxyId, states: Vec<KeyModelReport>);
 }
 
+/// Why nothing was lent; the proxy asks again.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct LenderError(pub Box<dyn std::error::Error + Send + Sync>);
+
+/// Lends from budgets.
+#[async_trait]
+pub trait BudgetLender: Send + Sync + 'static {
+    /// The borrower lives.
+    async fn renew(&self, borrower: &Borrower) -> Result<(), LenderError>;
+    /// Answers asks in their order; each is of another budget.
+    async fn lend(&self, borrower: &Borrower, asks: &[Ask]) -> Result<Vec<Grant>, LenderError>;
+}
+
 /// What the streams work with.
 pub struct Dependencies {
     pub published: Arc<Published>,
     pub proxies: Arc<dyn ProxyRegistry>,
     pub usage: Arc<dyn UsageIntake>,
     pub health: Arc<dyn HealthRelay>,
+    pub lender: Arc<dyn BudgetLender>,
     pub join_token: Secret,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
@@ -134,9 +153,11 @@ pub struct Dependencies {
 /// All services on one router; the caller binds and serves it.
 pub fn router(mut server: tonic::transport::Server, dependencies: Dependencies) -> Router {
     let require = RequireJoinToken::new(&dependencies.join_token);
-    let Dependencies { published, proxies, usage, health, clock, stop, tasks, metrics, join_token: _ } = dependencies;
+    let Dependencies { published, proxies, usage, health, lender, clock, stop, tasks, metrics, join_token: _ } =
+        dependencies;
     let watch = WatchService::new(published, proxies, metrics, stop.clone(), tasks.clone());
     let health = HealthService::new(health, clock.clone(), stop.clone(), tasks.clone());
+    let lease = LeaseService::new(lender, stop.clone(), tasks.clone());
     let ingest = IngestService::new(usage, clock, stop, tasks);
     let watch = ConfigDiscoveryServer::new(watch)
         .max_decoding_message_size(LARGEST_MESSAGE_IN_BYTES)
@@ -151,6 +172,7 @@ pub fn router(mut server: tonic::transport::Server, dependencies: Dependencies) 
     server
         .add_service(InterceptedService::new(watch, require.clone()))
         .add_service(InterceptedService::new(health, require.clone()))
+        .add_service(InterceptedService::new(BudgetLeaseServer::new(lease), require.clone()))
         .add_service(InterceptedService::new(ingest, require))
 }
 

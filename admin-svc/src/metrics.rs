@@ -32,6 +32,8 @@ pub struct Metrics {
     pub snapshots_sent: Counter,
     pub deltas_sent: Counter,
     pub refusals: Counter,
+    /// Times that a budget was found to have nothing left.
+    pub budgets_spent: Counter,
 }
 
 /// What is read when the metrics are asked for.
@@ -53,6 +55,7 @@ impl Metrics {
             snapshots_sent,
             deltas_sent,
             refusals,
+            budgets_spent,
         } = self;
         let Gauges { connected_proxies, head_revision, ready } = gauges;
         let mut text = String::new();
@@ -72,6 +75,7 @@ impl Metrics {
             ("tollgate_admin_snapshots_sent_total", "Whole configurations sent to proxies.", snapshots_sent),
             ("tollgate_admin_deltas_sent_total", "Configuration changes sent to proxies.", deltas_sent),
             ("tollgate_admin_refusals_total", "Configurations that a proxy refused in part.", refusals),
+            ("tollgate_admin_budgets_spent_total", "Times that a budget had nothing left.", budgets_spent),
         ] {
             line(name, "counter", help, counter.get());
         }

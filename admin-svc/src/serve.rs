@@ -12,7 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tollgate_shared::{clock::Clock, secret::Secret, telemetry::LogLevel};
 
 use crate::{
-    app::{App, AppOptions, proxies::ConnectedProxies, publish::PublishedRows},
+    app::{App, AppOptions, budgets::Lender, proxies::ConnectedProxies, publish::PublishedRows},
     background,
     config::{Configuration, Sources},
     crypto::random_bytes,
@@ -68,6 +68,7 @@ pub(crate) async fn open(configuration: &Configuration) -> anyhow::Result<App> {
         clock: Clock::system(),
         registration_open: configuration.registration_open,
         secure_cookies: configuration.secure_cookies,
+        currency: configuration.currency,
     })
     .await
     .context("the control plane's state cannot be opened")?;
@@ -141,6 +142,7 @@ impl Running {
         background.spawn(ingest.run(beside.clone()));
         background.spawn(background::provider_models::run(app.clone(), beside.clone()));
         background.spawn(background::key_health::run(app.clone(), beside.clone()));
+        background.spawn(background::budgets::run(app.clone(), beside.clone()));
         background.spawn(background::proxies::run(app.clone(), Arc::clone(&proxies), beside.clone()));
 
         let dependencies = grpc::Dependencies {
@@ -148,6 +150,7 @@ impl Running {
             proxies,
             usage: Arc::new(queue),
             health: Arc::clone(app.health_board()) as Arc<dyn grpc::HealthRelay>,
+            lender: Arc::new(Lender::new(app.clone(), Arc::clone(&metrics))),
             join_token,
             clock: app.clock().clone(),
             metrics,

@@ -9,6 +9,7 @@
 
 pub mod access_keys;
 pub mod audit_events;
+pub mod budgets;
 mod bulk;
 mod change_log;
 mod conditions;
@@ -22,6 +23,7 @@ pub mod key_health;
 pub mod key_pools;
 pub mod key_probes;
 pub mod model_refreshes;
+pub mod prices;
 pub mod providers;
 pub mod proxies;
 pub mod sealed_settings;

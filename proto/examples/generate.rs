@@ -4,8 +4,7 @@ use std::{error::Error, fs, path::Path};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let files =
-        ["tollgate/v1/config.proto", "tollgate/v1/health.proto", "tollgate/v1/usage.proto"].map(|file| root.join(file));
+    let files = ["config", "health", "lease", "usage"].map(|name| root.join(format!("tollgate/v1/{name}.proto")));
     let descriptors = protox::compile(files, [root])?;
     let out = tempfile_dir()?;
     tonic_prost_build::configure().bytes(".tollgate.v1.SnapshotChunk").out_dir(&out).compile_fds(descriptors)?;

@@ -1,6 +1,6 @@
 //! A request's way, stage by stage: a table of contents that decides nothing itself.
 //!
-//! `authenticate → admit → (body) → route → translate → forward → respond`, each stage taking the proof of the one
+//! `authenticate → admit → (body) → route → reserve → translate → forward → respond`, each stage taking the proof of the one
 //! before. What happens is written down in a [`Recording`] as it happens, and reported however the request ends.
 
 mod body;
@@ -27,6 +27,7 @@ pub(crate) use self::{inquiry::Inquiry, recording::Recording};
 use crate::{
     admit::{self, InFlight},
     authenticate,
+    budget::Budgets,
     forward::{self, Forwarder},
     limits::Limiter,
     models,
@@ -59,6 +60,7 @@ pub struct Gateway {
     metrics: Arc<Metrics>,
     forwarder: Forwarder,
     limiter: Arc<Limiter>,
+    budgets: Arc<Budgets>,
     in_flight: InFlight,
     draining: AtomicBool,
     clock: Clock,
@@ -67,10 +69,11 @@ pub struct Gateway {
 
 impl Gateway {
     /// `tasks` owns what runs beside the requests.
-    pub fn new(
+    pub(crate) fn new(
         snapshots: Arc<Snapshots>,
         reporter: Reporter,
         metrics: Arc<Metrics>,
+        budgets: Arc<Budgets>,
         settings: Settings,
         limiter: Limiter,
         upstream_addresses: AddressPolicy,
@@ -82,6 +85,7 @@ impl Gateway {
             snapshots,
             reporter,
             metrics,
+            budgets,
             forwarder: Forwarder::new(&settings, Arc::clone(&limiter), upstream_addresses, health, tasks),
             limiter,
             in_flight: InFlight::new(settings.max_in_flight),
@@ -117,7 +121,7 @@ impl Gateway {
 
     /// Serves one request whose header was read. On an error the connection is of no further use.
     pub(crate) async fn serve(&self, session: &mut ServerSession, client: Option<IpAddr>) -> pingora::Result<()> {
-        let mut recording = Recording::begin(&self.reporter, &self.metrics, &self.clock);
+        let mut recording = Recording::begin(&self.reporter, &self.metrics, &self.snapshots, &self.clock);
         let mut protocol = Protocol::OpenAi;
         // Held to the end of a refusal too: a stop waits for what is in flight.
         let (_permit, result) = match self.in_flight.enter() {
@@ -180,7 +184,9 @@ impl Gateway {
         let affinity = principal.key.service.affinity.as_ref();
         let member_of = affinity.and_then(|affinity| inquiry.session(affinity, &session.req_header().headers));
         let plan = route::plan(&principal, &inquiry)?.of_session(member_of);
+        recording.planned(&plan);
         admit::reserve_tokens(&self.limiter, &mut permit, &principal, &inquiry, recording).await?;
+        recording.reserved(self.budgets.reserve(&principal, &inquiry, &plan).await?);
         recording.intend().map_err(|_| Refusal::journal_full())?;
         let translator = Translator::new(&inquiry, &self.snapshots, principal.key.service.id);
         forward::forward(&self.forwarder, session, &translator, plan, patience, recording).await

@@ -2,6 +2,7 @@
 
 mod admit;
 mod authenticate;
+mod budget;
 pub mod config;
 pub mod connection;
 mod forward;

@@ -1,6 +1,8 @@
 //! Observed bytes → usage. It sees what passes and never alters it, but for the one chunk that the client did not ask
 //! for.
 
+pub(crate) mod price;
+
 use bytes::Bytes;
 use memchr::memmem;
 use pingora::http::ResponseHeader;

@@ -198,6 +198,33 @@ impl Refusal {
         Self::new(ErrorKind::InvalidRequest, message).about(header)
     }
 
+    /// `of`: `service` or `access_key`, as the next ones.
+    pub(crate) fn budget_spent(of: &str) -> Self {
+        let message = format!("The budget of this {} is spent, or does not cover this request.", named(of));
+        Self::new(ErrorKind::InsufficientQuota, message)
+    }
+
+    pub(crate) fn budget_busy(of: &str) -> Self {
+        let message = format!("The budget of this {} takes one request at a time.", named(of));
+        Self::new(ErrorKind::Overloaded, message).after(Duration::from_secs(1))
+    }
+
+    pub(crate) fn budget_unknown(of: &str) -> Self {
+        let message = format!("What is left of the budget of this {} is not known at present.", named(of));
+        Self::new(ErrorKind::Overloaded, message).after(Duration::from_secs(1))
+    }
+
+    pub(crate) fn price_missing(model: &str, provider: &str) -> Self {
+        let (model, provider) = (printable(model, 100), printable(provider, 100));
+        let message = format!("The model `{model}` of `{provider}` has no price, so that a hard budget cannot be kept.");
+        Self::new(ErrorKind::PriceMissing, message).about("model")
+    }
+
+    pub(crate) fn batch_under_budget() -> Self {
+        let message = "What a batch costs is not known before it is made, so a hard budget allows none.";
+        Self::new(ErrorKind::PermissionDenied, message)
+    }
+
     pub(crate) fn media_type(expected: &'static str) -> Self {
         let message = format!("The content type of this request must be {expected}.");
         Self::new(ErrorKind::UnsupportedMediaType, message).about("content-type")
@@ -214,6 +241,10 @@ impl Refusal {
     pub(crate) fn head_too_slow() -> Self {
         Self::new(ErrorKind::RequestTimeout, "The request's header fields did not arrive in time.")
     }
+}
+
+fn named(scope: &str) -> &str {
+    if scope == "service" { "service" } else { "access key" }
 }
 
 /// What a caller wrote, safe to show it again: no control characters, and not at length.

@@ -25,7 +25,7 @@ use crate::{
     gateway::Inquiry,
     health::{Moment, Ticket, Watch},
     respond::Refusal,
-    snapshot::{Pool, Route, Service, Target, UpstreamKey},
+    snapshot::{Pool, Provider, Route, Service, Target, UpstreamKey},
     stored::Pin,
 };
 
@@ -97,6 +97,15 @@ pub(crate) struct Candidate<'a> {
     pub(crate) default_max_tokens: Option<u32>,
     /// Why it is this one's turn.
     pub(crate) reason: &'static str,
+}
+
+/// A provider that a request may go to.
+#[derive(Clone, Copy)]
+pub(crate) struct Destination<'a> {
+    pub(crate) provider: &'a Provider,
+    /// Its name of the model where it differs from the one that the caller asked for.
+    pub(crate) model: Option<&'a str>,
+    pub(crate) default_max_tokens: Option<u32>,
 }
 
 /// The plan for a request, if the caller may use every model that it names.
@@ -211,6 +220,23 @@ impl Plan {
         };
         let pinned = Some(Pinned { named_by, ..pinned });
         Ok(Self { pinned, ..self })
+    }
+
+    /// Where the request may go: providers, and what they call the model where they have a name of their own.
+    pub(crate) fn destinations(&self) -> impl Iterator<Item = Destination<'_>> {
+        let pinned = self.pinned.map(|pinned| self.pinned_candidate(pinned));
+        let targets = if pinned.is_some() { &[] } else { self.route().targets.as_slice() };
+        let of_pin = pinned.map(|Candidate { pool, model, default_max_tokens, .. }| Destination {
+            provider: &pool.provider,
+            model,
+            default_max_tokens,
+        });
+        let of_target = targets.iter().map(|target| Destination {
+            provider: &target.pool.provider,
+            model: target.model.as_deref(),
+            default_max_tokens: target.default_max_tokens,
+        });
+        of_pin.into_iter().chain(of_target)
     }
 
     /// The next candidate, never one twice, and its account with its key's health; none when all were tried that may take

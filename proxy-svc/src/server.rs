@@ -31,6 +31,7 @@ use tollgate_shared::clock::Clock;
 
 use self::signals::Signals;
 use crate::{
+    budget::{Borrower, BorrowerParts, Budgets},
     config::{Config, JournalLevel},
     connection::{ConnectionSettings, Connections, Listener},
     gateway::{Gateway, Settings},
@@ -137,6 +138,15 @@ impl Proxy {
             data_dir: &config.data_dir,
             pace,
         })?;
+        let (budgets, bells) = Budgets::new(Arc::clone(&snapshots), Arc::clone(&metrics), Clock::system());
+        let borrower = Borrower::new(BorrowerParts {
+            budgets: Arc::clone(&budgets),
+            bells,
+            endpoint: endpoint.clone(),
+            join_token: config.join_token.clone(),
+            identity,
+            clock: Clock::system(),
+        });
         {
             let _runtime = control.enter();
             tasks.spawn(watcher.run(stop.clone()));
@@ -149,6 +159,7 @@ impl Proxy {
             };
             let key_health: Arc<dyn KeyHealth> = Arc::new(Unobserved);
             tasks.spawn(health_exchange::run(key_health, exchange, stop.clone()));
+            tasks.spawn(borrower.run(stop.clone()));
             let delivery = DeliveryOptions {
                 endpoint,
                 join_token: config.join_token.clone(),
@@ -163,6 +174,7 @@ impl Proxy {
             Arc::clone(&snapshots),
             reporter.clone(),
             Arc::clone(&metrics),
+            budgets,
             Settings::from(config),
             limiter,
             config.upstream_addresses.clone(),

@@ -21,7 +21,8 @@ use tollgate_shared::{
     access_key::{AccessKeyMac, Pepper},
     clock::UnixMicros,
     ids::{AccessKeyId, KeyPoolId, ProviderId, ServiceId, UpstreamKeyId, UserId},
-    limits::{Limits, Timeouts},
+    limits::{LeaseMode, Limits, Period, Timeouts},
+    money::{Currency, Money},
 };
 
 use crate::{
@@ -39,11 +40,13 @@ mod fallback;
 mod fixture;
 mod frame;
 mod holdings;
+mod prices;
 pub mod identity;
 pub mod store;
 pub mod watch;
 
 pub use fallback::{FallbackCondition, FallbackOn};
+pub(crate) use prices::Prices;
 
 /// By the MAC of an access key's secret.
 type MacMap<T> = HashMap<AccessKeyMac, T, BuildHasherDefault<MacHasher>>;
@@ -60,9 +63,21 @@ pub struct Snapshot {
     providers: BTreeMap<ProviderId, Arc<Provider>>,
     services: HashMap<ServiceId, Arc<Service>>,
     access_keys: MacMap<AccessKeyEntry>,
+    prices: Arc<Prices>,
 }
 
 impl Snapshot {
+    /// What models cost.
+    pub(crate) fn prices(&self) -> &Prices {
+        &self.prices
+    }
+
+    /// Every access key once.
+    pub(crate) fn access_keys(&self) -> impl Iterator<Item = &Arc<AccessKey>> {
+        let current = |entry: &&AccessKeyEntry| entry.secret == SecretGeneration::Current;
+        self.access_keys.values().filter(current).map(|entry| &entry.key)
+    }
+
     /// By the MAC of what the caller presented, current or previous secret alike: see [`AccessKeyEntry::secret`].
     pub fn access_key(&self, mac: &AccessKeyMac) -> Option<&AccessKeyEntry> {
         self.access_keys.get(mac)
@@ -139,6 +154,18 @@ pub struct AccessKey {
     pub models: Arc<[Pattern]>,
     /// Empty = everyone.
     pub ip_allow: Arc<[IpNet]>,
+    pub budget: Option<Budget>,
+}
+
+/// How much may be spent in a period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    pub amount: Money,
+    pub currency: Currency,
+    pub period: Period,
+    /// Requests are refused when it is spent.
+    pub hard: bool,
+    pub lease: LeaseMode,
 }
 
 impl AccessKey {
@@ -196,6 +223,7 @@ pub struct Service {
     pub ip_deny: Vec<IpNet>,
     /// Absent = requests of one session may meet any key.
     pub affinity: Option<Affinity>,
+    pub budget: Option<Budget>,
 }
 
 /// What names the session of a request, whose requests go to the same key while it can serve.

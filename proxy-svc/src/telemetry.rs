@@ -33,6 +33,7 @@ pub struct Metrics {
     pub configuration: ConfigurationMetrics,
     pub journal: JournalMetrics,
     pub limits: LimitMetrics,
+    pub budgets: BudgetMetrics,
 }
 
 /// A finished request.
@@ -71,6 +72,19 @@ pub struct JournalMetrics {
     pub events: Gauge,
     pub bytes: Gauge,
     pub write_failures: Counter,
+}
+
+/// How requests fare with budgets; written by `budget`.
+#[derive(Debug, Default)]
+pub struct BudgetMetrics {
+    /// Refused because a hard budget was spent.
+    pub refused: Counter,
+    /// Refused because nothing was held and the control plane did not say.
+    pub unavailable: Counter,
+    /// Waited for the control plane to lend more.
+    pub waits: Counter,
+    /// Went on though a soft budget had nothing left.
+    pub overdrawn: Counter,
 }
 
 impl Metrics {

@@ -64,6 +64,7 @@ id! {
     /// One start of a proxy.
     BootId;
     AuditEventId;
+    PriceId;
     SessionId;
 }
 

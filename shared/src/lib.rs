@@ -10,5 +10,6 @@ pub mod configuration;
 pub mod ids;
 pub mod limits;
 pub mod money;
+pub mod period;
 pub mod secret;
 pub mod telemetry;

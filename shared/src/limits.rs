@@ -42,8 +42,8 @@ pub struct Timeouts {
     pub total_ms: Option<u32>,
 }
 
-/// The window after which a budget is full again; calendar windows in UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The window after which a budget is full again; calendar windows in UTC, weeks from Monday on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Period {
@@ -64,6 +64,28 @@ pub struct Budget {
     /// Hard: requests are refused when it is spent. Soft: it is reported only.
     #[serde(default = "hard_by_default")]
     pub hard: bool,
+    /// How proxies borrow from it.
+    #[serde(default, skip_serializing_if = "LeaseMode::is_ahead")]
+    pub lease: LeaseMode,
+}
+
+/// How proxies borrow from a budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum LeaseMode {
+    /// A share ahead of need: requests run at the same time on every proxy.
+    #[default]
+    Ahead,
+    /// One request at a time, over all proxies, and each reserves the most that it can cost.
+    Single,
+}
+
+impl LeaseMode {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+    const fn is_ahead(&self) -> bool {
+        matches!(self, Self::Ahead)
+    }
 }
 
 const fn hard_by_default() -> bool {

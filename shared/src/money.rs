@@ -1,4 +1,7 @@
 //! Amounts of money: whole micro-units of a currency (1 USD = 1,000,000), never a float. In JSON a decimal string.
+//!
+//! What they are amounts of is a [`Currency`]; the two together are a [`Cost`]. Nothing here converts one currency into
+//! another: an installation accounts in one.
 
 use std::{fmt, str::FromStr};
 
@@ -66,9 +69,70 @@ impl<'de> Deserialize<'de> for Money {
     }
 }
 
+/// An ISO 4217 code: three capital letters.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Currency([u8; 3]);
+
+/// Why a text is not a currency.
+#[derive(Debug, thiserror::Error)]
+#[error("must be a currency's three capital letters, such as USD")]
+pub struct InvalidCurrency;
+
+impl Currency {
+    pub const USD: Self = Self(*b"USD");
+
+    pub const fn as_bytes(&self) -> &[u8; 3] {
+        &self.0
+    }
+
+    pub fn from_bytes(letters: [u8; 3]) -> Result<Self, InvalidCurrency> {
+        if letters.iter().all(u8::is_ascii_uppercase) { Ok(Self(letters)) } else { Err(InvalidCurrency) }
+    }
+
+    pub fn as_str(&self) -> &str {
+        // They are capital letters.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl FromStr for Currency {
+    type Err = InvalidCurrency;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCurrency> {
+        text.as_bytes().try_into().map_err(|_| InvalidCurrency).and_then(Self::from_bytes)
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What something cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    pub amount: Money,
+    pub currency: Currency,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn currencies_are_three_capital_letters() {
+        assert_eq!("EUR".parse::<Currency>().unwrap().to_string(), "EUR");
+        for text in ["", "eur", "EURO", "EU", "EÜ", "U5D"] {
+            assert!(text.parse::<Currency>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn decimal_text_round_trips() {

@@ -92,6 +92,7 @@ impl App {
     ) -> Result<Created, AppError> {
         let (service_id, owner, spec) = new.into_parts();
         let spec = spec.validated()?;
+        self.ensure_comparable(None, spec.budget.as_ref())?;
         self.ensure_future(&spec)?;
         let user_id = owner.unwrap_or(caller.user.id);
         if user_id != caller.user.id && caller.user.spec.role == Role::Member {
@@ -135,6 +136,7 @@ impl App {
         if spec == before.spec {
             return Ok(before);
         }
+        self.ensure_comparable(before.spec.budget.as_ref(), spec.budget.as_ref())?;
         if spec.expires_at != before.spec.expires_at {
             self.ensure_future(&spec)?;
         }

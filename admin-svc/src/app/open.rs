@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ring::hmac;
-use tollgate_shared::{access_key::Pepper, address::AddressPolicy, clock::Clock, secret::Secret};
+use tollgate_shared::{access_key::Pepper, address::AddressPolicy, clock::Clock, money::Currency, secret::Secret};
 use zeroize::Zeroizing;
 
 use super::{App, Inner, health::Board, throttle::Throttle};
@@ -17,7 +17,7 @@ use crate::{
         token::{AccessTokens, TokenError},
     },
     domain::change::{ResourceKind, SETTINGS_ID},
-    store::{AnyConnection, Store, StoreError, sealed_settings},
+    store::{AnyConnection, Store, StoreError, prices, sealed_settings},
     upstream::UpstreamClient,
 };
 
@@ -35,6 +35,8 @@ pub struct AppOptions {
     pub registration_open: bool,
     /// Whether cookies are marked `Secure`: clients reach the API over TLS.
     pub secure_cookies: bool,
+    /// What all prices, costs and budgets are in.
+    pub currency: Currency,
 }
 
 /// Why the state could not be opened.
@@ -52,6 +54,8 @@ pub enum OpenError {
     Token(#[from] TokenError),
     #[error(transparent)]
     Password(#[from] PasswordError),
+    #[error("currency: the sums in this database are in {fixed}, and cannot be in {configured}")]
+    Currency { fixed: String, configured: Currency },
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
 }
@@ -98,6 +102,10 @@ impl App {
         let access_token = unsealed(&mut reader, &keyring, OwnKey::AccessToken).await?;
         let audit_chain = unsealed(&mut reader, &keyring, OwnKey::AuditChain).await?;
         let secret_digest = unsealed(&mut reader, &keyring, OwnKey::SecretDigest).await?;
+        let fixed = prices::fixed_currency(&mut reader).await?;
+        if let Some(fixed) = fixed.filter(|fixed| fixed != options.currency.as_str()) {
+            return Err(OpenError::Currency { fixed, configured: options.currency });
+        }
         drop(reader);
         Ok(Self(Arc::new(Inner {
             store,
@@ -115,6 +123,7 @@ impl App {
             setup_token: options.setup_token,
             registration_open: options.registration_open,
             secure_cookies: options.secure_cookies,
+            currency: options.currency,
         })))
     }
 

@@ -17,7 +17,7 @@ use crate::{
         provider::{Provider, ProviderSpec},
         stamp::Stamp,
     },
-    store::{key_pools, model_refreshes, providers},
+    store::{key_pools, model_refreshes, prices, providers},
 };
 
 const KIND: ResourceKind = ResourceKind::Provider;
@@ -87,7 +87,7 @@ impl App {
         Ok(after)
     }
 
-    /// Refused while key pools belong to it.
+    /// Refused while key pools or prices belong to it.
     pub async fn delete_provider(
         &self,
         caller: &Authorised<ManageConfiguration>,
@@ -98,7 +98,8 @@ impl App {
         let before = providers::by_id(&mut tx, id).await?.ok_or(NOT_FOUND)?;
         precondition.check(before.stamp)?;
         let pools = key_pools::names_of_provider(&mut tx, id).await?;
-        ensure_unused(&[("key pool", &pools)])?;
+        let prices = prices::models_of_provider(&mut tx, id).await?;
+        ensure_unused(&[("key pool", &pools), ("price", &prices)])?;
         providers::delete(&mut tx, id).await?;
         self.record(&mut tx, &caller.source, KIND, &id, Change::Delete(&before)).await?;
         Ok(tx.commit().await?)

@@ -18,7 +18,7 @@ use crate::{
         user::User,
     },
     publish::{ConfigurationRows, Entry, Head, ReconcileError, Rows},
-    store::{StoreError, access_keys, configuration, key_pools, providers, services, upstream_keys, users},
+    store::{StoreError, access_keys, configuration, key_pools, prices, providers, services, upstream_keys, users},
 };
 
 /// Reads configuration for the publisher.
@@ -46,6 +46,7 @@ impl PublishedRows {
         resources.extend(services::all(connection).await?.into_iter().map(Resource::Service));
         resources.extend(users::with_limits(connection).await?.into_iter().filter_map(owner));
         resources.extend(access_keys::all(connection).await?.into_iter().filter_map(accepted));
+        resources.extend(prices::all(connection).await?.into_iter().map(Resource::Price));
         Ok(resources.into_iter().map(entry).collect())
     }
 
@@ -61,6 +62,7 @@ impl PublishedRows {
             ResourceKind::Service => services::by_id(connection, id(key)?).await?.map(Resource::Service),
             ResourceKind::User => users::by_id(connection, id(key)?).await?.and_then(owner),
             ResourceKind::AccessKey => access_keys::by_id(connection, id(key)?).await?.and_then(accepted),
+            ResourceKind::Price => prices::by_id(connection, id(key)?).await?.map(Resource::Price),
         })
     }
 

@@ -48,6 +48,7 @@ impl App {
         spec: ServiceSpec,
     ) -> Result<Created, AppError> {
         let spec = spec.validated()?;
+        self.ensure_comparable(None, spec.budget.as_ref())?;
         let mut creation = match self.begin_creation(caller, once).await? {
             Begun::Fresh(creation) => creation,
             Begun::Replayed(created) => return Ok(created),
@@ -73,6 +74,7 @@ impl App {
         if spec == before.spec {
             return Ok(before);
         }
+        self.ensure_comparable(before.spec.budget.as_ref(), spec.budget.as_ref())?;
         ensure_pools(&mut tx, &spec).await?;
         let after = Service { spec, stamp: before.stamp.next(self.now()), ..before.clone() };
         services::update(&mut tx, &after).await?;

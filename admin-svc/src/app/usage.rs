@@ -7,12 +7,13 @@ use tollgate_shared::ids::{RequestId, UserId};
 use crate::{
     app::{App, AppError, Authorised, caller::ReadUsage},
     domain::{
+        budget::Spending,
         page::{Page, PageRequest},
         usage::{EventFilter, EventPosition, QuarantinedEvent, SummaryQuery, SummaryRow, UsageEvent, merge, roll_up},
         user::Role,
         validation::Invalid,
     },
-    store::{StoreError, usage},
+    store::{StoreError, budgets, usage},
 };
 
 /// The most rows that a summary has: above it a chart shows nothing any more.
@@ -40,8 +41,11 @@ impl App {
         let ordered: Vec<&UsageEvent> = by_id.into_values().collect();
         let mut tx = self.store().begin_append().await?;
         let inserted = usage::insert(&mut tx, &ordered).await?;
-        let rollup = roll_up(ordered.into_iter().filter(|event| inserted.contains(&event.request_id)));
-        usage::add(&mut tx, &rollup).await?;
+        let counted = || ordered.iter().copied().filter(|event| inserted.contains(&event.request_id));
+        usage::add(&mut tx, &roll_up(counted())).await?;
+        let proxies = counted().filter(|event| event.cost.is_some()).filter_map(|event| event.reported_by).collect();
+        let boots = budgets::boots(&mut tx, &proxies).await?;
+        budgets::add(&mut tx, &Spending::of(counted(), &boots)).await?;
         usage::quarantine(&mut tx, quarantined, self.now()).await?;
         tx.commit().await?;
         Ok(Recorded { inserted: inserted.len(), duplicates: events.len() - inserted.len() })

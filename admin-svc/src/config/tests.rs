@@ -29,6 +29,7 @@ fn a_refusal_names_the_field() {
     assert!(
         refused(|fields| fields.upstream_allow_cidrs = "localhost".to_owned()).starts_with("upstream_allow_cidrs:")
     );
+    assert!(refused(|fields| fields.currency = "euro".to_owned()).starts_with("currency:"));
     assert!(refused(|fields| fields.log_format = Some("xml".to_owned())).starts_with("log_format:"));
     assert!(refused(|fields| fields.log = "admin_svc=loud".to_owned()).starts_with("log:"));
     assert!(refused(|fields| fields.join_token_file = Some("/does/not/exist".into())).starts_with("join_token_file:"));

@@ -12,14 +12,23 @@ pub enum ResourceKind {
     Service,
     User,
     AccessKey,
+    Price,
 }
 
 /// The id of the one resource of kind [`ResourceKind::Settings`].
 pub const SETTINGS_ID: &str = "settings";
 
 impl ResourceKind {
-    pub const ALL: [Self; 7] =
-        [Self::Settings, Self::Provider, Self::KeyPool, Self::UpstreamKey, Self::Service, Self::User, Self::AccessKey];
+    pub const ALL: [Self; 8] = [
+        Self::Settings,
+        Self::Provider,
+        Self::KeyPool,
+        Self::UpstreamKey,
+        Self::Service,
+        Self::User,
+        Self::AccessKey,
+        Self::Price,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -30,6 +39,7 @@ impl ResourceKind {
             Self::Service => "service",
             Self::User => "user",
             Self::AccessKey => "access_key",
+            Self::Price => "price",
         }
     }
 }

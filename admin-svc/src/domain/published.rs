@@ -11,6 +11,7 @@ use super::{
     access_key::AccessKey,
     change::{ResourceKind, SETTINGS_ID},
     key_pool::KeyPool,
+    price::Price,
     provider::Provider,
     service::Service,
     upstream_key::UpstreamKey,
@@ -33,6 +34,7 @@ pub enum Resource {
     Service(Service),
     User(Owner),
     AccessKey(AccessKey),
+    Price(Price),
 }
 
 /// What proxies know of a user.
@@ -65,6 +67,7 @@ impl Resource {
             Self::Service(service) => (ResourceKind::Service, service.id.to_string()),
             Self::User(owner) => (ResourceKind::User, owner.id.to_string()),
             Self::AccessKey(key) => (ResourceKind::AccessKey, key.id.to_string()),
+            Self::Price(price) => (ResourceKind::Price, price.id.to_string()),
         };
         ResourceKey { kind, id }
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tollgate_shared::{
     clock::UnixMicros,
     ids::{AccessKeyId, ProviderId, ProxyId, RequestId, ServiceId, UpstreamKeyId, UserId},
+    money::Cost,
 };
 
 use super::text_enum::text_enum;
@@ -89,9 +90,13 @@ pub struct UsageEvent {
     pub tokens: Tokens,
     /// Absent: nothing was used.
     pub source: Option<UsageSource>,
+    /// Absent: nothing was used, or the model had no price.
+    pub cost: Option<Cost>,
     /// Empty when all went well.
     pub error_code: String,
     pub detail: EventDetail,
+    /// The proxy that sent it; known on the way in only.
+    pub reported_by: Option<ProxyId>,
 }
 
 /// What nobody filters or adds up by.

@@ -3,6 +3,7 @@
 //! Structures are taken apart completely, so that a new field breaks the build here and not in production.
 
 mod health;
+mod lease;
 mod resource;
 mod usage;
 
@@ -17,6 +18,7 @@ use crate::{
 };
 
 pub(super) use health::{health_hello, health_hint, key_model_report};
+pub(super) use lease::{asks, borrower, grants};
 pub(super) use resource::resource;
 pub(super) use usage::usage_event;
 
@@ -47,6 +49,7 @@ pub(super) fn refused_resource(error: proto::ResourceError) -> RefusedResource {
         proto::ResourceKind::Service => ResourceKind::Service.as_str(),
         proto::ResourceKind::AccessKey => ResourceKind::AccessKey.as_str(),
         proto::ResourceKind::User => ResourceKind::User.as_str(),
+        proto::ResourceKind::Price => ResourceKind::Price.as_str(),
     };
     RefusedResource {
         kind: kind.to_owned(),
@@ -78,6 +81,7 @@ fn resource_ref(key: ResourceKey) -> proto::ResourceRef {
         ResourceKind::Service => proto::ResourceKind::Service,
         ResourceKind::AccessKey => proto::ResourceKind::AccessKey,
         ResourceKind::User => proto::ResourceKind::User,
+        ResourceKind::Price => proto::ResourceKind::Price,
     };
     proto::ResourceRef { kind: kind.into(), id }
 }

@@ -7,6 +7,7 @@ mod audit_events;
 mod auth;
 mod health;
 mod key_pools;
+mod prices;
 mod providers;
 mod proxies;
 mod services;
@@ -31,6 +32,7 @@ pub(super) fn routes() -> Router<App> {
         .nest("/upstream-keys", upstream_keys::routes())
         .nest("/services", services::routes())
         .nest("/access-keys", access_keys::routes())
+        .nest("/prices", prices::routes())
         .nest("/audit-events", audit_events::routes())
         .nest("/usage", usage::routes())
         .nest("/proxies", proxies::routes())
@@ -47,6 +49,7 @@ pub(super) fn document(base: openapi::OpenApi) -> openapi::OpenApi {
         .merge_from(upstream_keys::Api::openapi())
         .merge_from(services::Api::openapi())
         .merge_from(access_keys::Api::openapi())
+        .merge_from(prices::Api::openapi())
         .merge_from(audit_events::Api::openapi())
         .merge_from(usage::Api::openapi())
         .merge_from(proxies::Api::openapi())

@@ -24,9 +24,9 @@ static INSERT_EVENTS: LazyLock<BulkInsert> = LazyLock::new(|| {
     BulkInsert::new(
         "INSERT INTO usage_events (request_id, started_at, duration_us, ttft_us, status, outcome, protocol, stream, \
          service_id, access_key_id, user_id, model_requested, model_served, provider_id, upstream_key_id, \
-         input_uncached, cache_read, cache_write_5m, cache_write_1h, output, reasoning, source, error_code, detail) \
-         VALUES",
-        24,
+         input_uncached, cache_read, cache_write_5m, cache_write_1h, output, reasoning, source, error_code, detail, \
+         cost_micros, cost_currency) VALUES",
+        26,
         "ON CONFLICT (request_id) DO NOTHING RETURNING request_id",
     )
 });
@@ -85,8 +85,10 @@ fn bind_event<'q>(query: AnyQuery<'q>, event: &UsageEvent) -> Result<AnyQuery<'q
         upstream_key_id,
         tokens: Tokens { input_uncached, cache_read, cache_write_5m, cache_write_1h, output, reasoning },
         source,
+        cost,
         error_code,
         detail,
+        reported_by: _,
     } = event;
     let detail = to_document::<EventDetail>("usage_events", "detail", detail)?;
     Ok(query
@@ -113,7 +115,9 @@ fn bind_event<'q>(query: AnyQuery<'q>, event: &UsageEvent) -> Result<AnyQuery<'q
         .bind(*reasoning)
         .bind(source.map_or("", UsageSource::as_str))
         .bind(error_code.clone())
-        .bind(detail))
+        .bind(detail)
+        .bind(cost.map(|cost| cost.amount.micros()))
+        .bind(cost.map(|cost| cost.currency.to_string())))
 }
 
 /// Adds sums to those that are stored, in key order.
@@ -200,4 +204,4 @@ fn id_text(id: Option<&impl fmt::Display>) -> String {
     id.map(ToString::to_string).unwrap_or_default()
 }
 
-const _: () = assert!(SUM_COLUMNS == 14 + 2 * BUCKETS, "a sum without a column, or the other way round");
+const _: () = assert!(SUM_COLUMNS == 17 + 2 * BUCKETS, "a sum without a column, or the other way round");

@@ -53,6 +53,7 @@ pub(crate) fn options(database: &Database, clock: &Clock) -> AppOptions {
         clock: clock.clone(),
         registration_open: false,
         secure_cookies: false,
+        currency: tollgate_shared::money::Currency::USD,
     }
 }
 

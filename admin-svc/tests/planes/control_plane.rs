@@ -39,6 +39,7 @@ pub(crate) async fn open_at(database: &Database, clock: Clock) -> App {
         clock,
         registration_open: false,
         secure_cookies: false,
+        currency: tollgate_shared::money::Currency::USD,
     })
     .await
     .unwrap()

@@ -154,6 +154,7 @@ pub(crate) fn ids(resources: &[Resource]) -> BTreeMap<String, &'static str> {
         resource::Resource::Service(it) => (it.id.clone(), "service"),
         resource::Resource::User(it) => (it.id.clone(), "user"),
         resource::Resource::AccessKey(it) => (it.id.clone(), "access_key"),
+        resource::Resource::Price(it) => (it.id.clone(), "price"),
     };
     resources.iter().map(id).collect()
 }

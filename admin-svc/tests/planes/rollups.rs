@@ -11,7 +11,10 @@ use admin_svc::{
 };
 use proptest::{prelude::*, test_runner::TestRunner};
 use tokio::runtime::Runtime;
-use tollgate_shared::ids::{AccessKeyId, RequestId, ServiceId};
+use tollgate_shared::{
+    ids::{AccessKeyId, RequestId, ServiceId},
+    money::{Cost, Currency, Money},
+};
 use uuid::Uuid;
 
 use crate::{control_plane::open, database::Database};
@@ -44,7 +47,8 @@ fn any_event() -> impl Strategy<Value = UsageEvent> {
     let tokens = (0..100_000_i64, 0..50_000_i64, 0..9_000_i64, 0..9_000_i64, 0..8_000_i64, 0..8_000_i64);
     let when = 0..2 * 86_400 * 1_000_000_i64;
     let times = (0..400_000_000_i64, proptest::option::of(0..400_000_000_i64));
-    (tokens, when, times, 0..OUTCOMES.len(), 0..2_u128).prop_map(|(tokens, when, times, outcome, key)| {
+    let cost = proptest::option::of(0..5_000_000_i64);
+    (tokens, when, times, 0..OUTCOMES.len(), 0..2_u128, cost).prop_map(|(tokens, when, times, outcome, key, cost)| {
         let (input_uncached, cache_read, cache_write_5m, cache_write_1h, output, reasoning) = tokens;
         UsageEvent {
             request_id: RequestId::generate(),
@@ -64,8 +68,10 @@ fn any_event() -> impl Strategy<Value = UsageEvent> {
             upstream_key_id: None,
             tokens: Tokens { input_uncached, cache_read, cache_write_5m, cache_write_1h, output, reasoning },
             source: None,
+            cost: cost.map(|cost| Cost { amount: Money::from_micros(cost), currency: Currency::USD }),
             error_code: String::new(),
             detail: EventDetail::default(),
+            reported_by: None,
         }
     })
 }
@@ -139,6 +145,8 @@ fn total<'a>(events: impl Iterator<Item = &'a UsageEvent>) -> Sums {
         total.duration_us += event.duration_us;
         total.ttft_us += event.ttft_us.unwrap_or_default();
         total.tokens.add(&event.tokens);
+        total.cost_micros += event.cost.map_or(0, |cost| cost.amount.micros());
+        total.priced += i64::from(event.cost.is_some());
         match event.outcome {
             Outcome::Ok => (),
             Outcome::ClientError => total.client_errors += 1,

@@ -310,7 +310,7 @@ fn answer_header(
     };
     let inquiry = context.translator.inquiry();
     let protocol: Protocol = inquiry.protocol();
-    let mut header = ResponseHeader::build_no_case(answer.status, Some(received.headers.len() + 4))?;
+    let mut header = ResponseHeader::build_no_case(answer.status, Some(received.headers.len() + 5))?;
     if let Some(content_type) = answer.content_type {
         // The other headers of a translated answer are about another protocol.
         header.insert_header(header::CONTENT_TYPE, HeaderValue::from_static(content_type))?;
@@ -360,6 +360,15 @@ fn answer_header(
         && let Ok(model) = HeaderValue::from_bytes(model.as_bytes())
     {
         header.insert_header("x-tollgate-model", model)?;
+    }
+    // All of it is here, so what it used is known; of a stream that is too late for a header.
+    if let Held::Whole(_) = &answer.held
+        && !inquiry.stream()
+        && shown("x-tollgate-cost")
+        && let Some(cost) = answer.passage.usage().and_then(|usage| recording.cost_of(&usage))
+        && let Ok(amount) = HeaderValue::try_from(cost.amount.to_string())
+    {
+        header.insert_header("x-tollgate-cost", amount)?;
     }
     Ok(Box::new(header))
 }

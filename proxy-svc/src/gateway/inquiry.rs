@@ -214,6 +214,27 @@ impl<'a> Inquiry<'a> {
         self.body.len()
     }
 
+    /// The largest limit on output tokens that the caller set.
+    pub(crate) fn max_output_tokens(&self) -> Option<u64> {
+        match &self.content {
+            Content::Json(scan) => scan.max_output_tokens,
+            Content::Form(_) | Content::Opaque => None,
+        }
+    }
+
+    /// How many answers are wanted, at least 1.
+    pub(crate) fn choices(&self) -> u64 {
+        match &self.content {
+            Content::Json(scan) => scan.choices.unwrap_or(1).max(1),
+            Content::Form(_) | Content::Opaque => 1,
+        }
+    }
+
+    /// Whether its body is a form, which holds files.
+    pub(crate) fn is_form(&self) -> bool {
+        matches!(self.content, Content::Form(_))
+    }
+
     /// The body for an upstream: as it came, but for a renamed model and a request for usage.
     pub(crate) fn body_for(&self, model: Option<&str>) -> Bytes {
         let mut edits = Edits::default();

@@ -6,16 +6,20 @@ use tollgate_dialect::Protocol;
 use tollgate_shared::{
     clock::{Clock, UnixMicros},
     ids::RequestId,
+    money::Cost,
 };
 use uuid::{Builder, fmt::Hyphenated};
 
 use super::Inquiry;
 use crate::{
     authenticate::Principal,
+    budget::Reservation,
     limits::{Dimension, Ledger, Scope},
     meter::Observation,
     report::{Attempt, Event, Intent, JournalError, OpenIntent, Outcome, Reporter, Tokens, UsageSource},
     respond::Refusal,
+    route::Plan,
+    snapshot::Snapshots,
     telemetry::{FinishedRequest, Metrics},
 };
 
@@ -37,13 +41,23 @@ pub(crate) struct Recording<'a> {
     intent: Option<OpenIntent>,
     estimated_input: u64,
     ledger: Ledger,
+    /// Prices are looked up where a request ends.
+    snapshots: &'a Snapshots,
+    /// What the estimated input costs where the request is likely to go.
+    estimated_cost: Option<Cost>,
+    reservation: Option<Reservation>,
     /// The caller is known, so there is somebody to report this to.
     reportable: bool,
     ended: bool,
 }
 
 impl<'a> Recording<'a> {
-    pub(crate) fn begin(reporter: &'a Reporter, metrics: &'a Metrics, clock: &Clock) -> Self {
+    pub(crate) fn begin(
+        reporter: &'a Reporter,
+        metrics: &'a Metrics,
+        snapshots: &'a Snapshots,
+        clock: &Clock,
+    ) -> Self {
         let started_at = clock.now();
         let id = request_id(started_at);
         let mut text = [0; Hyphenated::LENGTH];
@@ -66,6 +80,7 @@ impl<'a> Recording<'a> {
             upstream_key_id: None,
             attempts: Vec::new(),
             usage: None,
+            cost: None,
             path: Box::default(),
             error_code: None,
         };
@@ -78,6 +93,9 @@ impl<'a> Recording<'a> {
             intent: None,
             estimated_input: 0,
             ledger: Ledger::new(),
+            snapshots,
+            estimated_cost: None,
+            reservation: None,
             reportable: false,
             ended: false,
         }
@@ -111,6 +129,33 @@ impl<'a> Recording<'a> {
         self.estimated_input = inquiry.body_bytes() as u64 / BYTES_PER_TOKEN;
     }
 
+    /// Notes what its input costs where it goes first, in case that nobody sees its end.
+    pub(crate) fn planned(&mut self, plan: &Plan) {
+        let Some(first) = plan.destinations().next() else { return };
+        let Some(model) = first.model.or(self.event.model_requested.as_deref()) else { return };
+        let input = Tokens { input_uncached: self.estimated_input, ..Tokens::default() };
+        let snapshot = self.snapshots.load();
+        self.estimated_cost = snapshot.prices().of(first.provider.id, model).map(|price| price.cost(&input));
+    }
+
+    /// It is settled when the request ends, however it does.
+    pub(crate) fn reserved(&mut self, reservation: Reservation) {
+        self.reservation = Some(reservation);
+    }
+
+    /// What usage costs at the provider that serves the request; `None` while its model has no price there.
+    pub(crate) fn cost_of(&self, tokens: &Tokens) -> Option<Cost> {
+        let last = self.event.attempts.last();
+        let provider = self.event.provider_id.or(last.map(|attempt| attempt.provider_id))?;
+        let model = self.event.model_served.as_deref().or(last.map(|attempt| &*attempt.model))?;
+        self.snapshots.load().prices().of(provider, model).map(|price| price.cost(tokens))
+    }
+
+    /// What the request costs by what is known of its usage.
+    fn cost(&self) -> Option<Cost> {
+        self.cost_of(self.event.usage.as_ref()?)
+    }
+
     /// Writes the intent: from here on the request is on record, whatever happens to this process.
     pub(crate) fn intend(&mut self) -> Result<(), JournalError> {
         let (Some(service_id), Some(access_key_id), Some(user_id)) =
@@ -129,6 +174,7 @@ impl<'a> Recording<'a> {
             model_requested: self.event.model_requested.as_deref().unwrap_or_default(),
             path: &self.event.path,
             estimated_input: self.estimated_input,
+            estimated_cost: self.estimated_cost,
         };
         self.intent = Some(self.reporter.begin(&intent)?);
         Ok(())
@@ -195,7 +241,7 @@ impl<'a> Recording<'a> {
     /// What a stream used so far, so that a crash does not lose it.
     pub(crate) fn checkpoint(&self, tokens: &Tokens) {
         if let Some(intent) = &self.intent {
-            intent.checkpoint(tokens);
+            intent.checkpoint(tokens, self.cost_of(tokens));
         }
     }
 
@@ -260,6 +306,10 @@ impl<'a> Recording<'a> {
         }
         self.event.outcome = outcome;
         self.event.duration = self.begun.elapsed();
+        self.event.cost = self.cost();
+        if let Some(reservation) = self.reservation.take() {
+            reservation.settle(self.event.cost);
+        }
         self.metrics.request_finished(&FinishedRequest {
             protocol: self.event.protocol.into(),
             status: self.event.status.unwrap_or(0),

@@ -49,6 +49,7 @@ fn key(models: &[&str], routes: Vec<Route>) -> AccessKey {
         ip_allow: Vec::new(),
         ip_deny: Vec::new(),
         affinity: None,
+        budget: None,
     };
     AccessKey {
         id: AccessKeyId::generate(),
@@ -63,6 +64,7 @@ fn key(models: &[&str], routes: Vec<Route>) -> AccessKey {
         user: None,
         models: patterns(models).into(),
         ip_allow: Vec::new().into(),
+        budget: None,
     }
 }
 

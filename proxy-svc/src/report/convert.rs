@@ -8,7 +8,10 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes};
 use prost::Message;
 use tollgate_proto as proto;
-use tollgate_shared::ids::{AccessKeyId, BootId, ProviderId, ProxyId, ServiceId, UpstreamKeyId, UserId};
+use tollgate_shared::{
+    ids::{AccessKeyId, BootId, ProviderId, ProxyId, ServiceId, UpstreamKeyId, UserId},
+    money::Cost,
+};
 use tonic::{
     Status,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
@@ -92,6 +95,7 @@ fn put_event(wire: &mut Wire<'_>, event: Final<'_>) -> Result<(), Malformed> {
         provider_id,
         upstream_key_id,
         usage,
+        cost,
         path,
         error_code,
         attempts,
@@ -120,6 +124,17 @@ fn put_event(wire: &mut Wire<'_>, event: Final<'_>) -> Result<(), Malformed> {
     }
     wire.text(18, path);
     wire.text(19, error_code.unwrap_or_default());
+    if let Some(cost) = cost {
+        wire.message(20, |wire| put_cost(wire, &cost))?;
+    }
+    Ok(())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as its sisters, for Wire::message")]
+fn put_cost(wire: &mut Wire<'_>, cost: &Cost) -> Result<(), Malformed> {
+    let Cost { amount, currency } = cost;
+    wire.integer(1, amount.micros());
+    wire.text(2, currency.as_str());
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use std::{borrow::Cow, time::Duration};
 use tollgate_shared::{
     clock::UnixMicros,
     ids::{AccessKeyId, ProviderId, RequestId, ServiceId, UpstreamKeyId, UserId},
+    money::Cost,
 };
 
 /// The client's protocol.
@@ -110,6 +111,8 @@ pub struct Intent<'a> {
     pub path: &'a str,
     /// What is reported as input if the proxy dies before the provider told its figures; 0 when nothing is known.
     pub estimated_input: u64,
+    /// What that input costs, as far as it is known.
+    pub estimated_cost: Option<Cost>,
 }
 
 /// A request that is over.
@@ -137,6 +140,8 @@ pub struct Event {
     pub attempts: Vec<Attempt>,
     /// Absent when nothing reached a provider.
     pub usage: Option<Tokens>,
+    /// Absent when nothing was used, and when the model had no price.
+    pub cost: Option<Cost>,
     /// The path without its query.
     pub path: Box<str>,
     /// A refusal's or failure's code, e.g. `model_not_found`.

@@ -25,7 +25,7 @@ use std::{
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
-use tollgate_shared::clock::Clock;
+use tollgate_shared::{clock::Clock, money::Cost};
 
 use super::{
     event::{Attempt, Event, Intent, Tokens},
@@ -291,8 +291,11 @@ impl Journal {
         });
     }
 
-    pub(super) fn checkpoint(&self, slot: Slot, usage: &Tokens) {
-        self.amend(slot, |open| open.usage = Some(usage.clone()));
+    pub(super) fn checkpoint(&self, slot: Slot, usage: &Tokens, cost: Option<Cost>) {
+        self.amend(slot, |open| {
+            open.usage = Some(usage.clone());
+            open.cost = cost;
+        });
     }
 
     pub(super) fn attempt(&self, slot: Slot, attempt: &Attempt) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tollgate_shared::clock::UnixMicros;
+use tollgate_shared::{clock::UnixMicros, money::Cost};
 
 use super::{
     deliver::{self, DeliveryOptions},
@@ -118,9 +118,9 @@ impl OpenIntent {
     }
 
     /// What a long stream used so far, so that a crash does not lose it. Every few seconds is enough.
-    pub fn checkpoint(&self, usage: &Tokens) {
+    pub fn checkpoint(&self, usage: &Tokens, cost: Option<Cost>) {
         if let Some(journal) = &self.journal {
-            journal.checkpoint(self.slot, usage);
+            journal.checkpoint(self.slot, usage, cost);
         }
     }
 

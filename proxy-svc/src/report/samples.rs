@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use proptest::{collection::vec, option, prelude::*};
-use tollgate_shared::ids::{AccessKeyId, ProviderId, RequestId, ServiceId, UpstreamKeyId, UserId};
+use tollgate_shared::{
+    ids::{AccessKeyId, ProviderId, RequestId, ServiceId, UpstreamKeyId, UserId},
+    money::{Cost, Currency, Money},
+};
 use uuid::Uuid;
 
 use super::{
@@ -76,6 +79,13 @@ pub(super) fn tokens() -> impl Strategy<Value = Tokens> {
     })
 }
 
+pub(super) fn cost() -> impl Strategy<Value = Cost> {
+    (any::<i64>(), "[A-Z]{3}").prop_map(|(micros, currency)| Cost {
+        amount: Money::from_micros(micros),
+        currency: currency.parse().unwrap(),
+    })
+}
+
 pub(super) fn attempt() -> impl Strategy<Value = Attempt> {
     (uuid(), uuid(), text(), any::<i64>(), micros(), option::of(any::<u16>()), attempt_outcome(), (text(), text()))
         .prop_map(|(provider, key, model, started_at, duration, status, outcome, (reason, detail))| Attempt {
@@ -96,12 +106,12 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
         (uuid(), any::<i64>(), micros(), option::of(micros()), option::of(any::<u16>()), outcome(), protocol());
     let caller = (any::<bool>(), option::of(uuid()), option::of(uuid()), option::of(uuid()), option::of(text()));
     let served = (option::of(text()), option::of(uuid()), option::of(uuid()), vec(attempt(), 0..4));
-    let rest = (option::of(tokens()), text(), option::of(text()));
+    let rest = (option::of(tokens()), option::of(cost()), text(), option::of(text()));
     (request, caller, served, rest).prop_map(|(request, caller, served, rest)| {
         let (id, started_at, duration, ttft, status, outcome, protocol) = request;
         let (stream, service, access_key, user, model_requested) = caller;
         let (model_served, provider, upstream_key, attempts) = served;
-        let (usage, path, code) = rest;
+        let (usage, cost, path, code) = rest;
         Event {
             request_id: RequestId::from_uuid(id),
             started_at,
@@ -120,6 +130,7 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
             upstream_key_id: upstream_key.map(UpstreamKeyId::from_uuid),
             attempts,
             usage,
+            cost,
             path,
             error_code: code.map(|code| code.into_string().into()),
         }
@@ -164,6 +175,7 @@ pub(super) fn enormous_event() -> Event {
         upstream_key_id: Some(UpstreamKeyId::generate()),
         attempts: vec![attempt; 100],
         usage: Some(most),
+        cost: Some(Cost { amount: Money::from_micros(i64::MIN), currency: Currency::USD }),
         path: long(),
         error_code: Some(long().into_string().into()),
         ..final_of(RequestId::generate(), 0)
@@ -182,6 +194,7 @@ pub(super) fn intent_of(request_id: RequestId) -> Intent<'static> {
         model_requested: "claude-sonnet-4-5",
         path: "/v1/messages",
         estimated_input: 77,
+        estimated_cost: None,
     }
 }
 
@@ -206,6 +219,7 @@ pub(super) fn final_of(request_id: RequestId, output: u64) -> Event {
         upstream_key_id: None,
         attempts: Vec::new(),
         usage: Some(Tokens { output, source: UsageSource::Provider, ..Tokens::default() }),
+        cost: None,
         path: intent.path.into(),
         error_code: None,
     }
@@ -230,6 +244,7 @@ impl Final<'_> {
             provider_id,
             upstream_key_id,
             usage,
+            cost,
             path,
             error_code,
             attempts,
@@ -252,6 +267,7 @@ impl Final<'_> {
             upstream_key_id,
             attempts: attempts.map(|attempt| attempt.map(Into::into)).collect::<Result<_, _>>()?,
             usage: usage.map(Into::into),
+            cost,
             path: path.into(),
             error_code: error_code.map(|code| code.to_owned().into()),
         })

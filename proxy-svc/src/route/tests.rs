@@ -83,6 +83,7 @@ pub(super) fn service(routes: &[Route], strategy: Strategy) -> Arc<Service> {
         ip_allow: Vec::new(),
         ip_deny: Vec::new(),
         affinity: None,
+        budget: None,
     })
 }
 

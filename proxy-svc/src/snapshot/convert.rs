@@ -14,15 +14,21 @@ use tollgate_shared::{
     access_key::{AccessKeyMac, Pepper},
     clock::UnixMicros,
     ids::{AccessKeyId, KeyPoolId, ProviderId, ServiceId, UpstreamKeyId, UserId},
-    limits::{Limits, Timeouts},
+    limits::{LeaseMode, Limits, Period, Timeouts},
+    money::{Currency, InvalidCurrency, Money},
     secret::Secret,
 };
 
 use super::{
-    AccessKey, Affinity, AffinitySource, BaseUrl, FallbackCondition, FallbackOn, LimitsMode, Provider, ProviderKind,
-    Service, Strategy, User,
+    AccessKey, Affinity, AffinitySource, BaseUrl, Budget, FallbackCondition, FallbackOn, LimitsMode, Provider,
+    ProviderKind, Service, Strategy, User,
+    prices::PriceSpec,
 };
-use crate::{limits::Counted, route::pattern::Pattern};
+use crate::{
+    limits::Counted,
+    meter::price::{Price, Rates},
+    route::pattern::Pattern,
+};
 
 mod base_url;
 
@@ -33,6 +39,8 @@ const MAX_SECRET_BYTES: usize = 8 << 10;
 /// Of a provider's list; far above any provider's.
 const MAX_MODELS: usize = 10_000;
 const MAX_MODEL_CHARACTERS: usize = 256;
+/// For a million tokens: the control plane takes no higher one.
+const MAX_RATE_MICROS: i64 = 1_000_000_000_000;
 
 /// Why a resource was refused. Goes back to the control plane as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -114,11 +122,12 @@ pub(super) struct AccessKeySpec {
     pub limits: Limits,
     models: Arc<[Pattern]>,
     ip_allow: Arc<[IpNet]>,
+    budget: Option<Budget>,
 }
 
 impl AccessKeySpec {
     pub(super) fn resolved(self, service: Arc<Service>, user: Option<Arc<User>>, counted: Counted) -> AccessKey {
-        let Self { id, user_id, name, expires_at, previous_until, enabled, limits, models, ip_allow, .. } = self;
+        let Self { id, user_id, name, expires_at, previous_until, enabled, limits, models, ip_allow, budget, .. } = self;
         AccessKey {
             id,
             service,
@@ -132,6 +141,7 @@ impl AccessKeySpec {
             user,
             models,
             ip_allow,
+            budget,
         }
     }
 }
@@ -232,6 +242,7 @@ impl TryFrom<proto::Service> for ServiceSpec {
             ip_deny,
             affinity,
             limits_mode: _,
+            budget,
         } = message;
         let max_attempts = max_attempts.unwrap_or(DEFAULT_MAX_ATTEMPTS);
         if max_attempts == 0 {
@@ -263,6 +274,7 @@ impl TryFrom<proto::Service> for ServiceSpec {
             ip_allow: each("ip_allow", &ip_allow, parse_network)?,
             ip_deny: each("ip_deny", &ip_deny, parse_network)?,
             affinity: affinity.map(Affinity::try_from).transpose().map_err(|error| error.within("affinity"))?,
+            budget: convert_budget(budget)?,
         };
         let routes = routes.into_iter().enumerate().map(|(index, route)| {
             RouteSpec::try_from(route).map_err(|error| error.within(&format!("routes[{index}]")))
@@ -377,6 +389,7 @@ impl TryFrom<proto::AccessKey> for AccessKeySpec {
             limits,
             models,
             ip_allow,
+            budget,
         } = message;
         let previous_mac = match previous_mac.as_slice() {
             [] => None,
@@ -395,6 +408,7 @@ impl TryFrom<proto::AccessKey> for AccessKeySpec {
             limits: convert_limits(limits),
             models: each("models", &models, parse_pattern)?.into(),
             ip_allow: each("ip_allow", &ip_allow, parse_network)?.into(),
+            budget: convert_budget(budget)?,
         })
     }
 }
@@ -406,6 +420,74 @@ impl TryFrom<proto::User> for User {
         let proto::User { id, limits } = message;
         Ok(Self { id: parse_id("id", &id)?, limits: convert_limits(limits), counted: Counted::default() })
     }
+}
+
+impl TryFrom<proto::Price> for PriceSpec {
+    type Error = FieldError;
+
+    fn try_from(message: proto::Price) -> Result<Self, FieldError> {
+        let proto::Price {
+            id,
+            provider_id,
+            model,
+            currency,
+            input,
+            output,
+            cache_read,
+            cache_write_5m,
+            cache_write_1h,
+            input_audio,
+            output_audio,
+            input_image,
+        } = message;
+        let rates = Rates {
+            input: convert_rate("input", input)?,
+            output: convert_rate("output", output)?,
+            cache_read: cache_read.map(|rate| convert_rate("cache_read", rate)).transpose()?,
+            cache_write_5m: cache_write_5m.map(|rate| convert_rate("cache_write_5m", rate)).transpose()?,
+            cache_write_1h: cache_write_1h.map(|rate| convert_rate("cache_write_1h", rate)).transpose()?,
+            input_audio: input_audio.map(|rate| convert_rate("input_audio", rate)).transpose()?,
+            output_audio: output_audio.map(|rate| convert_rate("output_audio", rate)).transpose()?,
+            input_image: input_image.map(|rate| convert_rate("input_image", rate)).transpose()?,
+        };
+        Ok(Self {
+            id: parse_id("id", &id)?,
+            provider_id: provider_id.map(|id| parse_id("provider_id", &id)).transpose()?,
+            model: parse_pattern(&model).map_err(|message| FieldError::new("model", message))?,
+            price: Price::new(parse_currency("currency", &currency)?, rates),
+        })
+    }
+}
+
+/// The bound keeps every cost of a possible request within its type.
+fn convert_rate(field: &str, micros: i64) -> Result<i64, FieldError> {
+    if (0..=MAX_RATE_MICROS).contains(&micros) { Ok(micros) } else { Err(FieldError::new(field, "out of range")) }
+}
+
+fn convert_budget(message: Option<proto::Budget>) -> Result<Option<Budget>, FieldError> {
+    let Some(message) = message else { return Ok(None) };
+    let period = match message.period() {
+        proto::BudgetPeriod::Day => Period::Day,
+        proto::BudgetPeriod::Week => Period::Week,
+        proto::BudgetPeriod::Month => Period::Month,
+        proto::BudgetPeriod::Total => Period::Total,
+        proto::BudgetPeriod::Unspecified => return Err(FieldError::new("budget.period", "not a known period")),
+    };
+    let proto::Budget { amount_micros, currency, period: _, hard, single } = message;
+    if amount_micros < 0 {
+        return Err(FieldError::new("budget.amount_micros", "must not be below 0"));
+    }
+    Ok(Some(Budget {
+        amount: Money::from_micros(amount_micros),
+        currency: parse_currency("budget.currency", &currency)?,
+        period,
+        hard,
+        lease: if single { LeaseMode::Single } else { LeaseMode::Ahead },
+    }))
+}
+
+fn parse_currency(field: &str, text: &str) -> Result<Currency, FieldError> {
+    text.parse().map_err(|error: InvalidCurrency| FieldError::new(field, error.to_string()))
 }
 
 /// The pepper out of the settings.

@@ -85,6 +85,7 @@ pub(super) fn service_resource(number: u8, change: impl FnOnce(&mut proto::Servi
         ip_deny: vec![],
         affinity: None,
         limits_mode: proto::LimitsMode::Enforce.into(),
+        budget: None,
     };
     change(&mut service);
     wrap(Resource::Service(service))
@@ -105,6 +106,7 @@ pub(super) fn access_key(number: u8, service: u8, change: impl FnOnce(&mut proto
         limits: None,
         models: vec![],
         ip_allow: vec![],
+        budget: None,
     };
     change(&mut key);
     wrap(Resource::AccessKey(key))

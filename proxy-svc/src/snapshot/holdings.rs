@@ -17,12 +17,13 @@ use prost::{Message, bytes::Bytes};
 use tollgate_proto as proto;
 use tollgate_shared::{
     access_key::{AccessKeyMac, Pepper},
-    ids::{AccessKeyId, KeyPoolId, ProviderId, ServiceId, UpstreamKeyId, UserId},
+    ids::{AccessKeyId, KeyPoolId, PriceId, ProviderId, ServiceId, UpstreamKeyId, UserId},
 };
 
 use super::{
     AccessKey, Pool, Provider, Service, UpstreamKey, User,
     convert::{self, AccessKeySpec, FieldError, PoolSpec, RouteSpec, ServiceSpec, UpstreamKeySpec},
+    prices::PriceSpec,
 };
 
 use crate::limits::Registry;
@@ -45,6 +46,7 @@ pub(super) enum Kind {
     Service,
     AccessKey,
     User,
+    Price,
 }
 
 impl fmt::Display for Kind {
@@ -58,6 +60,7 @@ impl fmt::Display for Kind {
             Self::Service => "service",
             Self::AccessKey => "access_key",
             Self::User => "user",
+            Self::Price => "price",
         })
     }
 }
@@ -86,6 +89,7 @@ pub(super) struct Holdings {
     access_keys: BTreeMap<AccessKeyId, HeldAccessKey>,
     /// Where built parts find their counters again.
     registry: Arc<Registry>,
+    prices: BTreeMap<PriceId, HeldPrice>,
     refused: BTreeMap<(Kind, String), FieldError>,
 }
 
@@ -116,6 +120,11 @@ struct HeldUser {
     encoded: Box<[u8]>,
     /// Its counters are there once a snapshot was built.
     user: Arc<User>,
+}
+
+struct HeldPrice {
+    encoded: Box<[u8]>,
+    spec: PriceSpec,
 }
 
 struct HeldPool {
@@ -204,6 +213,7 @@ impl Holdings {
             .chain(services)
             .chain(self.users.values().map(Held::encoded))
             .chain(self.access_keys.values().map(Held::encoded))
+            .chain(self.prices.values().map(Held::encoded))
     }
 
     fn upsert(&mut self, resource: proto::Resource, encoded: &[u8], old: Option<&mut Self>) {
@@ -246,6 +256,11 @@ impl Holdings {
                 let old = old.map(|old| &mut old.access_keys);
                 (Kind::AccessKey, id.clone(), upsert(&mut self.access_keys, old, &id, enabled, encoded, message))
             }
+            Resource::Price(message) => {
+                let id = message.id.clone();
+                let old = old.map(|old| &mut old.prices);
+                (Kind::Price, id.clone(), upsert(&mut self.prices, old, &id, true, encoded, message))
+            }
         };
         match result {
             Ok(()) => drop(self.refused.remove(&(kind, shown_id(&id)))),
@@ -280,6 +295,7 @@ impl Holdings {
             proto::ResourceKind::Service => (Kind::Service, remove(&mut self.services, id)),
             proto::ResourceKind::User => (Kind::User, remove(&mut self.users, id)),
             proto::ResourceKind::AccessKey => (Kind::AccessKey, remove(&mut self.access_keys, id)),
+            proto::ResourceKind::Price => (Kind::Price, remove(&mut self.prices, id)),
         };
         self.refused.remove(&(kind, shown_id(id)));
         if !known {
@@ -366,6 +382,22 @@ impl Held for HeldUser {
     }
 
     fn replace(&mut self, spec: User, encoded: Box<[u8]>) {
+        *self = Self::new(spec, encoded);
+    }
+}
+
+impl Held for HeldPrice {
+    type Spec = PriceSpec;
+
+    fn new(spec: PriceSpec, encoded: Box<[u8]>) -> Self {
+        Self { encoded, spec }
+    }
+
+    fn encoded(&self) -> &[u8] {
+        &self.encoded
+    }
+
+    fn replace(&mut self, spec: PriceSpec, encoded: Box<[u8]>) {
         *self = Self::new(spec, encoded);
     }
 }

@@ -24,6 +24,7 @@ pub(super) fn render(metrics: &Metrics) -> String {
     configuration(&mut page, metrics);
     journal(&mut page, metrics);
     limits(&mut page, metrics);
+    budgets(&mut page, metrics);
     page.0
 }
 
@@ -153,6 +154,16 @@ fn limits(page: &mut Page, metrics: &Metrics) {
     page.single("redis_given_up_total", "counter", "Times that Redis was given up.", given_up);
     let dropped = of.settlements_dropped.get();
     page.single("limit_settlements_dropped_total", "counter", "Settlements that Redis was not told.", dropped);
+}
+
+fn budgets(page: &mut Page, metrics: &Metrics) {
+    let of = &metrics.budgets;
+    page.single("budget_refused_total", "counter", "Requests refused for a spent hard budget.", of.refused.get());
+    let unavailable = "Requests refused because nothing of a hard budget was held here.";
+    page.single("budget_unavailable_total", "counter", unavailable, of.unavailable.get());
+    page.single("budget_waits_total", "counter", "Requests that waited for money to be lent.", of.waits.get());
+    let overdrawn = "Requests that went on though a soft budget had nothing left.";
+    page.single("budget_overdrawn_total", "counter", overdrawn, of.overdrawn.get());
 }
 
 /// Exact, without a float: `1234567` → `1.234567`, `5000` → `0.005`, `1000000` → `1`.

@@ -231,6 +231,14 @@ impl<'t> Passage<'t> {
         }
     }
 
+    /// What the provider told of an answer that has come to its end.
+    pub(crate) fn usage(&self) -> Option<Tokens> {
+        match self {
+            Self::Untouched(_) | Self::Stream(_) => self.so_far(),
+            Self::Whole(whole) => whole.tap.usage_so_far().as_ref().map(Tokens::partial),
+        }
+    }
+
     pub(crate) fn finish(self) -> Observed {
         match self {
             Self::Untouched(untouched) => untouched.meter.finish(),

@@ -62,7 +62,7 @@ fn handle_requests(reporter: &Reporter) {
         held.push((id, open));
         if number % 3 == 0 {
             let (id, open) = &held[held.len() / 2];
-            open.checkpoint(&Tokens { output: number, source: UsageSource::Partial, ..Tokens::default() });
+            open.checkpoint(&Tokens { output: number, source: UsageSource::Partial, ..Tokens::default() }, None);
             say(&format!("checkpoint {id} {number}"));
         }
         if held.len() > 5 {

@@ -38,6 +38,7 @@ impl Caller {
             model_requested: "gpt-5-mini",
             path: "/v1/chat/completions",
             estimated_input: 7,
+            estimated_cost: None,
         }
     }
 
@@ -70,6 +71,7 @@ impl Caller {
             provider_id: Some(self.provider),
             upstream_key_id: Some(self.upstream_key),
             attempts: vec![attempt],
+            cost: None,
             usage: Some(Tokens {
                 input_uncached: 321,
                 output,

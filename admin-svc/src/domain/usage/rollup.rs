@@ -132,6 +132,11 @@ pub struct Sums {
     pub ttft_us: i64,
     pub durations: Histogram,
     pub ttfts: Histogram,
+    pub cost_micros: i64,
+    /// Events with a cost.
+    pub priced: i64,
+    /// Events that used something and have none.
+    pub unpriced: i64,
 }
 
 impl Sums {
@@ -158,6 +163,13 @@ impl Sums {
         self.tokens.add(&event.tokens);
         self.duration_us += event.duration_us;
         self.durations[bucket(event.duration_us)] += 1;
+        match event.cost {
+            Some(cost) => {
+                self.cost_micros += cost.amount.micros();
+                self.priced += 1;
+            }
+            None => self.unpriced += i64::from(event.source.is_some()),
+        }
         if let Some(ttft_us) = event.ttft_us {
             self.ttft_us += ttft_us;
             self.ttfts[bucket(ttft_us)] += 1;
@@ -177,7 +189,13 @@ impl Sums {
             ttft_us,
             durations,
             ttfts,
+            cost_micros,
+            priced,
+            unpriced,
         } = other;
+        self.cost_micros += cost_micros;
+        self.priced += priced;
+        self.unpriced += unpriced;
         self.requests += requests;
         self.client_errors += client_errors;
         self.refused += refused;

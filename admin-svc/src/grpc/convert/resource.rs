@@ -1,11 +1,15 @@
 //! Resources on their way to a proxy.
 
 use tollgate_proto as proto;
-use tollgate_shared::limits::{Limits, Timeouts};
+use tollgate_shared::{
+    limits::{Budget, LeaseMode, Limits, Period, Timeouts},
+    money::Money,
+};
 
 use crate::domain::{
     access_key::{AccessKey, AccessKeySpec, AccessKeyStatus},
     key_pool::{KeyPool, KeyPoolSpec},
+    price::{Price, PriceSpec},
     provider::{Provider, ProviderKind, ProviderSpec},
     published::{Owner, Resource, Settings},
     service::{
@@ -28,6 +32,7 @@ pub(in crate::grpc) fn resource(resource: &Resource) -> proto::Resource {
         Resource::Service(it) => Message::Service(service(it)),
         Resource::User(it) => Message::User(user(it)),
         Resource::AccessKey(it) => Message::AccessKey(access_key(it)),
+        Resource::Price(it) => Message::Price(price(it)),
     };
     proto::Resource { resource: Some(message) }
 }
@@ -85,8 +90,7 @@ fn service(service: &Service) -> proto::Service {
         timeouts,
         limits,
         limits_mode,
-        // Schema 1 of the protocol carries neither budgets nor signatures.
-        budget: _,
+        budget,
         security: Security { ip_allow, ip_deny, require_signature: _ },
         hidden_headers,
         affinity,
@@ -114,6 +118,7 @@ fn service(service: &Service) -> proto::Service {
             LimitsMode::Enforce => proto::LimitsMode::Enforce.into(),
             LimitsMode::Shadow => proto::LimitsMode::Shadow.into(),
         },
+        budget: budget.as_ref().map(self::budget),
     }
 }
 
@@ -167,7 +172,7 @@ fn target(target: &Target) -> proto::Target {
 
 fn access_key(key: &AccessKey) -> proto::AccessKey {
     let AccessKey { id, service_id, user_id, spec, prefix: _, status, stamp: _, mac, previous } = key;
-    let AccessKeySpec { name, expires_at, limits, budget: _, models, ip_allow } = spec;
+    let AccessKeySpec { name, expires_at, limits, budget, models, ip_allow } = spec;
     proto::AccessKey {
         id: id.to_string(),
         service_id: service_id.to_string(),
@@ -181,6 +186,55 @@ fn access_key(key: &AccessKey) -> proto::AccessKey {
         limits: Some(self::limits(limits)),
         models: models.clone(),
         ip_allow: ip_allow.clone(),
+        budget: budget.as_ref().map(self::budget),
+    }
+}
+
+fn budget(budget: &Budget) -> proto::Budget {
+    let Budget { amount, currency, period, hard, lease } = budget;
+    let period = match period {
+        Period::Day => proto::BudgetPeriod::Day,
+        Period::Week => proto::BudgetPeriod::Week,
+        Period::Month => proto::BudgetPeriod::Month,
+        Period::Total => proto::BudgetPeriod::Total,
+    };
+    proto::Budget {
+        amount_micros: amount.micros(),
+        currency: currency.clone(),
+        period: period.into(),
+        hard: *hard,
+        single: *lease == LeaseMode::Single,
+    }
+}
+
+fn price(price: &Price) -> proto::Price {
+    let Price { id, spec, stamp: _ } = price;
+    let PriceSpec {
+        provider_id,
+        model,
+        currency,
+        input,
+        output,
+        cache_read,
+        cache_write_5m,
+        cache_write_1h,
+        input_audio,
+        output_audio,
+        input_image,
+    } = spec;
+    proto::Price {
+        id: id.to_string(),
+        provider_id: provider_id.map(|id| id.to_string()),
+        model: model.clone(),
+        currency: currency.clone().unwrap_or_default(),
+        input: input.micros(),
+        output: output.micros(),
+        cache_read: cache_read.map(Money::micros),
+        cache_write_5m: cache_write_5m.map(Money::micros),
+        cache_write_1h: cache_write_1h.map(Money::micros),
+        input_audio: input_audio.map(Money::micros),
+        output_audio: output_audio.map(Money::micros),
+        input_image: input_image.map(Money::micros),
     }
 }
 

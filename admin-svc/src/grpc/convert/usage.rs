@@ -4,7 +4,11 @@ use std::str::FromStr;
 
 use prost::Message;
 use tollgate_proto as proto;
-use tollgate_shared::{clock::UnixMicros, ids::ProxyId};
+use tollgate_shared::{
+    clock::UnixMicros,
+    ids::ProxyId,
+    money::{Cost, Money},
+};
 
 use super::text;
 use crate::domain::usage::{
@@ -18,6 +22,8 @@ const OLDEST_US: i64 = 30 * DAY_US;
 const NEWEST_US: i64 = DAY_US;
 /// Far above what a model can use or a request can last; above it a counter was broken, and would break the sums.
 const MOST_TOKENS: u64 = 10_000_000_000;
+/// A billion: above it a price was wrong, and would break the sums.
+const MOST_MICROS: i64 = 1_000_000_000 * 1_000_000;
 const LONGEST_DURATION_US: u64 = 10 * DAY_US.unsigned_abs();
 const LONGEST_NAME: usize = 256;
 const LONGEST_TEXT: usize = 2_000;
@@ -30,7 +36,7 @@ pub(in crate::grpc) fn usage_event(
     proxy_id: ProxyId,
     now: UnixMicros,
 ) -> Result<UsageEvent, QuarantinedEvent> {
-    checked(event, now).map_err(|reason| QuarantinedEvent {
+    checked(event, proxy_id, now).map_err(|reason| QuarantinedEvent {
         proxy_id: Some(proxy_id),
         reason,
         message: event.encode_to_vec(),
@@ -40,7 +46,7 @@ pub(in crate::grpc) fn usage_event(
 /// The reason names the field.
 type Reason = String;
 
-fn checked(event: &proto::UsageEvent, now: UnixMicros) -> Result<UsageEvent, Reason> {
+fn checked(event: &proto::UsageEvent, proxy_id: ProxyId, now: UnixMicros) -> Result<UsageEvent, Reason> {
     let proto::UsageEvent {
         request_id,
         started_at_unix_us,
@@ -61,6 +67,7 @@ fn checked(event: &proto::UsageEvent, now: UnixMicros) -> Result<UsageEvent, Rea
         usage,
         path,
         error_code,
+        cost,
     } = event;
     let usage = usage.clone().unwrap_or_default();
     let (tokens, source) = tokens(&usage)?;
@@ -83,6 +90,7 @@ fn checked(event: &proto::UsageEvent, now: UnixMicros) -> Result<UsageEvent, Rea
         upstream_key_id: id("upstream_key_id", upstream_key_id)?,
         tokens,
         source,
+        cost: cost.as_ref().map(self::cost).transpose()?,
         error_code: text(error_code, LONGEST_NAME),
         detail: EventDetail {
             path: text(path, LONGEST_TEXT),
@@ -92,7 +100,17 @@ fn checked(event: &proto::UsageEvent, now: UnixMicros) -> Result<UsageEvent, Rea
             output_audio: token_count("usage.output_audio", output_audio)?,
             input_image: token_count("usage.input_image", input_image)?,
         },
+        reported_by: Some(proxy_id),
     })
+}
+
+fn cost(cost: &proto::Cost) -> Result<Cost, Reason> {
+    let proto::Cost { amount_micros, currency } = cost;
+    if !(0..=MOST_MICROS).contains(amount_micros) {
+        return Err("cost.amount_micros is out of range".to_owned());
+    }
+    let currency = currency.parse().map_err(|error| format!("cost.currency {error}"))?;
+    Ok(Cost { amount: Money::from_micros(*amount_micros), currency })
 }
 
 fn attempt(attempt: &proto::Attempt) -> Result<Attempt, Reason> {

@@ -1,5 +1,6 @@
 //! `/api/v1/access-keys`.
 
+mod budget;
 mod create;
 mod get;
 mod list;
@@ -23,7 +24,8 @@ use crate::app::App;
     get::get_access_key,
     update::update_access_key,
     revoke::revoke_access_key,
-    rotate::rotate_access_key
+    rotate::rotate_access_key,
+    budget::get_access_key_budget
 ))]
 pub(super) struct Api;
 
@@ -31,5 +33,6 @@ pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/", get(list::list_access_keys).post(create::create_access_key))
         .route("/{id}", get(get::get_access_key).patch(update::update_access_key).delete(revoke::revoke_access_key))
+        .route("/{id}/budget", get(budget::get_access_key_budget))
         .route("/{id}/rotate", post(rotate::rotate_access_key))
 }

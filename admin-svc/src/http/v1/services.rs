@@ -1,5 +1,6 @@
 //! `/api/v1/services`.
 
+mod budget;
 mod create;
 mod delete;
 mod get;
@@ -18,7 +19,8 @@ use crate::app::App;
     create::create_service,
     get::get_service,
     update::update_service,
-    delete::delete_service
+    delete::delete_service,
+    budget::get_service_budget
 ))]
 pub(super) struct Api;
 
@@ -26,4 +28,5 @@ pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/", get(list::list_services).post(create::create_service))
         .route("/{id}", get(get::get_service).patch(update::update_service).delete(delete::delete_service))
+        .route("/{id}/budget", get(budget::get_service_budget))
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use crate::domain::usage::{BUCKETS, Sums, Tokens};
 
 /// Counters before the histograms.
-const COUNTERS: [&str; 14] = [
+const COUNTERS: [&str; 17] = [
     "requests",
     "client_errors",
     "refused",
@@ -20,6 +20,9 @@ const COUNTERS: [&str; 14] = [
     "reasoning",
     "duration_us",
     "ttft_us",
+    "cost_micros",
+    "priced",
+    "unpriced",
 ];
 
 pub(super) const SUM_COLUMNS: usize = COUNTERS.len() + 2 * BUCKETS;
@@ -80,6 +83,9 @@ pub(super) fn flatten(sums: &Sums) -> impl Iterator<Item = i64> {
         ttft_us,
         durations,
         ttfts,
+        cost_micros,
+        priced,
+        unpriced,
     } = sums;
     let counters = [
         *requests,
@@ -96,6 +102,9 @@ pub(super) fn flatten(sums: &Sums) -> impl Iterator<Item = i64> {
         *reasoning,
         *duration_us,
         *ttft_us,
+        *cost_micros,
+        *priced,
+        *unpriced,
     ];
     counters.into_iter().chain(*durations).chain(*ttfts)
 }
@@ -119,6 +128,9 @@ pub(super) fn unflatten<E>(mut next: impl FnMut() -> Result<i64, E>) -> Result<S
         },
         duration_us: next()?,
         ttft_us: next()?,
+        cost_micros: next()?,
+        priced: next()?,
+        unpriced: next()?,
         ..Sums::default()
     };
     for count in sums.durations.iter_mut().chain(&mut sums.ttfts) {

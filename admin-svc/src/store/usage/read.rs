@@ -3,7 +3,10 @@
 use std::sync::LazyLock;
 
 use sqlx::{AnyConnection, Row, any::AnyRow};
-use tollgate_shared::ids::RequestId;
+use tollgate_shared::{
+    ids::RequestId,
+    money::{Cost, Money},
+};
 
 use super::columns::{self, SELECT_SUMS};
 use crate::{
@@ -117,8 +120,15 @@ fn read_event(row: &AnyRow) -> Result<UsageEvent, StoreError> {
             "" => None,
             _ => Some(fields.parsed("source")?),
         },
+        cost: match fields.optional_integer("cost_micros")? {
+            Some(micros) => {
+                Some(Cost { amount: Money::from_micros(micros), currency: fields.parsed("cost_currency")? })
+            }
+            None => None,
+        },
         error_code: fields.text("error_code")?,
         detail: fields.document("detail")?,
+        reported_by: None,
     })
 }
 

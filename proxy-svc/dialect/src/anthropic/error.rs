@@ -50,7 +50,7 @@ const fn error_type(kind: ErrorKind) -> &'static str {
         | ErrorKind::InvalidCredential
         | ErrorKind::ExpiredCredential
         | ErrorKind::RevokedCredential => "authentication_error",
-        ErrorKind::PermissionDenied => "permission_error",
+        ErrorKind::PermissionDenied | ErrorKind::PriceMissing => "permission_error",
         ErrorKind::NotFound | ErrorKind::ModelNotFound | ErrorKind::UpstreamKeyGone => "not_found_error",
         ErrorKind::RequestTooLarge => "request_too_large",
         ErrorKind::RateLimited => "rate_limit_error",

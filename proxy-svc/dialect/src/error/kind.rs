@@ -28,6 +28,8 @@ pub enum ErrorKind {
     RateLimited,
     /// A budget is spent.
     InsufficientQuota,
+    /// A budget cannot be kept, because nobody said what the model costs.
+    PriceMissing,
     Overloaded,
     UpstreamUnavailable,
     /// The upstream refused the pool's keys: the caller's own key is fine.
@@ -37,7 +39,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::InvalidRequest,
         Self::MalformedBody,
         Self::MissingCredential,
@@ -57,6 +59,7 @@ impl ErrorKind {
         Self::HeaderFieldsTooLarge,
         Self::RateLimited,
         Self::InsufficientQuota,
+        Self::PriceMissing,
         Self::Overloaded,
         Self::UpstreamUnavailable,
         Self::UpstreamCredentialsExhausted,
@@ -86,6 +89,7 @@ impl ErrorKind {
             Self::HeaderFieldsTooLarge => "header_fields_too_large",
             Self::RateLimited => "rate_limit_exceeded",
             Self::InsufficientQuota => "insufficient_quota",
+            Self::PriceMissing => "price_missing",
             Self::Overloaded => "overloaded",
             Self::UpstreamUnavailable => "upstream_unavailable",
             Self::UpstreamCredentialsExhausted => "upstream_credentials_exhausted",
@@ -101,7 +105,7 @@ impl ErrorKind {
             Self::MissingCredential | Self::InvalidCredential | Self::ExpiredCredential | Self::RevokedCredential => {
                 401
             }
-            Self::PermissionDenied => 403,
+            Self::PermissionDenied | Self::PriceMissing => 403,
             Self::NotFound | Self::ModelNotFound | Self::UpstreamKeyGone => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,

@@ -73,6 +73,7 @@ fn every_kind_has_its_status_in_every_protocol() {
         (K::ExpiredCredential, [401, 401, 401]),
         (K::RevokedCredential, [401, 401, 401]),
         (K::PermissionDenied, [403, 403, 403]),
+        (K::PriceMissing, [403, 403, 403]),
         (K::NotFound, [404, 404, 404]),
         (K::ModelNotFound, [404, 404, 404]),
         (K::UpstreamKeyGone, [404, 404, 404]),

@@ -70,7 +70,7 @@ const fn rpc_status(kind: ErrorKind) -> &'static str {
         | ErrorKind::InvalidCredential
         | ErrorKind::ExpiredCredential
         | ErrorKind::RevokedCredential => "UNAUTHENTICATED",
-        ErrorKind::PermissionDenied => "PERMISSION_DENIED",
+        ErrorKind::PermissionDenied | ErrorKind::PriceMissing => "PERMISSION_DENIED",
         ErrorKind::NotFound | ErrorKind::ModelNotFound | ErrorKind::UpstreamKeyGone => "NOT_FOUND",
         ErrorKind::RateLimited | ErrorKind::InsufficientQuota => "RESOURCE_EXHAUSTED",
         ErrorKind::Overloaded | ErrorKind::UpstreamUnavailable | ErrorKind::UpstreamCredentialsExhausted => {

@@ -31,7 +31,7 @@ pub(super) fn body(error: &ErrorBody<'_>) -> Vec<u8> {
 
 const fn error_type(kind: ErrorKind) -> &'static str {
     match kind {
-        ErrorKind::PermissionDenied => "permission_error",
+        ErrorKind::PermissionDenied | ErrorKind::PriceMissing => "permission_error",
         ErrorKind::RateLimited => "rate_limit_error",
         ErrorKind::InsufficientQuota => "insufficient_quota",
         ErrorKind::Overloaded

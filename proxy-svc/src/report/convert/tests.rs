@@ -29,6 +29,7 @@ impl From<Event> for proto::UsageEvent {
             upstream_key_id,
             attempts,
             usage,
+            cost,
             path,
             error_code,
         } = event;
@@ -52,6 +53,10 @@ impl From<Event> for proto::UsageEvent {
             usage: usage.map(Into::into),
             path: path.into(),
             error_code: error_code.map(Into::into).unwrap_or_default(),
+            cost: cost.map(|cost| proto::Cost {
+                amount_micros: cost.amount.micros(),
+                currency: cost.currency.to_string(),
+            }),
         }
     }
 }

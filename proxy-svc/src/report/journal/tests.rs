@@ -200,7 +200,7 @@ fn step(process: &mut Option<Arc<Journal>>, model: &mut Model, directory: &TempD
                 model.open.push((id, slot));
                 model.checkpoints.insert(id, *output);
                 let usage = Tokens { output: *output, source: UsageSource::Partial, ..Tokens::default() };
-                journal.checkpoint(slot, &usage);
+                journal.checkpoint(slot, &usage, None);
             }
         }
         Step::Drop(which) => {
@@ -382,7 +382,7 @@ fn a_long_request_does_not_hold_back_the_others_segments() {
     let (journal, _) = open(&directory);
     let long = RequestId::generate();
     let slot = journal.begin(&intent_of(long)).unwrap();
-    journal.checkpoint(slot, &Tokens { output: 9, ..Tokens::default() });
+    journal.checkpoint(slot, &Tokens { output: 9, ..Tokens::default() }, None);
     for _ in 0..20 {
         for number in 0..300 {
             let slot = journal.begin(&intent_of(id(number))).unwrap();

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use tollgate_shared::clock::UnixMicros;
+use tollgate_shared::{
+    clock::UnixMicros,
+    money::{Cost, Currency, Money},
+};
 use uuid::Uuid;
 
 use super::Malformed;
@@ -36,6 +39,12 @@ pub(super) fn put_duration(out: &mut Vec<u8>, duration: Duration) {
     put_number(out, u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
 }
 
+/// Always of the same length, because it stands at a record's end.
+pub(super) fn put_cost(out: &mut Vec<u8>, cost: &Cost) {
+    out.extend_from_slice(&cost.amount.micros().to_le_bytes());
+    out.extend_from_slice(cost.currency.as_bytes());
+}
+
 /// What is absent takes no bytes: the flags tell.
 pub(super) fn put_if<T: ?Sized>(out: &mut Vec<u8>, value: Option<&T>, put: impl FnOnce(&mut Vec<u8>, &T)) {
     if let Some(value) = value {
@@ -50,6 +59,15 @@ pub(super) struct Reader<'a>(&'a [u8]);
 impl<'a> Reader<'a> {
     pub(super) const fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
+    }
+
+    /// What [`put_cost`] wrote, off the end of what is left.
+    pub(super) fn cost_at_end(&mut self) -> Result<Cost, Malformed> {
+        let (rest, currency) = self.0.split_last_chunk::<3>().ok_or(Malformed)?;
+        let (rest, micros) = rest.split_last_chunk::<8>().ok_or(Malformed)?;
+        self.0 = rest;
+        let amount = Money::from_micros(i64::from_le_bytes(*micros));
+        Ok(Cost { amount, currency: Currency::from_bytes(*currency).map_err(|_| Malformed)? })
     }
 
     pub(super) fn byte(&mut self) -> Result<u8, Malformed> {

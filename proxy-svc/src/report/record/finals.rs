@@ -5,12 +5,13 @@ use std::time::Duration;
 use tollgate_shared::{
     clock::UnixMicros,
     ids::{AccessKeyId, ProviderId, RequestId, ServiceId, UpstreamKeyId, UserId},
+    money::Cost,
 };
 
 use super::{
     super::event::{Event, Outcome, Protocol},
     ACCOUNTING_BYTES, Detail, MAX_ATTEMPTS, Malformed,
-    bytes::{Reader, put_duration, put_id, put_if, put_micros, put_number, put_text},
+    bytes::{Reader, put_cost, put_duration, put_id, put_if, put_micros, put_number, put_text},
     codes::{code, outcome, outcome_code, protocol},
     parts::{FinalAttempts, FinalTokens, attempts, put_attempts, put_tokens, tokens},
 };
@@ -32,6 +33,8 @@ mod has {
     pub(super) const UPSTREAM_KEY: u64 = 1 << 9;
     pub(super) const USAGE: u64 = 1 << 10;
     pub(super) const ERROR_CODE: u64 = 1 << 11;
+    /// At the record's end, where a program that does not know it reads no more.
+    pub(super) const COST: u64 = 1 << 12;
 }
 
 /// The record of a request that is over.
@@ -63,6 +66,7 @@ fn flags(event: &Event) -> u64 {
         (event.upstream_key_id.is_some(), has::UPSTREAM_KEY),
         (event.usage.is_some(), has::USAGE),
         (event.error_code.is_some(), has::ERROR_CODE),
+        (event.cost.is_some(), has::COST),
     ]
     .into_iter()
     .fold(0, |flags, (present, bit)| if present { flags | bit } else { flags })
@@ -87,6 +91,7 @@ fn encode_event(event: &Event, kept_attempts: usize, detail: Detail, out: &mut V
         upstream_key_id,
         attempts,
         usage,
+        cost,
         path,
         error_code,
     } = event;
@@ -110,6 +115,7 @@ fn encode_event(event: &Event, kept_attempts: usize, detail: Detail, out: &mut V
     put_text(out, path, bounds.path);
     put_if(out, error_code.as_deref(), |out, code| put_text(out, code, bounds.code));
     put_attempts(out, &attempts[attempts.len() - kept_attempts..], detail);
+    put_if(out, cost.as_ref(), put_cost);
 }
 
 /// An event as its record has it: the texts are the record's own.
@@ -131,6 +137,7 @@ pub(in super::super) struct Final<'a> {
     pub(in super::super) provider_id: Option<ProviderId>,
     pub(in super::super) upstream_key_id: Option<UpstreamKeyId>,
     pub(in super::super) usage: Option<FinalTokens<'a>>,
+    pub(in super::super) cost: Option<Cost>,
     pub(in super::super) path: &'a str,
     pub(in super::super) error_code: Option<&'a str>,
     pub(in super::super) attempts: FinalAttempts<'a>,
@@ -142,9 +149,11 @@ pub(in super::super) fn decode_final(bytes: &[u8]) -> Result<Final<'_>, Malforme
     let started_at = reader.micros()?;
     let flags = reader.number()?;
     let has = |bit: u64| flags & bit != 0;
+    let cost = has(has::COST).then(|| reader.cost_at_end()).transpose()?;
     Ok(Final {
         request_id,
         started_at,
+        cost,
         stream: has(has::STREAM),
         protocol: protocol(reader.byte()?)?,
         outcome: outcome(reader.byte()?)?,

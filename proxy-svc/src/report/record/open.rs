@@ -5,12 +5,13 @@ use std::time::Duration;
 use tollgate_shared::{
     clock::UnixMicros,
     ids::{AccessKeyId, RequestId, ServiceId, UserId},
+    money::Cost,
 };
 
 use super::{
     super::event::{Attempt, Event, Intent, Outcome, Protocol, Tokens},
     Detail, MAX_ATTEMPTS, Malformed,
-    bytes::{Reader, put_duration, put_id, put_micros, put_number, put_text},
+    bytes::{Reader, put_cost, put_duration, put_id, put_if, put_micros, put_number, put_text},
     codes::{code, protocol},
     parts::{attempts, put_attempts, put_tokens, tokens},
 };
@@ -28,6 +29,8 @@ pub(in super::super) struct Open {
     model_requested: Box<str>,
     path: Box<str>,
     estimated_input: u64,
+    /// Of the usage, as far as that is known.
+    pub(in super::super) cost: Option<Cost>,
     /// From the start to this record.
     pub(in super::super) elapsed: Duration,
     pub(in super::super) usage: Option<Tokens>,
@@ -47,6 +50,7 @@ impl Open {
             model_requested: &self.model_requested,
             path: &self.path,
             estimated_input: self.estimated_input,
+            estimated_cost: self.cost,
         }
     }
 
@@ -81,6 +85,7 @@ impl Open {
             upstream_key_id: last.map(|attempt| attempt.upstream_key_id),
             attempts: self.attempts,
             usage: Some(usage),
+            cost: self.cost,
             path: self.path,
             error_code: None,
         }
@@ -110,6 +115,7 @@ fn encode_open(
         model_requested,
         path,
         estimated_input,
+        estimated_cost,
     } = intent;
     let bounds = Detail::Everything.bounds();
     put_id(out, request_id.as_uuid());
@@ -118,7 +124,7 @@ fn encode_open(
     put_id(out, access_key_id.as_uuid());
     put_id(out, user_id.as_uuid());
     out.push(code(*protocol));
-    out.push(u8::from(*stream) | u8::from(usage.is_some()) << 1);
+    out.push(u8::from(*stream) | u8::from(usage.is_some()) << 1 | u8::from(estimated_cost.is_some()) << 2);
     put_text(out, model_requested, bounds.model);
     put_text(out, path, bounds.path);
     put_number(out, *estimated_input);
@@ -127,6 +133,7 @@ fn encode_open(
         put_tokens(out, usage, Detail::Everything);
     }
     put_attempts(out, &attempts[attempts.len().saturating_sub(MAX_ATTEMPTS)..], Detail::Everything);
+    put_if(out, estimated_cost.as_ref(), put_cost);
 }
 
 pub(in super::super) fn decode_open(bytes: &[u8]) -> Result<Open, Malformed> {
@@ -138,6 +145,7 @@ pub(in super::super) fn decode_open(bytes: &[u8]) -> Result<Open, Malformed> {
     let user_id = UserId::from_uuid(reader.id()?);
     let protocol = protocol(reader.byte()?)?;
     let flags = reader.byte()?;
+    let cost = (flags & 4 != 0).then(|| reader.cost_at_end()).transpose()?;
     Ok(Open {
         request_id,
         started_at,
@@ -149,6 +157,7 @@ pub(in super::super) fn decode_open(bytes: &[u8]) -> Result<Open, Malformed> {
         model_requested: reader.text()?.into(),
         path: reader.text()?.into(),
         estimated_input: reader.number()?,
+        cost,
         elapsed: reader.duration()?,
         usage: (flags & 2 != 0).then(|| tokens(&mut reader)).transpose()?.map(Into::into),
         attempts: attempts(reader)?.map(|attempt| attempt.map(Into::into)).collect::<Result<_, _>>()?,

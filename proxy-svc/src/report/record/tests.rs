@@ -2,6 +2,8 @@ use proptest::prelude::*;
 
 use std::time::Duration;
 
+use tollgate_shared::money::Cost;
+
 use super::*;
 use crate::report::{
     event::{Attempt, Event, Outcome, Tokens, UsageSource},
@@ -10,10 +12,14 @@ use crate::report::{
 };
 
 fn open_with(usage: Option<Tokens>, attempts: Vec<Attempt>) -> Open {
+    open_with_cost(usage, None, attempts)
+}
+
+fn open_with_cost(usage: Option<Tokens>, cost: Option<Cost>, attempts: Vec<Attempt>) -> Open {
     let mut bytes = Vec::new();
     encode_intent(&intent_of(RequestId::generate()), &mut bytes);
     let mut open = decode_open(&bytes).unwrap();
-    (open.usage, open.attempts, open.elapsed) = (usage, attempts, Duration::from_secs(3));
+    (open.usage, open.cost, open.attempts, open.elapsed) = (usage, cost, attempts, Duration::from_secs(3));
     open
 }
 
@@ -33,9 +39,10 @@ proptest! {
     #[test]
     fn open_request_is_read_as_it_was_written(
         usage in proptest::option::of(samples::tokens()),
+        cost in proptest::option::of(samples::cost()),
         attempts in proptest::collection::vec(samples::attempt(), 0..4),
     ) {
-        let open = open_with(usage, attempts);
+        let open = open_with_cost(usage, cost, attempts);
         let mut bytes = Vec::new();
         open.encode(&mut bytes);
         prop_assert_eq!(decode_open(&bytes).unwrap(), open);

@@ -29,6 +29,7 @@ fn service() -> proto::Service {
             header: "x-session-id".into(),
         }),
         limits_mode: proto::LimitsMode::Shadow.into(),
+        budget: None,
     }
 }
 
@@ -56,6 +57,7 @@ fn access_key() -> proto::AccessKey {
         limits: None,
         models: vec!["gpt-4o".into()],
         ip_allow: vec![],
+        budget: None,
     }
 }
 

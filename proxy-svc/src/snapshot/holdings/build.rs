@@ -17,7 +17,8 @@ use crate::{
     health::Health,
     limits::{Registry, Scope},
     snapshot::{
-        AccessKey, AccessKeyEntry, MacMap, Pool, Route, SecretGeneration, Service, Snapshot, Target, UpstreamKey, User,
+        AccessKey, AccessKeyEntry, MacMap, Pool, Prices, Route, SecretGeneration, Service, Snapshot, Target, UpstreamKey,
+        User,
         convert::{FieldError, RouteSpec, TargetSpec, UpstreamKeySpec},
     },
     stored::TagKey,
@@ -52,6 +53,7 @@ impl Holdings {
             providers: self.providers.iter().map(|(id, held)| (*id, Arc::clone(&held.provider))).collect(),
             services,
             access_keys,
+            prices: Arc::new(Prices::new(self.prices.values().map(|held| &held.spec))),
         };
         (snapshot, problems)
     }

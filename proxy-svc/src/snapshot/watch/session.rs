@@ -288,6 +288,7 @@ impl From<&Problem> for proto::ResourceError {
             Kind::Service => proto::ResourceKind::Service,
             Kind::AccessKey => proto::ResourceKind::AccessKey,
             Kind::User => proto::ResourceKind::User,
+            Kind::Price => proto::ResourceKind::Price,
         };
         let resource = proto::ResourceRef { kind: kind.into(), id: id.clone() };
         Self { resource: Some(resource), field: error.field.clone(), message: error.message.clone() }

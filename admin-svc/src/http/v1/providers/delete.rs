@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// Deletes a provider. Refused with 409 while key pools belong to it.
+/// Deletes a provider. Refused with 409 while key pools or prices belong to it.
 #[utoipa::path(
     delete,
     path = "/api/v1/providers/{id}",

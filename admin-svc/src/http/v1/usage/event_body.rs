@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tollgate_shared::{
     ids::{AccessKeyId, ProviderId, RequestId, ServiceId, UpstreamKeyId, UserId},
-    money::Money,
+    money::{Cost, Money},
 };
 
 use super::parameters::millis;
@@ -40,8 +40,8 @@ pub(super) struct UsageEventBody {
     upstream_key_id: Option<UpstreamKeyId>,
     attempts: Vec<AttemptBody>,
     usage: UsageBody,
-    /// Null while the model has no price.
-    cost: Option<Cost>,
+    /// Null when nothing was used, and when the model had no price.
+    cost: Option<CostBody>,
 }
 
 /// One try against one upstream key.
@@ -82,10 +82,18 @@ struct UsageBody {
 
 /// What something cost.
 #[derive(Serialize, utoipa::ToSchema)]
-pub(super) struct Cost {
+#[schema(as = Cost)]
+pub(super) struct CostBody {
     amount: Money,
     #[schema(example = "USD")]
     currency: String,
+}
+
+impl From<Cost> for CostBody {
+    fn from(cost: Cost) -> Self {
+        let Cost { amount, currency } = cost;
+        Self { amount, currency: currency.to_string() }
+    }
 }
 
 impl From<UsageEvent> for UsageEventBody {
@@ -108,7 +116,9 @@ impl From<UsageEvent> for UsageEventBody {
             upstream_key_id,
             tokens,
             source,
+            cost,
             error_code,
+            reported_by: _,
             detail: EventDetail { path, attempts, raw: _, input_audio, output_audio, input_image },
         } = event;
         let Tokens { input_uncached, cache_read, cache_write_5m, cache_write_1h, output, reasoning } = tokens;
@@ -143,7 +153,7 @@ impl From<UsageEvent> for UsageEventBody {
                 output_audio,
                 input_image,
             },
-            cost: None,
+            cost: cost.map(CostBody::from),
         }
     }
 }

@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use tollgate_shared::{
     clock::UnixMicros,
     ids::{AccessKeyId, ProviderId, ServiceId, UpstreamKeyId, UserId},
+    money::{Cost, Currency, Money},
 };
 
 use super::{
-    event_body::Cost,
+    event_body::CostBody,
     parameters::{dimensions, millis, storable},
 };
 use crate::{
@@ -114,8 +115,10 @@ struct UsageSums {
     cache_write_tokens: i64,
     /// Of the output.
     reasoning_tokens: i64,
-    /// Null while the models have no price.
-    cost: Option<Cost>,
+    /// Of those whose model had a price; null when there were none.
+    cost: Option<CostBody>,
+    /// Requests that used something of a model without a price: the cost is without them.
+    unpriced_requests: i64,
     latency_ms: Latency,
     /// Time to the first token.
     ttft_ms: Latency,
@@ -144,6 +147,7 @@ pub(super) async fn get_usage_summary(
     Signed(caller): Signed<ReadUsage>,
     QueryOf(params): QueryOf<SummaryParams>,
 ) -> Result<Json<UsageSummary>, Problem> {
+    let currency = app.currency();
     let query = query_of(params, app.clock().now())?;
     let rows = app.usage_summary(&caller, query.clone()).await.map_err(|error| match error {
         AppError::Invalid(invalid) => Problem::bad_query(invalid),
@@ -157,9 +161,9 @@ pub(super) async fn get_usage_summary(
         from: Timestamp::from_micros(query.from),
         to: Timestamp::from_micros(query.to),
         interval: query.interval,
-        items: rows.into_iter().map(|row| item(&query.group_by, row)).collect(),
+        items: rows.into_iter().map(|row| item(&query.group_by, row, currency)).collect(),
         group_by: query.group_by,
-        total: UsageSums::from(&total),
+        total: UsageSums::of(&total, currency),
     }))
 }
 
@@ -197,11 +201,11 @@ fn query_of(params: SummaryParams, now: UnixMicros) -> Result<SummaryQuery, Prob
     })
 }
 
-fn item(group_by: &[Dimension], row: SummaryRow) -> SummaryItem {
+fn item(group_by: &[Dimension], row: SummaryRow, currency: Currency) -> SummaryItem {
     let SummaryRow { bucket_at, group, sums } = row;
     let mut item = SummaryItem {
         start: bucket_at.map(Timestamp::from_micros),
-        sums: UsageSums::from(&sums),
+        sums: UsageSums::of(&sums, currency),
         ..SummaryItem::default()
     };
     for (dimension, value) in group_by.iter().zip(group) {
@@ -218,8 +222,9 @@ fn item(group_by: &[Dimension], row: SummaryRow) -> SummaryItem {
     item
 }
 
-impl From<&Sums> for UsageSums {
-    fn from(sums: &Sums) -> Self {
+impl UsageSums {
+    fn of(sums: &Sums, currency: Currency) -> Self {
+        let cost = Cost { amount: Money::from_micros(sums.cost_micros), currency };
         Self {
             requests: sums.requests,
             errors: sums.errors(),
@@ -233,7 +238,8 @@ impl From<&Sums> for UsageSums {
             cached_tokens: sums.tokens.cache_read,
             cache_write_tokens: sums.tokens.cache_write_5m + sums.tokens.cache_write_1h,
             reasoning_tokens: sums.tokens.reasoning,
-            cost: None,
+            cost: (sums.priced > 0).then(|| cost.into()),
+            unpriced_requests: sums.unpriced,
             latency_ms: latency(sums.duration_us, sums.requests, &sums.durations),
             ttft_ms: latency(sums.ttft_us, sums.ttft_count(), &sums.ttfts),
         }

@@ -1,0 +1,200 @@
+//! Budgets: lending from them, and showing how they stand.
+
+use std::{collections::HashMap, ops::Range, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use tollgate_shared::{
+    clock::UnixMicros,
+    ids::{AccessKeyId, ServiceId},
+    limits::Budget,
+};
+
+use super::{App, AppError, Authorised, caller::ReadConfiguration};
+use crate::{
+    domain::{
+        access_key::AccessKeyStatus,
+        budget::{Ask, Borrower, BudgetKey, BudgetScope, BudgetStatus, Grant, GrantState, Lease, grant},
+    },
+    grpc::{BudgetLender, LenderError},
+    metrics::Metrics,
+    store::{AnyConnection, StoreError, access_keys, budgets, proxies, services},
+};
+
+/// After so long without a sign of life, what a proxy borrowed does not count as lent any more. Six times as long as a
+/// proxy waits between two of them, and long enough for its successor to report what is in its journal.
+pub const LEASE_TTL: Duration = Duration::from_mins(1);
+/// Since when a proxy must have been heard of to count as one that shares.
+const LIVE: Duration = Duration::from_secs(20);
+/// A proxy's clock is believed that far: it decides which period a request is of.
+const CLOCK_SKEW: Duration = Duration::from_mins(5);
+/// Events arrive up to 30 days late; a lease is kept a day longer.
+const KEPT: Duration = Duration::from_hours(31 * 24);
+const NO_BUDGET: AppError = AppError::NotFound("budget");
+
+/// Lends to proxies.
+pub struct Lender {
+    app: App,
+    metrics: Arc<Metrics>,
+    /// The period for which it was said last that a budget is spent, so that it is said once.
+    told: Mutex<HashMap<BudgetKey, UnixMicros>>,
+}
+
+impl Lender {
+    pub fn new(app: App, metrics: Arc<Metrics>) -> Self {
+        Self { app, metrics, told: Mutex::default() }
+    }
+
+    fn tell(&self, ask: &Ask, grant: &Grant) {
+        let BudgetKey { scope, id } = ask.budget;
+        let mut told = self.told.lock();
+        if grant.state != GrantState::Spent {
+            if grant.granted > ask.granted {
+                told.remove(&ask.budget);
+            }
+            return;
+        }
+        if told.insert(ask.budget, grant.period.start) != Some(grant.period.start) {
+            self.metrics.budgets_spent.add(1);
+            tracing::warn!(budget.scope = %scope, budget.id = %id, "a budget has nothing left to lend");
+        }
+    }
+}
+
+#[async_trait]
+impl BudgetLender for Lender {
+    async fn renew(&self, borrower: &Borrower) -> Result<(), LenderError> {
+        Ok(self.app.renew_leases(borrower).await?)
+    }
+
+    async fn lend(&self, borrower: &Borrower, asks: &[Ask]) -> Result<Vec<Grant>, LenderError> {
+        let grants = self.app.lend(borrower, asks).await?;
+        for (ask, grant) in asks.iter().zip(&grants) {
+            self.tell(ask, grant);
+        }
+        Ok(grants)
+    }
+}
+
+impl From<StoreError> for LenderError {
+    fn from(error: StoreError) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl App {
+    pub async fn renew_leases(&self, borrower: &Borrower) -> Result<(), StoreError> {
+        let mut tx = self.store().begin_append().await?;
+        budgets::renew(&mut tx, borrower, later(self.now(), LEASE_TTL)).await?;
+        tx.commit().await
+    }
+
+    /// Answers asks, each of another budget, in their order.
+    pub async fn lend(&self, borrower: &Borrower, asks: &[Ask]) -> Result<Vec<Grant>, StoreError> {
+        let now = self.now();
+        let mut ordered: Vec<(usize, &Ask)> = asks.iter().enumerate().collect();
+        ordered.sort_by_key(|(_, ask)| ask.budget);
+        let mut tx = self.store().begin_append().await?;
+        budgets::renew(&mut tx, borrower, later(now, LEASE_TTL)).await?;
+        let live = proxies::live(&mut tx, earlier(now, LIVE)).await?;
+        let mut grants = Vec::with_capacity(asks.len());
+        for (index, ask) in ordered {
+            grants.push((index, answer(&mut tx, borrower, ask, now, live).await?));
+        }
+        tx.commit().await?;
+        grants.sort_by_key(|(index, _)| *index);
+        Ok(grants.into_iter().map(|(_, grant)| grant).collect())
+    }
+
+    /// Leases of proxies that were not heard of in time; how many proxies there were.
+    pub async fn lapse_leases(&self) -> Result<u64, StoreError> {
+        let now = self.now();
+        let mut tx = self.store().begin_append().await?;
+        let lapsed = budgets::lapse(&mut tx, now).await?;
+        budgets::forget(&mut tx, earlier(now, KEPT)).await?;
+        tx.commit().await?;
+        Ok(lapsed)
+    }
+
+    pub async fn access_key_budget(
+        &self,
+        caller: &Authorised<ReadConfiguration>,
+        id: AccessKeyId,
+    ) -> Result<BudgetStatus, AppError> {
+        let budget = self.access_key(caller, id).await?.spec.budget;
+        self.budget_status(id.into(), budget.ok_or(NO_BUDGET)?).await
+    }
+
+    pub async fn service_budget(
+        &self,
+        caller: &Authorised<ReadConfiguration>,
+        id: ServiceId,
+    ) -> Result<BudgetStatus, AppError> {
+        let budget = self.service(caller, id).await?.spec.budget;
+        self.budget_status(id.into(), budget.ok_or(NO_BUDGET)?).await
+    }
+
+    async fn budget_status(&self, key: BudgetKey, budget: Budget) -> Result<BudgetStatus, AppError> {
+        let period = budget.period.around(self.now());
+        let standing = budgets::standing(&mut *self.store().reader().await?, &key, &period, None).await?;
+        Ok(BudgetStatus::new(budget, period, &standing))
+    }
+}
+
+async fn answer(
+    connection: &mut AnyConnection,
+    borrower: &Borrower,
+    ask: &Ask,
+    now: UnixMicros,
+    live_proxies: i64,
+) -> Result<Grant, StoreError> {
+    budgets::lock(connection, &ask.budget).await?;
+    let Some(budget) = budget(connection, &ask.budget).await? else {
+        return Ok(Grant { state: GrantState::NoBudget, period: Range::default(), granted: 0, settled: 0 });
+    };
+    let at = ask.at.clamp(earlier(now, CLOCK_SKEW), later(now, CLOCK_SKEW));
+    let period = budget.period.around(at);
+    let known = budgets::lease(connection, &ask.budget, &period, borrower.boot_id).await?;
+    let mut lease = known.unwrap_or_default();
+    let mut ask = ask.clone();
+    let mut settled = 0;
+    if ask.period == period {
+        lease.reconcile(&ask);
+    } else {
+        // Totals of another period say nothing about this one.
+        lease.forget();
+        settled = lease.granted;
+        (ask.granted, ask.returned) = (lease.granted, lease.returned);
+    }
+    if known != Some(lease) {
+        budgets::put_lease(connection, &ask.budget, &period, borrower.boot_id, &lease).await?;
+    }
+    let standing = budgets::standing(connection, &ask.budget, &period, Some(borrower.boot_id)).await?;
+    let (more, state) = grant(&budget, &standing, &lease, &ask, live_proxies);
+    if more > 0 {
+        lease = Lease { granted: lease.granted + more, ..lease };
+        budgets::put_lease(connection, &ask.budget, &period, borrower.boot_id, &lease).await?;
+    }
+    Ok(Grant { state, period, granted: lease.granted, settled })
+}
+
+async fn budget(connection: &mut AnyConnection, key: &BudgetKey) -> Result<Option<Budget>, StoreError> {
+    Ok(match key.scope {
+        BudgetScope::Service => {
+            let service = services::by_id(connection, ServiceId::from_uuid(key.id)).await?;
+            service.and_then(|service| service.spec.budget)
+        }
+        BudgetScope::AccessKey => {
+            let key = access_keys::by_id(connection, AccessKeyId::from_uuid(key.id)).await?;
+            key.filter(|key| key.status == AccessKeyStatus::Active).and_then(|key| key.spec.budget)
+        }
+    })
+}
+
+fn later(at: UnixMicros, by: Duration) -> UnixMicros {
+    at.saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX))
+}
+
+fn earlier(at: UnixMicros, by: Duration) -> UnixMicros {
+    at.saturating_sub(i64::try_from(by.as_micros()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,236 @@
+//! How much of a budget is left, and how much of that a proxy may have. No I/O: `store::budgets` reads the figures,
+//! `app::budgets` puts the two together.
+//!
+//! What was spent is the sum of events. What is lent is what proxies were granted and neither gave back nor spent by
+//! events. Nothing is lent that is not left, so a budget is exceeded only by what a request costs beyond its
+//! reservation, by what a lapsed lease is spent on after all, and by an amount that was lowered.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use serde::Serialize;
+use tollgate_shared::{
+    clock::UnixMicros,
+    ids::{AccessKeyId, BootId, ProxyId, ServiceId},
+    limits::{Budget, LeaseMode, Period},
+    money::Money,
+    period::day_of,
+};
+use uuid::Uuid;
+
+use super::{text_enum::text_enum, timestamp::Timestamp, usage::UsageEvent};
+
+/// What is lent ahead of need is at most this part of what is left, over all proxies: the nearer the end, the smaller.
+const AHEAD_PARTS: i64 = 4;
+
+text_enum! {
+    /// What a budget is of.
+    #[derive(PartialOrd, Ord)]
+    pub enum BudgetScope {
+        Service = "service",
+        AccessKey = "access_key",
+    }
+}
+
+/// Names a budget. The order is the one in which budgets are locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BudgetKey {
+    pub scope: BudgetScope,
+    pub id: Uuid,
+}
+
+impl From<ServiceId> for BudgetKey {
+    fn from(id: ServiceId) -> Self {
+        Self { scope: BudgetScope::Service, id: *id.as_uuid() }
+    }
+}
+
+impl From<AccessKeyId> for BudgetKey {
+    fn from(id: AccessKeyId) -> Self {
+        Self { scope: BudgetScope::AccessKey, id: *id.as_uuid() }
+    }
+}
+
+/// One start of a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Borrower {
+    pub proxy_id: ProxyId,
+    pub boot_id: BootId,
+    /// By the proxy's clock: events that began earlier are of the start before.
+    pub booted_at: UnixMicros,
+}
+
+/// What a borrower asks of a budget. The totals are of the `period`.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    pub budget: BudgetKey,
+    /// By the proxy's clock.
+    pub at: UnixMicros,
+    pub period: Range<UnixMicros>,
+    pub granted: i64,
+    pub returned: i64,
+    /// What requests that wait need beyond what is held.
+    pub need: i64,
+    /// Some more, to have it at hand.
+    pub ahead: bool,
+}
+
+/// How an ask was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantState {
+    Granted,
+    /// There is not that much left.
+    Spent,
+    /// Another proxy's request is under way, and there may be one only.
+    Busy,
+    NoBudget,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    pub state: GrantState,
+    pub period: Range<UnixMicros>,
+    /// All that the borrower was granted in the period.
+    pub granted: i64,
+    /// Of that, what it is not to spend any more.
+    pub settled: i64,
+}
+
+/// What one borrower has of a budget in a period, as totals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lease {
+    pub granted: i64,
+    pub returned: i64,
+    /// The cost of its events.
+    pub used: i64,
+}
+
+impl Lease {
+    /// What may still be spent of it; less than nothing when requests cost more than they reserved.
+    pub const fn open(&self) -> i64 {
+        self.granted - self.returned - self.used
+    }
+
+    /// The borrower knows nothing of it any more: what it did not spend it will not spend.
+    pub fn forget(&mut self) {
+        self.returned += self.open().max(0);
+    }
+
+    /// With what the borrower knows: its totals only grow, and what one side has not heard of the other has.
+    pub fn reconcile(&mut self, ask: &Ask) {
+        self.granted = self.granted.max(ask.granted);
+        self.returned = self.returned.max(ask.returned);
+    }
+}
+
+/// A budget's figures in a period, of one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The sum of events.
+    pub spent: i64,
+    /// Of leases that are in force.
+    pub lent: i64,
+    /// The part of `lent` that is not the asking borrower's.
+    pub lent_to_others: i64,
+    /// Of leases that are not heard of any more.
+    pub lapsed: i64,
+}
+
+/// How much more a borrower gets.
+pub fn grant(budget: &Budget, standing: &Standing, lease: &Lease, ask: &Ask, live_proxies: i64) -> (i64, GrantState) {
+    let left = budget.amount.micros() - standing.spent - standing.lent;
+    // What it got and has not heard of is there already.
+    let need = (ask.need - (lease.granted - ask.granted).max(0)).max(0);
+    // A lease that is overdrawn is filled up before anything of it can be spent; that part is in `spent` already.
+    let most = if left > 0 { left + (-lease.open()).max(0) } else { 0 };
+    match budget.lease {
+        LeaseMode::Single if need == 0 => (0, GrantState::Granted),
+        LeaseMode::Single if standing.lent_to_others > 0 => (0, GrantState::Busy),
+        LeaseMode::Single if need > most => (0, GrantState::Spent),
+        LeaseMode::Single => (need, GrantState::Granted),
+        LeaseMode::Ahead => {
+            let ahead = if ask.ahead { left.max(0) / (AHEAD_PARTS * live_proxies.max(1)) } else { 0 };
+            let granted = need.max(ahead).min(most);
+            let short = granted < need || (ask.ahead && left <= 0);
+            (granted, if short { GrantState::Spent } else { GrantState::Granted })
+        }
+    }
+}
+
+/// What events spent, as it is added up.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Spending {
+    /// By budget and day.
+    pub by_day: BTreeMap<(BudgetKey, UnixMicros), i64>,
+    /// By borrower, budget and day: what it means for their leases.
+    pub by_borrower: BTreeMap<(BootId, BudgetKey, UnixMicros), i64>,
+}
+
+impl Spending {
+    /// `boots`: of each proxy that borrowed something, when it was started, in order.
+    pub fn of<'a>(
+        events: impl Iterator<Item = &'a UsageEvent>,
+        boots: &BTreeMap<ProxyId, Vec<(UnixMicros, BootId)>>,
+    ) -> Self {
+        let mut spending = Self::default();
+        for event in events {
+            let Some(cost) = event.cost.map(|cost| cost.amount.micros()).filter(|cost| *cost > 0) else { continue };
+            let day = day_of(event.started_at);
+            let boots = event.reported_by.and_then(|proxy| boots.get(&proxy));
+            // The last start before the request; the first one when clocks disagree.
+            let boot = boots.and_then(|boots| {
+                let before = boots.partition_point(|(booted_at, _)| *booted_at <= event.started_at);
+                boots.get(before.saturating_sub(1)).map(|(_, boot)| *boot)
+            });
+            let service = event.service_id.map(BudgetKey::from);
+            for budget in [service, event.access_key_id.map(BudgetKey::from)].into_iter().flatten() {
+                *spending.by_day.entry((budget, day)).or_default() += cost;
+                if let Some(boot) = boot {
+                    *spending.by_borrower.entry((boot, budget, day)).or_default() += cost;
+                }
+            }
+        }
+        spending
+    }
+}
+
+/// A budget as the API shows it.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct BudgetStatus {
+    #[serde(flatten)]
+    pub budget: Budget,
+    /// When the period began; null for a total.
+    pub period_start: Option<Timestamp>,
+    /// When the next one begins; null for a total.
+    pub period_end: Option<Timestamp>,
+    /// By events that have arrived.
+    pub spent: Money,
+    /// Lent to proxies and not spent yet.
+    pub leased: Money,
+    /// Neither spent nor lent.
+    pub remaining: Money,
+    /// The most by which leases can make the period's spending exceed what was lent: those that are out may lapse and
+    /// be spent after all, those that lapsed may still be reported. To it comes what requests in flight cost beyond
+    /// their reservations.
+    pub overshoot_bound: Money,
+}
+
+impl BudgetStatus {
+    pub fn new(budget: Budget, period: Range<UnixMicros>, standing: &Standing) -> Self {
+        let Standing { spent, lent, lapsed, lent_to_others: _ } = *standing;
+        let bounded = budget.period != Period::Total;
+        let remaining = (budget.amount.micros() - spent - lent).max(0);
+        Self {
+            budget,
+            period_start: bounded.then(|| Timestamp::from_micros(period.start)),
+            period_end: bounded.then(|| Timestamp::from_micros(period.end)),
+            spent: Money::from_micros(spent),
+            leased: Money::from_micros(lent),
+            remaining: Money::from_micros(remaining),
+            overshoot_bound: Money::from_micros(lent + lapsed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! What was spent of budgets, and what of them is lent.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    sync::LazyLock,
+};
+
+use sqlx::AnyConnection;
+use tollgate_shared::{
+    clock::UnixMicros,
+    ids::{BootId, ProxyId},
+};
+
+use super::{Fields, StoreError, bulk::BulkInsert};
+use crate::domain::budget::{Borrower, BudgetKey, Lease, Spending, Standing};
+
+static ADD_SPENDING: LazyLock<BulkInsert> = LazyLock::new(|| {
+    BulkInsert::new(
+        "INSERT INTO budget_spending (scope, scope_id, day_at, spent) VALUES",
+        4,
+        "ON CONFLICT (scope, scope_id, day_at) DO UPDATE SET spent = budget_spending.spent + excluded.spent",
+    )
+});
+
+/// The starts of proxies that borrowed something, in order.
+pub async fn boots(
+    connection: &mut AnyConnection,
+    proxies: &BTreeSet<ProxyId>,
+) -> Result<BTreeMap<ProxyId, Vec<(UnixMicros, BootId)>>, StoreError> {
+    let mut boots = BTreeMap::new();
+    for proxy in proxies {
+        let rows = sqlx::query(
+            "SELECT boot_id, booted_at FROM budget_borrowers WHERE proxy_id = $1 ORDER BY booted_at, boot_id",
+        )
+        .bind(proxy.to_string())
+        .fetch_all(&mut *connection)
+        .await?;
+        let boot = |row| {
+            let fields = Fields::new("budget_borrowers", row);
+            Ok((fields.integer("booted_at")?, fields.parsed("boot_id")?))
+        };
+        let of_proxy = rows.iter().map(boot).collect::<Result<Vec<_>, StoreError>>()?;
+        if !of_proxy.is_empty() {
+            boots.insert(*proxy, of_proxy);
+        }
+    }
+    Ok(boots)
+}
+
+/// Adds what events spent, in key order; in the transaction that inserts them.
+pub async fn add(connection: &mut AnyConnection, spending: &Spending) -> Result<(), StoreError> {
+    let rows: Vec<(&(BudgetKey, UnixMicros), &i64)> = spending.by_day.iter().collect();
+    for (text, group) in ADD_SPENDING.statements(connection, &rows) {
+        let mut query = sqlx::query(text);
+        for ((budget, day), spent) in group {
+            query = query.bind(budget.scope.as_str()).bind(budget.id.to_string()).bind(*day).bind(**spent);
+        }
+        query.execute(&mut *connection).await?;
+    }
+    for ((boot, budget, day), used) in &spending.by_borrower {
+        sqlx::query(
+            "UPDATE budget_leases SET used = used + $1 WHERE scope = $2 AND scope_id = $3 AND boot_id = $4 \
+             AND period_start <= $5 AND period_end > $5",
+        )
+        .bind(*used)
+        .bind(budget.scope.as_str())
+        .bind(budget.id.to_string())
+        .bind(boot.to_string())
+        .bind(*day)
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Nobody else lends from this budget until the transaction ends.
+pub async fn lock(connection: &mut AnyConnection, budget: &BudgetKey) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO budget_locks (scope, scope_id, taken) VALUES ($1, $2, 1) \
+         ON CONFLICT (scope, scope_id) DO UPDATE SET taken = budget_locks.taken + 1",
+    )
+    .bind(budget.scope.as_str())
+    .bind(budget.id.to_string())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The borrower lives until `expires_at` at least.
+pub async fn renew(
+    connection: &mut AnyConnection,
+    borrower: &Borrower,
+    expires_at: UnixMicros,
+) -> Result<(), StoreError> {
+    let Borrower { proxy_id, boot_id, booted_at } = borrower;
+    sqlx::query(
+        "INSERT INTO budget_borrowers (boot_id, proxy_id, booted_at, expires_at, lapsed) VALUES ($1, $2, $3, $4, 0) \
+         ON CONFLICT (boot_id) DO UPDATE SET expires_at = excluded.expires_at, lapsed = 0",
+    )
+    .bind(boot_id.to_string())
+    .bind(proxy_id.to_string())
+    .bind(*booted_at)
+    .bind(expires_at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What those borrowed that were not renewed in time does not count as lent any more. How many there were.
+pub async fn lapse(connection: &mut AnyConnection, now: UnixMicros) -> Result<u64, StoreError> {
+    let lapsed = sqlx::query("UPDATE budget_borrowers SET lapsed = 1 WHERE lapsed = 0 AND expires_at < $1")
+        .bind(now)
+        .execute(connection)
+        .await?;
+    Ok(lapsed.rows_affected())
+}
+
+/// Forgets leases that no event can be of any more.
+pub async fn forget(connection: &mut AnyConnection, before: UnixMicros) -> Result<(), StoreError> {
+    for statement in [
+        "DELETE FROM budget_leases WHERE period_end < $1 OR boot_id IN \
+         (SELECT boot_id FROM budget_borrowers WHERE lapsed = 1 AND expires_at < $1)",
+        "DELETE FROM budget_borrowers WHERE lapsed = 1 AND expires_at < $1",
+    ] {
+        sqlx::query(statement).bind(before).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// What a borrower has of a budget.
+pub async fn lease(
+    connection: &mut AnyConnection,
+    budget: &BudgetKey,
+    period: &Range<UnixMicros>,
+    boot_id: BootId,
+) -> Result<Option<Lease>, StoreError> {
+    let row = sqlx::query(
+        "SELECT granted, returned, used FROM budget_leases WHERE scope = $1 AND scope_id = $2 \
+         AND period_start = $3 AND period_end = $4 AND boot_id = $5",
+    )
+    .bind(budget.scope.as_str())
+    .bind(budget.id.to_string())
+    .bind(period.start)
+    .bind(period.end)
+    .bind(boot_id.to_string())
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let fields = Fields::new("budget_leases", &row);
+    Ok(Some(Lease {
+        granted: fields.integer("granted")?,
+        returned: fields.integer("returned")?,
+        used: fields.integer("used")?,
+    }))
+}
+
+/// Writes the totals that the borrower's own asks change; what its events used is added elsewhere, perhaps meanwhile.
+pub async fn put_lease(
+    connection: &mut AnyConnection,
+    budget: &BudgetKey,
+    period: &Range<UnixMicros>,
+    boot_id: BootId,
+    lease: &Lease,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO budget_leases (scope, scope_id, period_start, period_end, boot_id, granted, returned, used) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 0) \
+         ON CONFLICT (scope, scope_id, period_start, period_end, boot_id) \
+         DO UPDATE SET granted = excluded.granted, returned = excluded.returned",
+    )
+    .bind(budget.scope.as_str())
+    .bind(budget.id.to_string())
+    .bind(period.start)
+    .bind(period.end)
+    .bind(boot_id.to_string())
+    .bind(lease.granted)
+    .bind(lease.returned)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// A budget's figures, with one borrower set apart. One statement, because events move money from lent to spent at any
+/// time: figures of two moments would not fit together.
+pub async fn standing(
+    connection: &mut AnyConnection,
+    budget: &BudgetKey,
+    period: &Range<UnixMicros>,
+    apart: Option<BootId>,
+) -> Result<Standing, StoreError> {
+    let row = sqlx::query(
+        "SELECT (SELECT CAST(COALESCE(SUM(s.spent), 0) AS BIGINT) FROM budget_spending s \
+             WHERE s.scope = $1 AND s.scope_id = $2 AND s.day_at >= $3 AND s.day_at < $4) AS spent, \
+         CAST(COALESCE(SUM(CASE WHEN b.lapsed = 0 THEN o.rest ELSE 0 END), 0) AS BIGINT) AS lent, \
+         CAST(COALESCE(SUM(CASE WHEN b.lapsed = 0 AND o.boot_id <> $5 THEN o.rest ELSE 0 END), 0) AS BIGINT) AS others, \
+         CAST(COALESCE(SUM(CASE WHEN b.lapsed = 1 THEN o.rest ELSE 0 END), 0) AS BIGINT) AS lapsed \
+         FROM (SELECT boot_id, granted - returned - used AS rest FROM budget_leases \
+             WHERE scope = $1 AND scope_id = $2 AND period_start = $3 AND period_end = $4) o \
+         JOIN budget_borrowers b ON b.boot_id = o.boot_id WHERE o.rest > 0",
+    )
+    .bind(budget.scope.as_str())
+    .bind(budget.id.to_string())
+    .bind(period.start)
+    .bind(period.end)
+    .bind(apart.map(|boot| boot.to_string()).unwrap_or_default())
+    .fetch_one(connection)
+    .await?;
+    let fields = Fields::new("budget_leases", &row);
+    Ok(Standing {
+        spent: fields.integer("spent")?,
+        lent: fields.integer("lent")?,
+        lent_to_others: fields.integer("others")?,
+        lapsed: fields.integer("lapsed")?,
+    })
+}

@@ -1,0 +1,318 @@
+//! Plan → [`Reservation`]: what a request may cost is taken from the budgets of its access key and its service before
+//! anything goes upstream, and settled with what it did cost.
+//!
+//! The control plane's database is the truth; a proxy spends only what it borrowed ([`borrow`]), and asks for more
+//! before that is used up. A request never asks: it takes from what is there. Where that is too little it may wait a
+//! moment for an answer that is on its way or about to be asked for, because all that this can change is a refusal. A
+//! proxy without its control plane goes on with what it holds and then refuses.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use tokio::{
+    sync::{Notify, mpsc},
+    time::{Instant, timeout_at},
+};
+use tollgate_shared::{
+    clock::Clock,
+    ids::{AccessKeyId, ServiceId},
+    limits::LeaseMode,
+    money::Cost,
+};
+use uuid::Uuid;
+
+mod account;
+mod borrow;
+mod estimate;
+
+pub(crate) use borrow::{Borrower, BorrowerParts};
+
+use self::account::{Account, Answer, Taken};
+use crate::{
+    authenticate::Principal,
+    gateway::Inquiry,
+    respond::Refusal,
+    route::Plan,
+    snapshot::{Budget, Snapshot, Snapshots},
+    telemetry::Metrics,
+};
+
+/// How long a request may wait for an answer of the control plane that only keeps it from being refused.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// Accounts that want something; more wait until they are noticed in passing.
+const BELLS: usize = 4_096;
+/// A service's budget and an access key's.
+const SCOPES: usize = 2;
+
+/// What a budget is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Scope {
+    Service,
+    AccessKey,
+}
+
+impl Scope {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::AccessKey => "access_key",
+        }
+    }
+}
+
+/// Names a budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct BudgetKey {
+    scope: Scope,
+    id: Uuid,
+}
+
+impl From<ServiceId> for BudgetKey {
+    fn from(id: ServiceId) -> Self {
+        Self { scope: Scope::Service, id: *id.as_uuid() }
+    }
+}
+
+impl From<AccessKeyId> for BudgetKey {
+    fn from(id: AccessKeyId) -> Self {
+        Self { scope: Scope::AccessKey, id: *id.as_uuid() }
+    }
+}
+
+/// The accounts of all budgets in force. One for the process.
+#[derive(Debug)]
+pub(crate) struct Budgets {
+    accounts: ArcSwap<HashMap<BudgetKey, Arc<Account>>>,
+    /// Told when `accounts` was replaced.
+    replaced: Notify,
+    bells: mpsc::Sender<Arc<Account>>,
+    /// Whether the control plane can be asked.
+    connected: AtomicBool,
+    snapshots: Arc<Snapshots>,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+}
+
+/// What a request may cost, taken from its budgets. Dropped unsettled, nothing was spent.
+#[derive(Debug, Default)]
+pub(crate) struct Reservation {
+    taken: [Option<Taken>; SCOPES],
+}
+
+impl Reservation {
+    /// The request is over, and cost this.
+    pub(crate) fn settle(mut self, cost: Option<Cost>) {
+        let spent = cost.map_or(0, |cost| cost.amount.micros());
+        for taken in self.taken.iter_mut().filter_map(Option::take) {
+            taken.settle(spent);
+        }
+    }
+}
+
+/// Why nothing could be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Short {
+    Spent,
+    /// Another request is under way, and there may be one only.
+    Busy,
+    /// The control plane did not say.
+    Unknown,
+}
+
+impl Budgets {
+    /// The accounts, and where they say that they want something.
+    pub(crate) fn new(
+        snapshots: Arc<Snapshots>,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+    ) -> (Arc<Self>, mpsc::Receiver<Arc<Account>>) {
+        let (bells, receiver) = mpsc::channel(BELLS);
+        let budgets = Self {
+            accounts: ArcSwap::default(),
+            replaced: Notify::new(),
+            bells,
+            connected: AtomicBool::new(false),
+            snapshots,
+            metrics,
+            clock,
+        };
+        (Arc::new(budgets), receiver)
+    }
+
+    /// Takes what the request may cost from every budget that it is under.
+    pub(crate) async fn reserve(
+        &self,
+        principal: &Principal,
+        inquiry: &Inquiry<'_>,
+        plan: &Plan,
+    ) -> Result<Reservation, Refusal> {
+        let (key, service) = (&principal.key, &principal.key.service);
+        let scopes: [Option<(BudgetKey, Budget)>; SCOPES] =
+            [service.budget.map(|budget| (service.id.into(), budget)), key.budget.map(|budget| (key.id.into(), budget))];
+        let mut reservation = Reservation::default();
+        if scopes.iter().all(Option::is_none) {
+            return Ok(reservation);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        for (place, (key, budget)) in reservation.taken.iter_mut().zip(scopes).filter_map(|(place, scope)| Some((place, scope?))) {
+            let estimate = {
+                let snapshot = self.snapshots.load();
+                estimate::most(inquiry, plan, snapshot.prices(), &budget)?
+            };
+            // What costs nothing, such as counting tokens.
+            let Some(estimate) = estimate else { continue };
+            match self.take(key, &budget, estimate, deadline).await {
+                Ok(taken) => *place = Some(taken),
+                Err(_) if !budget.hard => {}
+                Err(short) => return Err(self.refusal(key.scope, short)),
+            }
+        }
+        Ok(reservation)
+    }
+
+    async fn take(&self, key: BudgetKey, budget: &Budget, estimate: i64, deadline: Instant) -> Result<Taken, Short> {
+        let account = self.account(key, deadline).await.ok_or(Short::Unknown)?;
+        let single = budget.lease == LeaseMode::Single && budget.hard;
+        let slot = if single { Some(self.slot(&account, deadline).await?) } else { None };
+        let mut waiting = None;
+        loop {
+            let answered = account.answered();
+            tokio::pin!(answered);
+            // From here on no answer is missed.
+            answered.as_mut().enable();
+            let now = self.clock.now();
+            if let Some(lease) = account.take(now, estimate) {
+                let taken = Taken::new(&account, lease, estimate, slot, self.bells.clone());
+                if account.is_low() && !account.was_short(now, 0) {
+                    self.ring(&account);
+                }
+                return Ok(taken);
+            }
+            if !budget.hard {
+                self.ring(&account);
+                return Ok(self.overdraw(&account, estimate));
+            }
+            if account.was_short(now, estimate) {
+                return Err(Short::Spent);
+            }
+            if !self.connected.load(Relaxed) {
+                return Err(Short::Unknown);
+            }
+            if waiting.is_none() {
+                self.metrics.budgets.waits.add(1);
+                waiting = Some(account.wait_for(estimate));
+            }
+            self.ring(&account);
+            if timeout_at(deadline, answered).await.is_err() {
+                return Err(match account.answer() {
+                    Answer::Busy => Short::Busy,
+                    Answer::None | Answer::Granted | Answer::Spent => Short::Unknown,
+                });
+            }
+        }
+    }
+
+    /// A budget that is new with a snapshot has an account a moment later.
+    async fn account(&self, key: BudgetKey, deadline: Instant) -> Option<Arc<Account>> {
+        loop {
+            let replaced = self.replaced.notified();
+            tokio::pin!(replaced);
+            replaced.as_mut().enable();
+            if let Some(account) = self.accounts.load().get(&key) {
+                return Some(Arc::clone(account));
+            }
+            timeout_at(deadline, replaced).await.ok()?;
+        }
+    }
+
+    async fn slot(&self, account: &Arc<Account>, deadline: Instant) -> Result<account::Slot, Short> {
+        loop {
+            let answered = account.answered();
+            tokio::pin!(answered);
+            answered.as_mut().enable();
+            if let Some(slot) = account.slot() {
+                return Ok(slot);
+            }
+            timeout_at(deadline, answered).await.map_err(|_| Short::Busy)?;
+        }
+    }
+
+    /// A budget that is only counted.
+    fn overdraw(&self, account: &Arc<Account>, estimate: i64) -> Taken {
+        self.metrics.budgets.overdrawn.add(1);
+        let taken = account.overdraw(estimate);
+        if account.was_short(self.clock.now(), 0) && account.tell() {
+            let BudgetKey { scope, id } = account.key;
+            tracing::warn!(budget.scope = scope.as_str(), budget.id = %id, "a soft budget is spent; requests go on");
+        }
+        taken
+    }
+
+    /// Says that an account wants something; where the line is full, the next request says it again.
+    fn ring(&self, account: &Arc<Account>) {
+        if account.begins_to_ask() && self.bells.try_send(Arc::clone(account)).is_err() {
+            account.was_heard();
+        }
+    }
+
+    fn refusal(&self, scope: Scope, short: Short) -> Refusal {
+        match short {
+            Short::Spent => {
+                self.metrics.budgets.refused.add(1);
+                Refusal::budget_spent(scope.as_str())
+            }
+            Short::Busy => {
+                self.metrics.budgets.unavailable.add(1);
+                Refusal::budget_busy(scope.as_str())
+            }
+            Short::Unknown => {
+                self.metrics.budgets.unavailable.add(1);
+                Refusal::budget_unknown(scope.as_str())
+            }
+        }
+    }
+
+    /// Brings the accounts in line with a snapshot; those that are new or whose budget has changed.
+    fn follow(&self, snapshot: &Snapshot) -> Vec<Arc<Account>> {
+        let of_services = snapshot.services().filter_map(|service| Some((service.id.into(), service.budget?)));
+        let of_keys = snapshot.access_keys().filter_map(|key| Some((key.id.into(), key.budget?)));
+        let before = self.accounts.load_full();
+        let mut accounts = HashMap::with_capacity(before.len());
+        let mut changed = Vec::new();
+        for (key, budget) in of_services.chain(of_keys) {
+            let account = match before.get(&key) {
+                Some(account) => {
+                    if account.change(budget) {
+                        changed.push(Arc::clone(account));
+                    }
+                    Arc::clone(account)
+                }
+                None => {
+                    let account = Arc::new(Account::new(key, budget));
+                    changed.push(Arc::clone(&account));
+                    account
+                }
+            };
+            accounts.insert(key, account);
+        }
+        // A budget that is gone keeps nothing.
+        for (key, account) in before.iter().filter(|(key, _)| !accounts.contains_key(key)) {
+            tracing::debug!(budget.scope = key.scope.as_str(), budget.id = %key.id, "the budget is gone");
+            account.close();
+            changed.push(Arc::clone(account));
+        }
+        self.accounts.store(Arc::new(accounts));
+        self.replaced.notify_waiters();
+        changed
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+use tollgate_shared::{limits::Period, money::{Currency, Money}};
+
+use super::{account::Grant, *};
+
+const NOW: i64 = 1_800_000_000_000_000;
+
+fn terms(hard: bool, lease: LeaseMode) -> Budget {
+    Budget { amount: Money::from_micros(1_000), currency: Currency::USD, period: Period::Day, hard, lease }
+}
+
+struct Bench {
+    budgets: Arc<Budgets>,
+    bells: mpsc::Receiver<Arc<Account>>,
+    account: Arc<Account>,
+    budget: Budget,
+    clock: Clock,
+}
+
+impl Bench {
+    fn new(hard: bool, lease: LeaseMode) -> Self {
+        let clock = Clock::held_at(NOW);
+        let (budgets, bells) = Budgets::new(Arc::default(), Arc::default(), clock.clone());
+        let budget = terms(hard, lease);
+        let key = BudgetKey::from(AccessKeyId::generate());
+        let account = Arc::new(Account::new(key, budget));
+        budgets.accounts.store(Arc::new(HashMap::from([(key, Arc::clone(&account))])));
+        budgets.connected.store(true, Relaxed);
+        Self { budgets, bells, account, budget, clock }
+    }
+
+    fn grant(&self, answer: Answer, total: i64, need: i64) {
+        let period = Period::Day.around(self.clock.now());
+        self.account.granted(answer, Grant { period, total, settled: 0 }, need, self.clock.now());
+    }
+
+    async fn take(&self, amount: i64) -> Result<Taken, Short> {
+        let deadline = Instant::now() + Duration::from_millis(30);
+        self.budgets.take(self.account.key, &self.budget, amount, deadline).await
+    }
+}
+
+#[tokio::test]
+async fn what_is_taken_is_settled_with_what_it_cost() {
+    let bench = Bench::new(true, LeaseMode::Ahead);
+    bench.grant(Answer::Granted, 100, 0);
+    let taken = bench.take(60).await.unwrap();
+    assert_eq!(bench.account.balance(), 40);
+    taken.settle(25);
+    assert_eq!(bench.account.balance(), 75);
+    drop(bench.take(70).await.unwrap());
+    assert_eq!(bench.account.balance(), 75, "what is dropped was not spent");
+    bench.take(10).await.unwrap().settle(30);
+    assert_eq!(bench.account.balance(), 45, "what costs more is spent all the same");
+}
+
+#[tokio::test]
+async fn a_request_waits_for_an_answer_and_no_longer() {
+    let mut bench = Bench::new(true, LeaseMode::Ahead);
+    assert_eq!(bench.take(10).await.unwrap_err(), Short::Unknown, "nobody answered");
+    bench.bells.try_recv().expect("it has said that it wants something");
+    bench.account.was_heard();
+    let (budgets, account) = (&bench.budgets, &bench.account);
+    let taking = budgets.take(account.key, &bench.budget, 10, Instant::now() + Duration::from_secs(10));
+    let answering = async {
+        bench.bells.recv().await.expect("it says so again");
+        assert_eq!(account.totals(NOW, false).need, 10);
+        let grant = Grant { period: Period::Day.around(NOW), total: 10, settled: 0 };
+        account.granted(Answer::Granted, grant, 10, NOW);
+    };
+    let (taken, ()) = tokio::join!(taking, answering);
+    assert!(taken.is_ok());
+}
+
+#[tokio::test]
+async fn a_spent_budget_refuses_at_once_and_asks_again_after_a_second() {
+    let bench = Bench::new(true, LeaseMode::Ahead);
+    bench.grant(Answer::Spent, 5, 10);
+    let begun = Instant::now();
+    assert_eq!(bench.take(10).await.unwrap_err(), Short::Spent);
+    assert!(begun.elapsed() < Duration::from_millis(20));
+    assert!(bench.take(5).await.is_ok(), "what is left is there for those whom it is enough for");
+    bench.clock.advance(Duration::from_secs(1));
+    assert_eq!(bench.take(10).await.unwrap_err(), Short::Unknown, "it waited for an answer");
+}
+
+#[tokio::test]
+async fn without_a_control_plane_what_is_held_is_used_up_and_then_nobody_waits() {
+    let bench = Bench::new(true, LeaseMode::Ahead);
+    bench.grant(Answer::Granted, 20, 0);
+    bench.budgets.connected.store(false, Relaxed);
+    for _ in 0..2 {
+        bench.take(10).await.unwrap().settle(10);
+    }
+    let begun = Instant::now();
+    assert_eq!(bench.take(10).await.unwrap_err(), Short::Unknown);
+    assert!(begun.elapsed() < Duration::from_millis(20));
+}
+
+#[tokio::test]
+async fn a_soft_budget_never_refuses() {
+    let bench = Bench::new(false, LeaseMode::Ahead);
+    bench.take(10).await.unwrap().settle(10);
+    bench.grant(Answer::Spent, 5, 10);
+    bench.take(10).await.unwrap().settle(10);
+    assert_eq!(bench.account.balance(), -5);
+    assert_eq!(bench.budgets.metrics.budgets.overdrawn.get(), 2);
+}
+
+#[tokio::test]
+async fn one_at_a_time_lets_the_next_in_when_the_last_is_over() {
+    let bench = Bench::new(true, LeaseMode::Single);
+    bench.grant(Answer::Granted, 50, 50);
+    let first = bench.take(20).await.unwrap();
+    assert_eq!(bench.take(20).await.unwrap_err(), Short::Busy);
+    first.settle(20);
+    bench.take(20).await.unwrap().settle(20);
+    let totals = bench.account.totals(NOW, false);
+    assert_eq!((totals.returned, totals.ahead), (10, false), "what nobody waits for goes back at once");
+}
+
+#[tokio::test]
+async fn nothing_of_a_period_is_spent_in_the_next() {
+    let bench = Bench::new(true, LeaseMode::Ahead);
+    bench.grant(Answer::Granted, 100, 0);
+    let taken = bench.take(10).await.unwrap();
+    bench.clock.advance(Duration::from_hours(24));
+    assert_eq!(bench.take(10).await.unwrap_err(), Short::Unknown, "the lease is of yesterday");
+    bench.grant(Answer::Granted, 30, 0);
+    bench.take(10).await.unwrap().settle(10);
+    taken.settle(100);
+    assert_eq!(bench.account.balance(), 20, "yesterday's request is settled with yesterday's lease");
+}
+
+#[tokio::test]
+async fn an_idle_lease_goes_back_but_for_one_request() {
+    let bench = Bench::new(true, LeaseMode::Ahead);
+    bench.grant(Answer::Granted, 1_000, 0);
+    bench.take(70).await.unwrap().settle(0);
+    assert!(!bench.account.is_due(bench.clock.now()));
+    bench.clock.advance(Duration::from_secs(16));
+    assert!(bench.account.is_due(bench.clock.now()));
+    let totals = bench.account.totals(bench.clock.now(), false);
+    assert_eq!((totals.returned, totals.ahead, bench.account.balance()), (930, false, 70));
+    assert!(!bench.account.is_due(bench.clock.now()));
+}
+
+#[tokio::test]
+async fn a_changed_budget_gives_everything_back_and_asks_anew() {
+    let bench = Bench::new(true, LeaseMode::Ahead);
+    bench.grant(Answer::Spent, 100, 200);
+    assert!(!bench.account.change(bench.budget));
+    assert!(bench.account.change(Budget { amount: Money::from_micros(9_000), ..bench.budget }));
+    assert_eq!(bench.account.balance(), 0);
+    assert!(!bench.account.was_short(NOW, 0), "that was another amount");
+    let totals = bench.account.totals(NOW, false);
+    assert_eq!((totals.granted, totals.returned, totals.ahead), (100, 100, true));
+}
