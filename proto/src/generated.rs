@@ -166,11 +166,24 @@ pub mod resource {
     }
 }
 /// What all proxies share; there is exactly one, its id is `settings`.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Settings {
     /// Key of the HMAC under which access keys are looked up, 32 bytes.
     #[prost(bytes = "vec", tag = "1")]
     pub access_key_pepper: ::prost::alloc::vec::Vec<u8>,
+    /// The keys under which access keys' short-lived tokens are signed; a token of any other is refused.
+    #[prost(message, repeated, tag = "2")]
+    pub access_token_keys: ::prost::alloc::vec::Vec<TokenKey>,
+}
+/// Verifies tokens (JWTs signed with Ed25519) that stand for an access key.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TokenKey {
+    /// The tokens' `kid`.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// 32 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub public_key: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Provider {
@@ -275,6 +288,9 @@ pub struct Service {
     pub ip_allow: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(string, repeated, tag = "12")]
     pub ip_deny: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Requests must carry a signature (RFC 9421).
+    #[prost(bool, tag = "14")]
+    pub require_signature: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Route {

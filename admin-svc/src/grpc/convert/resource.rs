@@ -3,6 +3,7 @@
 use tollgate_proto as proto;
 use tollgate_shared::limits::{Limits, Timeouts};
 
+use crate::crypto::access_key_token::PublicTokenKey;
 use crate::domain::{
     access_key::{AccessKey, AccessKeySpec, AccessKeyStatus},
     key_pool::{KeyPool, KeyPoolSpec},
@@ -16,9 +17,7 @@ use crate::domain::{
 pub(in crate::grpc) fn resource(resource: &Resource) -> proto::Resource {
     use proto::resource::Resource as Message;
     let message = match resource {
-        Resource::Settings(Settings { access_key_pepper }) => {
-            Message::Settings(proto::Settings { access_key_pepper: access_key_pepper.to_vec() })
-        }
+        Resource::Settings(it) => Message::Settings(settings(it)),
         Resource::Provider(it) => Message::Provider(provider(it)),
         Resource::KeyPool(it) => Message::KeyPool(key_pool(it)),
         Resource::UpstreamKey { key, secret } => Message::UpstreamKey(upstream_key(key, secret.expose())),
@@ -26,6 +25,18 @@ pub(in crate::grpc) fn resource(resource: &Resource) -> proto::Resource {
         Resource::AccessKey(it) => Message::AccessKey(access_key(it)),
     };
     proto::Resource { resource: Some(message) }
+}
+
+fn settings(settings: &Settings) -> proto::Settings {
+    let Settings { access_key_pepper, access_token_keys } = settings;
+    let access_token_keys = access_token_keys.iter().map(|key| {
+        let PublicTokenKey { id, public_key } = key;
+        proto::TokenKey { id: id.clone(), public_key: public_key.clone() }
+    });
+    proto::Settings {
+        access_key_pepper: access_key_pepper.to_vec(),
+        access_token_keys: access_token_keys.collect(),
+    }
 }
 
 fn provider(provider: &Provider) -> proto::Provider {
@@ -79,9 +90,9 @@ fn service(service: &Service) -> proto::Service {
         retry: Retry { max_attempts },
         timeouts,
         limits,
-        // Schema 1 of the protocol carries neither budgets nor signatures.
+        // Schema 1 of the protocol carries no budgets.
         budget: _,
-        security: Security { ip_allow, ip_deny, require_signature: _ },
+        security: Security { ip_allow, ip_deny, require_signature },
         hidden_headers,
     } = spec;
     let strategy = match strategy {
@@ -102,6 +113,7 @@ fn service(service: &Service) -> proto::Service {
         hidden_headers: hidden_headers.clone(),
         ip_allow: ip_allow.clone(),
         ip_deny: ip_deny.clone(),
+        require_signature: *require_signature,
     }
 }
 

@@ -1,6 +1,7 @@
 //! `/api/v1/access-keys`.
 
 mod create;
+mod create_token;
 mod get;
 mod list;
 mod revoke;
@@ -23,7 +24,8 @@ use crate::app::App;
     get::get_access_key,
     update::update_access_key,
     revoke::revoke_access_key,
-    rotate::rotate_access_key
+    rotate::rotate_access_key,
+    create_token::create_access_key_token
 ))]
 pub(super) struct Api;
 
@@ -32,4 +34,5 @@ pub(super) fn routes() -> Router<App> {
         .route("/", get(list::list_access_keys).post(create::create_access_key))
         .route("/{id}", get(get::get_access_key).patch(update::update_access_key).delete(revoke::revoke_access_key))
         .route("/{id}/rotate", post(rotate::rotate_access_key))
+        .route("/{id}/tokens", post(create_token::create_access_key_token))
 }
