@@ -1,6 +1,7 @@
 //! [`Principal`] → [`Permit`]: may this caller, from this address, now? Before the body is read.
 
 mod ip;
+pub(crate) mod signature;
 
 use std::{
     net::IpAddr,

@@ -1,6 +1,6 @@
 //! A request's way, stage by stage: a table of contents that decides nothing itself.
 //!
-//! `authenticate → admit → (body) → route → translate → forward → respond`, each stage taking the proof of the one
+//! `guard → authenticate → admit → (body) → route → translate → forward → respond`, each stage taking the proof of the one
 //! before. What happens is written down in a [`Recording`] as it happens, and reported however the request ends.
 
 mod body;
@@ -25,8 +25,8 @@ use self::{body::BodyError, inquiry::Head};
 pub(crate) use self::{inquiry::Inquiry, recording::Recording};
 use crate::{
     admit::{self, InFlight},
-    authenticate,
     forward::{self, Forwarder},
+    guard::Guard,
     models,
     report::{Outcome, Reporter},
     respond::{self, Refusal},
@@ -57,6 +57,7 @@ pub struct Gateway {
     metrics: Arc<Metrics>,
     forwarder: Forwarder,
     in_flight: InFlight,
+    guard: Guard,
     draining: AtomicBool,
     clock: Clock,
     settings: Settings,
@@ -64,12 +65,13 @@ pub struct Gateway {
 
 impl Gateway {
     /// `tasks` owns what runs beside the requests.
-    pub fn new(
+    pub(crate) fn new(
         snapshots: Arc<Snapshots>,
         reporter: Reporter,
         metrics: Arc<Metrics>,
         settings: Settings,
         upstream_addresses: AddressPolicy,
+        guard: Guard,
         tasks: TaskTracker,
     ) -> Self {
         Self {
@@ -78,10 +80,15 @@ impl Gateway {
             metrics,
             forwarder: Forwarder::new(&settings, upstream_addresses, tasks),
             in_flight: InFlight::new(settings.max_in_flight),
+            guard,
             draining: AtomicBool::new(false),
             clock: Clock::system(),
             settings,
         }
+    }
+
+    pub(crate) const fn guard(&self) -> &Guard {
+        &self.guard
     }
 
     pub fn in_flight(&self) -> usize {
@@ -106,18 +113,21 @@ impl Gateway {
         self.settings.client_write
     }
 
-    /// Serves one request whose header was read. On an error the connection is of no further use.
-    pub(crate) async fn serve(&self, session: &mut ServerSession, client: Option<IpAddr>) -> pingora::Result<()> {
+    /// Serves one request whose header was read; `peer`: whose connection it is. On an error the connection is of no further use.
+    pub(crate) async fn serve(&self, session: &mut ServerSession, peer: Option<IpAddr>) -> pingora::Result<()> {
         let mut recording = Recording::begin(&self.reporter, &self.metrics, &self.clock);
         let mut protocol = Protocol::OpenAi;
         // Held to the end of a refusal too: a stop waits for what is in flight.
         let (_permit, result) = match self.in_flight.enter() {
-            Ok(permit) => (Some(permit), self.stages(session, client, &mut recording, &mut protocol).await),
+            Ok(permit) => (Some(permit), self.stages(session, peer, &mut recording, &mut protocol).await),
             Err(refusal) => (None, Err(Stop::Refused(refusal))),
         };
         match result {
             Ok(()) => Ok(()),
             Err(Stop::Refused(refusal)) => {
+                if refusal.closes_connection() {
+                    session.set_keepalive(None);
+                }
                 let written = respond::refuse(session, protocol, &refusal, recording.request_id()).await;
                 recording.refused(&refusal, written.as_ref().ok().copied());
                 written.map(|_| ())
@@ -132,10 +142,11 @@ impl Gateway {
     async fn stages(
         &self,
         session: &mut ServerSession,
-        client: Option<IpAddr>,
+        peer: Option<IpAddr>,
         recording: &mut Recording<'_>,
         protocol: &mut Protocol,
     ) -> Result<(), Stop> {
+        let has_body = !session.is_body_empty();
         let header = session.req_header();
         let path = header.uri.path().to_owned();
         let endpoint = endpoint::recognise(header.method.as_str(), &path, |name| header.headers.contains_key(name))
@@ -144,18 +155,23 @@ impl Gateway {
                 Refusal::unrecognised(&unrecognised)
             })?;
         *protocol = endpoint.protocol;
-        let principal = {
-            let (snapshot, now) = (self.snapshots.load(), recording.started_at());
-            authenticate::authenticate(&snapshot, &header.headers, header.uri.query(), now)?
-        };
-        recording.caller(&principal, endpoint.protocol, &path);
-        admit::by_address(&principal, client)?;
+        let now = recording.started_at();
+        let client = self.guard.enter(peer, &header.headers, self.in_flight(), now)?;
+        let caller = self.guard.authenticate(client, &self.snapshots.load(), header, now)?;
+        recording.caller(&caller.principal, endpoint.protocol, &path);
+        admit::by_address(&caller.principal, client.address)?;
+        let signed = self.guard.signature(&caller, header, has_body, now)?;
+        let principal = caller.principal;
         let mut tags = Tags::new(&self.snapshots, principal.key.service.id);
         let head = Head::new(header, &path, endpoint, &mut tags)?;
 
+        let digests = self.guard.first_use(signed, now).await?;
         let reading = body::read(session, self.settings.max_body_bytes, self.settings.client_body_idle);
         let body = timeout(self.settings.total, reading).await.unwrap_or(Err(BodyError::TimedOut));
         let body = body.map_err(|error| self.body_failed(&error))?;
+        if let Some(digests) = &digests {
+            admit::signature::of_body(digests, &body)?;
+        }
         let body = head.untagged_body(body, &mut tags)?;
         let inquiry = Inquiry::new(head, &body, tags.into_pin())?;
         recording.asked(&inquiry);

@@ -2,10 +2,12 @@
 
 mod admit;
 mod authenticate;
+mod client;
 pub mod config;
 pub mod connection;
 mod forward;
 pub mod gateway;
+mod guard;
 mod message_stream;
 mod meter;
 mod models;

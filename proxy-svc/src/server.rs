@@ -34,6 +34,7 @@ use crate::{
     config::{Config, JournalLevel},
     connection::{ConnectionSettings, Connections, Listener},
     gateway::{Gateway, Settings},
+    guard::{self, Guard},
     operate::reachable,
     ops::Ops,
     report::{DeliveryOptions, JournalError, JournalOptions, Level, Reporter},
@@ -142,12 +143,18 @@ impl Proxy {
             };
             reporter.start(delivery, &tasks, &stop);
         }
+        let guard = Guard::new(guard::Settings::from(config), Arc::clone(&metrics));
+        if let Some(memory) = guard.memory() {
+            let _runtime = control.enter();
+            tasks.spawn(memory.run(Arc::clone(&metrics), stop.clone()));
+        }
         let gateway = Arc::new(Gateway::new(
             Arc::clone(&snapshots),
             reporter.clone(),
             Arc::clone(&metrics),
             Settings::from(config),
             config.upstream_addresses.clone(),
+            guard,
             tasks.clone(),
         ));
         let connections =
@@ -260,6 +267,26 @@ impl From<&Config> for Settings {
     }
 }
 
+impl From<&Config> for guard::Settings {
+    fn from(config: &Config) -> Self {
+        let crate::config::Protection {
+            connections_per_address,
+            requests_per_second_per_address,
+            bad_keys_per_minute_per_address,
+            signature_nonces,
+            memory_watermark,
+        } = config.protection;
+        Self {
+            trusted_proxies: config.trusted_proxies.clone(),
+            connections_per_address,
+            requests_per_second_per_address,
+            bad_keys_per_minute_per_address,
+            signature_nonces,
+            memory_watermark,
+        }
+    }
+}
+
 impl From<&Config> for ConnectionSettings {
     fn from(config: &Config) -> Self {
         let (limits, timeouts) = (&config.limits, &config.timeouts);
@@ -268,6 +295,7 @@ impl From<&Config> for ConnectionSettings {
             max_header_bytes: limits.max_header_bytes,
             header: timeouts.client_header,
             keepalive: timeouts.keepalive,
+            proxy_protocol: config.proxy_protocol,
         }
     }
 }

@@ -34,7 +34,7 @@ mod apply;
 mod convert;
 mod fallback;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod frame;
 mod holdings;
 pub mod identity;
@@ -45,6 +45,9 @@ pub use fallback::{FallbackCondition, FallbackOn};
 
 /// By the MAC of an access key's secret.
 type MacMap<T> = HashMap<AccessKeyMac, T, BuildHasherDefault<MacHasher>>;
+
+/// By the id of an access key.
+type IdMap<T> = HashMap<AccessKeyId, T, BuildHasherDefault<IdHasher>>;
 
 /// A proxy's whole configuration at one revision.
 #[derive(Debug, Default)]
@@ -58,12 +61,24 @@ pub struct Snapshot {
     providers: BTreeMap<ProviderId, Arc<Provider>>,
     services: HashMap<ServiceId, Arc<Service>>,
     access_keys: MacMap<AccessKeyEntry>,
+    access_keys_by_id: IdMap<Arc<AccessKey>>,
+    token_keys: Vec<TokenKey>,
 }
 
 impl Snapshot {
     /// By the MAC of what the caller presented, current or previous secret alike: see [`AccessKeyEntry::secret`].
     pub fn access_key(&self, mac: &AccessKeyMac) -> Option<&AccessKeyEntry> {
         self.access_keys.get(mac)
+    }
+
+    /// The access key that a token names.
+    pub(crate) fn access_key_by_id(&self, id: AccessKeyId) -> Option<&Arc<AccessKey>> {
+        self.access_keys_by_id.get(&id)
+    }
+
+    /// The key under which a token was signed, if it is one of the control plane's.
+    pub(crate) fn token_key(&self, id: &str) -> Option<&TokenKey> {
+        self.token_keys.iter().find(|key| *key.id == *id)
     }
 
     /// What access keys are hashed with; absent until the control plane sent it, and then no key can be known.
@@ -170,6 +185,17 @@ pub struct Service {
     /// Empty = everyone.
     pub ip_allow: Vec<IpNet>,
     pub ip_deny: Vec<IpNet>,
+    /// Requests must be signed.
+    pub require_signature: bool,
+}
+
+/// Verifies tokens that stand for an access key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TokenKey {
+    /// The tokens' `kid`.
+    pub(crate) id: Box<str>,
+    /// Ed25519.
+    pub(crate) public_key: [u8; 32],
 }
 
 /// Models, and where they are served.
@@ -354,6 +380,24 @@ impl Hasher for MacHasher {
     }
 
     /// The length that a slice's `Hash` puts before its bytes.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// The end of an id of version 7 is random, and the control plane chose it.
+#[derive(Debug, Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(last) = bytes.last_chunk() {
+            self.0 = u64::from_le_bytes(*last);
+        }
+    }
+
     fn write_usize(&mut self, _: usize) {}
 
     fn finish(&self) -> u64 {

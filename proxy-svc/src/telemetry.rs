@@ -30,6 +30,7 @@ pub struct Metrics {
     pub connections: Gauge,
     pub configuration: ConfigurationMetrics,
     pub journal: JournalMetrics,
+    pub protection: ProtectionMetrics,
 }
 
 /// A finished request.
@@ -68,6 +69,23 @@ pub struct JournalMetrics {
     pub events: Gauge,
     pub bytes: Gauge,
     pub write_failures: Counter,
+}
+
+/// What was turned away, and why; written by `guard` and `connection`.
+#[derive(Debug, Default)]
+pub struct ProtectionMetrics {
+    /// Connections beyond what an address may have.
+    pub connections_refused: Counter,
+    /// Requests beyond the rate of an address.
+    pub requests_refused: Counter,
+    pub bad_keys: Counter,
+    /// Those of them that were answered with a wait.
+    pub bad_keys_throttled: Counter,
+    /// Connections whose PROXY header was missing, malformed, or a stranger's.
+    pub proxy_headers_refused: Counter,
+    pub shed_for_memory: Counter,
+    /// Bytes in use; 0 while nobody watches.
+    pub memory: Gauge,
 }
 
 impl Metrics {

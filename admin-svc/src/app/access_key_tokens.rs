@@ -15,12 +15,8 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{
-    App, AppError, Authorised, Created, Once, Source,
-    access_keys::find_usable,
-    audit::Record,
-    caller::ManageAccessKeys,
-    creation::Begun,
-    open::setting_cell,
+    App, AppError, Authorised, Created, Once, Source, access_keys::find_usable, audit::Record,
+    caller::ManageAccessKeys, creation::Begun, open::setting_cell,
 };
 use crate::{
     crypto::{

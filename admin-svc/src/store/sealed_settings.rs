@@ -27,10 +27,7 @@ pub async fn insert(
 }
 
 /// When it was made, and its sealed value.
-pub async fn find_made(
-    connection: &mut AnyConnection,
-    name: &str,
-) -> Result<Option<(UnixMicros, String)>, StoreError> {
+pub async fn find_made(connection: &mut AnyConnection, name: &str) -> Result<Option<(UnixMicros, String)>, StoreError> {
     let row = sqlx::query("SELECT created_at, sealed FROM sealed_settings WHERE name = $1")
         .bind(name)
         .fetch_optional(connection)
@@ -39,12 +36,7 @@ pub async fn find_made(
 }
 
 /// A new value, whether or not there is one already.
-pub async fn put(
-    connection: &mut AnyConnection,
-    name: &str,
-    sealed: &str,
-    now: UnixMicros,
-) -> Result<(), StoreError> {
+pub async fn put(connection: &mut AnyConnection, name: &str, sealed: &str, now: UnixMicros) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO sealed_settings (name, sealed, created_at) VALUES ($1, $2, $3) \
          ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed, created_at = excluded.created_at",

@@ -7,7 +7,7 @@ use tollgate_shared::{
 use super::*;
 use crate::{
     route::pattern::Pattern,
-    snapshot::{Pool, ProviderKind, Service, Strategy, Target},
+    snapshot::{AccessKey, Pool, ProviderKind, Service, Strategy, Target},
 };
 
 fn patterns(texts: &[&str]) -> Vec<Pattern> {
@@ -30,7 +30,7 @@ fn target(listed: &[&str], model: Option<&str>) -> Target {
     Target { pool: Arc::new(pool), model, weight: 1, priority: 0, default_max_tokens: None }
 }
 
-fn key(models: &[&str], routes: Vec<Route>) -> AccessKey {
+fn key(models: &[&str], routes: Vec<Route>) -> Principal {
     let service = Service {
         id: ServiceId::generate(),
         name: "s".into(),
@@ -44,8 +44,9 @@ fn key(models: &[&str], routes: Vec<Route>) -> AccessKey {
         hidden_headers: Vec::new(),
         ip_allow: Vec::new(),
         ip_deny: Vec::new(),
+        require_signature: false,
     };
-    AccessKey {
+    Principal::of(Arc::new(AccessKey {
         id: AccessKeyId::generate(),
         service: Arc::new(service),
         user_id: UserId::generate(),
@@ -56,7 +57,7 @@ fn key(models: &[&str], routes: Vec<Route>) -> AccessKey {
         limits: Limits::default(),
         models: patterns(models).into(),
         ip_allow: Vec::new().into(),
-    }
+    }))
 }
 
 fn route(models: &[&str], targets: Vec<Target>) -> Route {

@@ -18,7 +18,7 @@ use tollgate_shared::{
     secret::Secret,
 };
 
-use super::{AccessKey, BaseUrl, FallbackCondition, FallbackOn, Provider, ProviderKind, Service, Strategy};
+use super::{AccessKey, BaseUrl, FallbackCondition, FallbackOn, Provider, ProviderKind, Service, Strategy, TokenKey};
 use crate::route::pattern::Pattern;
 
 mod base_url;
@@ -30,6 +30,8 @@ const MAX_SECRET_BYTES: usize = 8 << 10;
 /// Of a provider's list; far above any provider's.
 const MAX_MODELS: usize = 10_000;
 const MAX_MODEL_CHARACTERS: usize = 256;
+/// Far above the two that a change of key needs.
+const MAX_TOKEN_KEYS: usize = 8;
 
 /// Why a resource was refused. Goes back to the control plane as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +50,12 @@ impl FieldError {
     fn within(self, parent: &str) -> Self {
         Self { field: format!("{parent}.{}", self.field), ..self }
     }
+}
+
+/// What all proxies share.
+pub(super) struct SettingsSpec {
+    pub pepper: Pepper,
+    pub token_keys: Vec<TokenKey>,
 }
 
 /// A pool, before its provider is looked up.
@@ -212,6 +220,7 @@ impl TryFrom<proto::Service> for ServiceSpec {
             hidden_headers,
             ip_allow,
             ip_deny,
+            require_signature,
         } = message;
         let max_attempts = max_attempts.unwrap_or(DEFAULT_MAX_ATTEMPTS);
         if max_attempts == 0 {
@@ -237,6 +246,7 @@ impl TryFrom<proto::Service> for ServiceSpec {
             })?,
             ip_allow: each("ip_allow", &ip_allow, parse_network)?,
             ip_deny: each("ip_deny", &ip_deny, parse_network)?,
+            require_signature,
         };
         let routes = routes.into_iter().enumerate().map(|(index, route)| {
             RouteSpec::try_from(route).map_err(|error| error.within(&format!("routes[{index}]")))
@@ -349,12 +359,34 @@ impl TryFrom<proto::AccessKey> for AccessKeySpec {
     }
 }
 
-/// The pepper out of the settings.
-pub(super) fn convert_settings(message: proto::Settings) -> Result<Pepper, FieldError> {
-    let proto::Settings { access_key_pepper } = message;
-    match access_key_pepper.len() {
-        32 => Ok(Pepper::new(&access_key_pepper)),
-        _ => Err(FieldError::new("access_key_pepper", "must be 32 bytes")),
+impl TryFrom<proto::Settings> for SettingsSpec {
+    type Error = FieldError;
+
+    fn try_from(message: proto::Settings) -> Result<Self, FieldError> {
+        let proto::Settings { access_key_pepper, access_token_keys } = message;
+        if access_key_pepper.len() != 32 {
+            return Err(FieldError::new("access_key_pepper", "must be 32 bytes"));
+        }
+        if access_token_keys.len() > MAX_TOKEN_KEYS {
+            return Err(FieldError::new("access_token_keys", "must not be more than 8"));
+        }
+        let token_keys = access_token_keys.into_iter().enumerate().map(|(index, key)| {
+            TokenKey::try_from(key).map_err(|error| error.within(&format!("access_token_keys[{index}]")))
+        });
+        Ok(Self { pepper: Pepper::new(&access_key_pepper), token_keys: token_keys.collect::<Result<_, _>>()? })
+    }
+}
+
+impl TryFrom<proto::TokenKey> for TokenKey {
+    type Error = FieldError;
+
+    fn try_from(message: proto::TokenKey) -> Result<Self, FieldError> {
+        let proto::TokenKey { id, public_key } = message;
+        if id.is_empty() {
+            return Err(FieldError::new("id", "must not be empty"));
+        }
+        let public_key = public_key.try_into().map_err(|_| FieldError::new("public_key", "must be 32 bytes"))?;
+        Ok(Self { id: id.into(), public_key })
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) fn render(metrics: &Metrics) -> String {
     traffic(&mut page, metrics);
     configuration(&mut page, metrics);
     journal(&mut page, metrics);
+    protection(&mut page, metrics);
     page.0
 }
 
@@ -134,6 +135,27 @@ fn journal(page: &mut Page, metrics: &Metrics) {
     page.single("journal_bytes", "gauge", "Size of the usage journal.", of.bytes.get());
     let failures = of.write_failures.get();
     page.single("journal_write_failures_total", "counter", "Failed writes to the usage journal.", failures);
+}
+
+fn protection(page: &mut Page, metrics: &Metrics) {
+    let of = &metrics.protection;
+    page.family("refused_total", "counter", "What was turned away before anything was looked up, by reason.");
+    for (reason, counter) in [
+        ("address_connections", &of.connections_refused),
+        ("address_requests", &of.requests_refused),
+        ("bad_keys", &of.bad_keys_throttled),
+        ("proxy_header", &of.proxy_headers_refused),
+        ("memory", &of.shed_for_memory),
+    ] {
+        page.line("refused_total", &format!("{{reason=\"{reason}\"}}"), counter.get());
+    }
+    page.single(
+        "bad_keys_total",
+        "counter",
+        "Access keys and tokens that were presented and are none.",
+        of.bad_keys.get(),
+    );
+    page.single("memory_bytes", "gauge", "Memory in use, where a watermark is set.", of.memory.get());
 }
 
 /// Exact, without a float: `1234567` → `1.234567`, `5000` → `0.005`, `1000000` → `1`.

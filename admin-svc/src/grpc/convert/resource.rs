@@ -33,10 +33,7 @@ fn settings(settings: &Settings) -> proto::Settings {
         let PublicTokenKey { id, public_key } = key;
         proto::TokenKey { id: id.clone(), public_key: public_key.clone() }
     });
-    proto::Settings {
-        access_key_pepper: access_key_pepper.to_vec(),
-        access_token_keys: access_token_keys.collect(),
-    }
+    proto::Settings { access_key_pepper: access_key_pepper.to_vec(), access_token_keys: access_token_keys.collect() }
 }
 
 fn provider(provider: &Provider) -> proto::Provider {
