@@ -1,5 +1,6 @@
 //! The use cases: who may do what, what must hold, which transaction and audit record go with it. No axum, no tonic.
 
+mod access_key_tokens;
 pub mod access_keys;
 mod audit;
 pub mod auth;
@@ -40,6 +41,7 @@ use crate::{
     upstream::UpstreamClient,
 };
 
+pub use access_key_tokens::{AccessKeyToken, NewAccessKeyToken};
 pub use audit::AuditVerification;
 pub use caller::{Authorised, Caller, Source};
 pub use creation::{Created, Once};

@@ -17,6 +17,7 @@ mod create_admin;
 mod migrate;
 mod openapi;
 mod rotate_master_key;
+mod rotate_token_key;
 
 const WRONG_CONFIGURATION: u8 = 2;
 
@@ -65,6 +66,8 @@ enum Command {
     CreateAdmin(create_admin::Arguments),
     /// Put the database's secrets under another master key; stop the service before
     RotateMasterKey(rotate_master_key::Arguments),
+    /// Make a new key for the tokens of access keys; the service may run meanwhile
+    RotateTokenKey,
     /// The audit log
     #[command(subcommand)]
     Audit(audit::Command),
@@ -102,6 +105,7 @@ pub fn main() -> ExitCode {
             Command::Migrate => migrate::run(&configuration).await,
             Command::CreateAdmin(arguments) => create_admin::run(&configuration, arguments).await,
             Command::RotateMasterKey(arguments) => rotate_master_key::run(&configuration, arguments).await,
+            Command::RotateTokenKey => rotate_token_key::run(&configuration).await,
             Command::Audit(command) => audit::run(&configuration, command).await,
             Command::Openapi => openapi::run(),
         }

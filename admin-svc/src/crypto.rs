@@ -2,6 +2,7 @@
 //!
 //! `ring` does the ciphers and MACs. Nothing here touches the database or the clock.
 
+pub mod access_key_token;
 pub mod chain;
 pub mod envelope;
 pub mod password;

@@ -4,6 +4,7 @@
 mod concurrency;
 mod ip;
 pub(crate) mod rate;
+pub(crate) mod signature;
 
 use std::{
     net::IpAddr,

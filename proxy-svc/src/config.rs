@@ -19,6 +19,8 @@ mod validate;
 
 use raw::Raw;
 
+use crate::client::TrustedProxies;
+
 /// Everything that may be configured, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -44,6 +46,32 @@ pub struct Config {
     pub limits: Limits,
     pub timeouts: Timeouts,
     pub journal: Journal,
+    /// Whose word on who called is taken.
+    pub trusted_proxies: TrustedProxies,
+    /// Whether connections begin with a PROXY header, of a trusted proxy.
+    pub proxy_protocol: ProxyProtocol,
+    pub protection: Protection,
+}
+
+/// Whether the PROXY protocol is spoken on the clients' port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProxyProtocol {
+    Off,
+    On,
+}
+
+/// Limits by client address, and what else holds under an attack. 0 = no limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protection {
+    pub connections_per_address: u64,
+    pub requests_per_second_per_address: u32,
+    /// More unknown keys are answered with a wait.
+    pub bad_keys_per_minute_per_address: u32,
+    /// Nonces of signed requests that are remembered.
+    pub signature_nonces: usize,
+    /// Bytes in use above which requests are turned away.
+    pub memory_watermark: Option<u64>,
 }
 
 /// Where the control plane's gRPC port is.

@@ -2,7 +2,8 @@
 //!
 //! While it waits it holds nothing but its socket and one timer: bytes are read into a scratch of the thread, the
 //! session and all it owns exist only from the first byte of a request to the last of its answer. HTTP/2 connections,
-//! by ALPN or by prior knowledge, go Pingora's own way with the same [`Gateway`].
+//! by ALPN or by prior knowledge, go Pingora's own way with the same [`Gateway`]. Whose connection it is, is settled before
+//! its first request.
 
 use std::{
     cell::RefCell,
@@ -18,12 +19,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use pingora::{
     apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp},
     prelude::timeout,
     protocols::{
-        ALPN, Stream,
+        ALPN, GetSocketDigest, SocketDigest, Stream, UniqueID,
         http::{ServerSession, v2::server},
     },
     server::ShutdownWatch,
@@ -33,6 +34,8 @@ use tokio_util::task::TaskTracker;
 use tollgate_dialect::Protocol;
 
 use crate::{
+    client::proxy_protocol::{self, Preface},
+    config::ProxyProtocol,
     gateway::Gateway,
     message_stream::MessageStream,
     respond::{self, Refusal},
@@ -47,6 +50,7 @@ pub struct ConnectionSettings {
     pub header: Duration,
     /// Between two requests.
     pub keepalive: Duration,
+    pub proxy_protocol: ProxyProtocol,
 }
 
 /// Serves connections; one for the process.
@@ -83,13 +87,24 @@ impl Connections {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// One connection that speaks HTTP/1 as far as is known.
+    /// One connection, to its end.
     async fn keep(self: Arc<Self>, stream: Stream, mut shutdown: ShutdownWatch) {
         let Some(_open) = self.admit() else { return };
-        let client = client_address(&stream);
+        let http2_agreed = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
+        let mut peer = peer_address(&stream);
         let mut stream = MessageStream::new(stream);
-        let mut wait = self.settings.header;
         let mut begun = BytesMut::new();
+        if self.settings.proxy_protocol == ProxyProtocol::On {
+            let Some(proxied) = self.proxied(&mut stream, peer).await else { return };
+            (peer, begun) = proxied;
+        }
+        let Ok(_counted) = self.gateway.guard().connected(peer) else {
+            return Box::pin(self.refuse_connection(stream, begun)).await;
+        };
+        if http2_agreed {
+            return Box::pin(self.http2(stream, begun, shutdown)).await;
+        }
+        let mut wait = self.settings.header;
         let mut first = true;
         loop {
             if begun.is_empty() {
@@ -114,7 +129,7 @@ impl Connections {
                 return Box::pin(self.http2(stream, begun, shutdown)).await;
             }
             // Boxed, so that its state is gone while the connection waits again.
-            let Some(next) = Box::pin(self.request(stream, begun, client)).await else { return };
+            let Some(next) = Box::pin(self.request(stream, begun, peer)).await else { return };
             (stream, begun) = next;
             wait = self.settings.keepalive;
         }
@@ -126,12 +141,66 @@ impl Connections {
         (others < self.settings.max_connections).then_some(open)
     }
 
+    /// Whose connection it is, as a trusted balancer says in front of it, and what came behind that. `None`: it is
+    /// closed.
+    async fn proxied(
+        &self,
+        stream: &mut Box<MessageStream>,
+        peer: Option<IpAddr>,
+    ) -> Option<(Option<IpAddr>, BytesMut)> {
+        let mut begun = BytesMut::new();
+        let header = timeout(self.settings.header, async {
+            loop {
+                let bytes = some_bytes(stream).await.ok()?;
+                if bytes.is_empty() && begun.is_empty() {
+                    // A probe that only connects.
+                    return None;
+                }
+                let ended = bytes.is_empty();
+                begun.unsplit(bytes);
+                match proxy_protocol::read(&begun) {
+                    Preface::Header(header) if self.gateway.guard().trusts(peer) => return Some(header),
+                    Preface::Incomplete if !ended => {}
+                    Preface::Incomplete | Preface::Malformed | Preface::Header(_) => {
+                        self.gateway.guard().proxy_header_refused();
+                        return None;
+                    }
+                }
+            }
+        });
+        let header = header.await.ok()??;
+        begun.advance(header.length);
+        let Some(source) = header.source else { return Some((peer, begun)) };
+        let digest = SocketDigest::from_raw_fd(stream.id());
+        // HTTP/2 sessions ask the stream.
+        let _ = digest.peer_addr.set(Some(source.into()));
+        stream.set_socket_digest(digest);
+        Some((Some(source.ip()), begun))
+    }
+
+    /// Answers the first request of a connection beyond what its client may have, where there is one soon.
+    async fn refuse_connection(&self, mut stream: Box<MessageStream>, mut begun: BytesMut) {
+        if begun.is_empty() {
+            match timeout(LINGER, some_bytes(&mut stream)).await {
+                Ok(Ok(bytes)) if !bytes.is_empty() => begun = bytes,
+                _ => return,
+            }
+        }
+        stream.begin_message();
+        let mut session = ServerSession::new_http1(stream);
+        session.set_pipelined_prefix(begun);
+        session.set_write_timeout(Some(LINGER));
+        if matches!(timeout(LINGER, session.read_request()).await, Ok(Ok(true))) {
+            turn_away(session, &Refusal::address_too_many_connections()).await;
+        }
+    }
+
     /// Serves one request of which the first bytes are here. `None`: the connection is over.
     async fn request(
         &self,
         mut stream: Box<MessageStream>,
         begun: BytesMut,
-        client: Option<IpAddr>,
+        peer: Option<IpAddr>,
     ) -> Option<(Box<MessageStream>, BytesMut)> {
         stream.begin_message();
         let mut session = ServerSession::new_http1(stream);
@@ -146,7 +215,7 @@ impl Connections {
         }
         let reuse = session.get_keepalive().is_some() && !self.gateway.is_draining();
         session.set_keepalive(reuse.then_some(self.settings.keepalive.as_secs().max(1)));
-        self.gateway.serve(&mut session, client).await.ok()?;
+        self.gateway.serve(&mut session, peer).await.ok()?;
         if !session.is_body_done() {
             // Refused before its body was read: what is still to come must not be taken for a request.
             linger(session).await;
@@ -220,9 +289,9 @@ impl HttpServerApp for Connections {
         mut session: ServerSession,
         _shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        let client = session.client_addr().and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip);
+        let peer = session.client_addr().and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip);
         session.set_write_timeout(Some(self.gateway.client_write_timeout()));
-        if self.gateway.serve(&mut session, client).await.is_ok() {
+        if self.gateway.serve(&mut session, peer).await.is_ok() {
             // What a refused client still sends is taken in for a while: an abrupt end would take the answer along.
             let _ = timeout(LINGER, async { while let Ok(Some(_)) = session.read_request_body().await {} }).await;
             let _ = session.finish().await;
@@ -242,17 +311,12 @@ impl ServerApp for Listener {
         let connections = Arc::clone(&self.0);
         let shutdown = shutdown.clone();
         // A task of its own: the listener's holds the state of the TLS handshake for as long as this one runs.
-        if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
-            let stream = MessageStream::new(stream);
-            self.0.tasks.spawn(connections.http2(stream, BytesMut::new(), shutdown));
-        } else {
-            self.0.tasks.spawn(connections.keep(stream, shutdown));
-        }
+        self.0.tasks.spawn(connections.keep(stream, shutdown));
         None
     }
 }
 
-fn client_address(stream: &Stream) -> Option<IpAddr> {
+fn peer_address(stream: &Stream) -> Option<IpAddr> {
     stream.get_socket_digest()?.peer_addr()?.as_inet().map(std::net::SocketAddr::ip)
 }
 

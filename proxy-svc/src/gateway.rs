@@ -1,6 +1,6 @@
 //! A request's way, stage by stage: a table of contents that decides nothing itself.
 //!
-//! `authenticate → admit → (body) → route → reserve → translate → forward → respond`, each stage taking the proof of the one
+//! `guard → authenticate → admit → (body) → route → reserve → translate → forward → respond`, each stage taking the proof of the one
 //! before. What happens is written down in a [`Recording`] as it happens, and reported however the request ends.
 
 mod body;
@@ -26,9 +26,9 @@ use self::{body::BodyError, inquiry::Head};
 pub(crate) use self::{inquiry::Inquiry, recording::Recording};
 use crate::{
     admit::{self, InFlight},
-    authenticate,
     budget::Budgets,
     forward::{self, Forwarder},
+    guard::Guard,
     limits::Limiter,
     models,
     report::{Outcome, Reporter},
@@ -62,6 +62,7 @@ pub struct Gateway {
     limiter: Arc<Limiter>,
     budgets: Arc<Budgets>,
     in_flight: InFlight,
+    guard: Guard,
     draining: AtomicBool,
     clock: Clock,
     settings: Settings,
@@ -77,6 +78,7 @@ impl Gateway {
         settings: Settings,
         limiter: Limiter,
         upstream_addresses: AddressPolicy,
+        guard: Guard,
         tasks: TaskTracker,
     ) -> Self {
         let health = Arc::clone(snapshots.health());
@@ -89,10 +91,15 @@ impl Gateway {
             forwarder: Forwarder::new(&settings, Arc::clone(&limiter), upstream_addresses, health, tasks),
             limiter,
             in_flight: InFlight::new(settings.max_in_flight),
+            guard,
             draining: AtomicBool::new(false),
             clock: Clock::system(),
             settings,
         }
+    }
+
+    pub(crate) const fn guard(&self) -> &Guard {
+        &self.guard
     }
 
     pub fn in_flight(&self) -> usize {
@@ -119,18 +126,21 @@ impl Gateway {
         self.settings.client_write
     }
 
-    /// Serves one request whose header was read. On an error the connection is of no further use.
-    pub(crate) async fn serve(&self, session: &mut ServerSession, client: Option<IpAddr>) -> pingora::Result<()> {
+    /// Serves one request whose header was read; `peer`: whose connection it is. On an error the connection is of no further use.
+    pub(crate) async fn serve(&self, session: &mut ServerSession, peer: Option<IpAddr>) -> pingora::Result<()> {
         let mut recording = Recording::begin(&self.reporter, &self.metrics, &self.snapshots, &self.clock);
         let mut protocol = Protocol::OpenAi;
         // Held to the end of a refusal too: a stop waits for what is in flight.
         let (_permit, result) = match self.in_flight.enter() {
-            Ok(permit) => (Some(permit), self.stages(session, client, &mut recording, &mut protocol).await),
+            Ok(permit) => (Some(permit), self.stages(session, peer, &mut recording, &mut protocol).await),
             Err(refusal) => (None, Err(Stop::Refused(refusal))),
         };
         match result {
             Ok(()) => Ok(()),
             Err(Stop::Refused(refusal)) => {
+                if refusal.closes_connection() {
+                    session.set_keepalive(None);
+                }
                 let written = {
                     let (id, ledger) = (recording.request_id(), Some(recording.ledger_ref()));
                     respond::refuse(session, protocol, &refusal, id, ledger).await
@@ -148,10 +158,11 @@ impl Gateway {
     async fn stages(
         &self,
         session: &mut ServerSession,
-        client: Option<IpAddr>,
+        peer: Option<IpAddr>,
         recording: &mut Recording<'_>,
         protocol: &mut Protocol,
     ) -> Result<(), Stop> {
+        let has_body = !session.is_body_empty();
         let header = session.req_header();
         let path = header.uri.path().to_owned();
         let endpoint = endpoint::recognise(header.method.as_str(), &path, |name| header.headers.contains_key(name))
@@ -160,21 +171,26 @@ impl Gateway {
                 Refusal::unrecognised(&unrecognised)
             })?;
         *protocol = endpoint.protocol;
-        let principal = {
-            let (snapshot, now) = (self.snapshots.load(), recording.started_at());
-            authenticate::authenticate(&snapshot, &header.headers, header.uri.query(), now)?
-        };
-        recording.caller(&principal, endpoint.protocol, &path);
-        admit::by_address(&principal, client)?;
+        let now = recording.started_at();
+        let client = self.guard.enter(peer, &header.headers, self.in_flight(), now)?;
+        let caller = self.guard.authenticate(client, &self.snapshots.load(), header, now)?;
+        recording.caller(&caller.principal, endpoint.protocol, &path);
+        admit::by_address(&caller.principal, client.address)?;
+        let signed = self.guard.signature(&caller, header, has_body, now)?;
+        let principal = caller.principal;
         // Held to the end of the answer.
         let mut permit = admit::enter(&self.limiter, &principal, recording).await?;
         let mut tags = Tags::new(&self.snapshots, principal.key.service.id);
         let head = Head::new(header, &path, endpoint, &mut tags)?;
         let patience = patience::of(&header.headers)?;
 
+        let digests = self.guard.first_use(signed, now).await?;
         let reading = body::read(session, self.settings.max_body_bytes, self.settings.client_body_idle);
         let body = timeout(self.settings.total, reading).await.unwrap_or(Err(BodyError::TimedOut));
         let body = body.map_err(|error| self.body_failed(&error))?;
+        if let Some(digests) = &digests {
+            admit::signature::of_body(digests, &body)?;
+        }
         let body = head.untagged_body(body, &mut tags)?;
         let inquiry = Inquiry::new(head, &body, tags.into_pin())?;
         recording.asked(&inquiry);

@@ -3,6 +3,7 @@
 mod admit;
 mod authenticate;
 mod budget;
+mod client;
 pub mod config;
 pub mod connection;
 mod forward;
@@ -10,6 +11,7 @@ pub mod gateway;
 pub mod health;
 pub mod health_exchange;
 pub mod limits;
+mod guard;
 mod message_stream;
 mod meter;
 mod models;

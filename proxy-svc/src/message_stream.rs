@@ -196,6 +196,10 @@ impl GetSocketDigest for MessageStream {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
         self.inner.get_socket_digest()
     }
+
+    fn set_socket_digest(&mut self, digest: SocketDigest) {
+        self.inner.set_socket_digest(digest);
+    }
 }
 
 impl Peek for MessageStream {}

@@ -10,38 +10,38 @@ use crate::{
     authenticate::Principal,
     gateway::Inquiry,
     respond::Refusal,
-    snapshot::{AccessKey, Provider, Route},
+    snapshot::{Provider, Route},
 };
 
 /// The answer to a request for models; nothing when it asks for something else.
 pub(crate) fn answer(principal: &Principal, inquiry: &Inquiry<'_>) -> Option<Result<Vec<u8>, Refusal>> {
-    let (key, protocol) = (&principal.key, inquiry.protocol());
+    let protocol = inquiry.protocol();
     match inquiry.operation() {
-        Operation::ListModels => Some(list(key, protocol, inquiry.query())),
-        Operation::GetModel => Some(one(key, protocol, inquiry.model().unwrap_or_default())),
+        Operation::ListModels => Some(list(principal, protocol, inquiry.query())),
+        Operation::GetModel => Some(one(principal, protocol, inquiry.model().unwrap_or_default())),
         _ => None,
     }
 }
 
-fn list(key: &AccessKey, protocol: Protocol, query: &str) -> Result<Vec<u8>, Refusal> {
+fn list(principal: &Principal, protocol: Protocol, query: &str) -> Result<Vec<u8>, Refusal> {
     let refused = |error: models::InvalidParameter| Refusal::new(ErrorKind::InvalidRequest, format!("{error}."));
-    models::list(protocol, &offered(key), query).map_err(refused)
+    models::list(protocol, &offered(principal), query).map_err(refused)
 }
 
 /// A model need not be listed to be found: a provider may have more than it lists, or was not asked yet.
-fn one(key: &AccessKey, protocol: Protocol, name: &str) -> Result<Vec<u8>, Refusal> {
+fn one(principal: &Principal, protocol: Protocol, name: &str) -> Result<Vec<u8>, Refusal> {
     let served = |route: &Route| route.models.iter().any(|pattern| pattern.matches(name));
-    if key.permits_model(name) && key.service.routes.iter().any(served) {
+    if principal.permits_model(name) && principal.key.service.routes.iter().any(served) {
         return Ok(models::one(protocol, name));
     }
     Err(Refusal::model_not_found(name))
 }
 
-/// The names that a key may call as far as they are known, in order, each once: those that routes have as they are, and
+/// The names that a caller may call as far as they are known, in order, each once: those that routes have as they are, and
 /// of the providers' own lists those that a route's patterns match.
-fn offered(key: &AccessKey) -> Vec<&str> {
+fn offered(principal: &Principal) -> Vec<&str> {
     let mut names = Vec::new();
-    for route in &key.service.routes {
+    for route in &principal.key.service.routes {
         let mut patterns = Vec::new();
         for pattern in &route.models {
             match pattern.exact_name() {
@@ -56,7 +56,7 @@ fn offered(key: &AccessKey) -> Vec<&str> {
             }
         }
     }
-    names.retain(|name| key.permits_model(name));
+    names.retain(|name| principal.permits_model(name));
     names.sort_unstable();
     names.dedup();
     names

@@ -32,11 +32,22 @@ pub(crate) struct Refusal {
     retry_after: Option<Duration>,
     /// The methods that a path takes, when the request's is not among them.
     allow: Option<String>,
+    /// Trying again is of no use, whatever the kind usually means.
+    hopeless: bool,
+    closes_connection: bool,
 }
 
 impl Refusal {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), param: None, retry_after: None, allow: None }
+        Self {
+            kind,
+            message: message.into(),
+            param: None,
+            retry_after: None,
+            allow: None,
+            hopeless: false,
+            closes_connection: false,
+        }
     }
 
     fn about(mut self, param: &'static str) -> Self {
@@ -52,6 +63,21 @@ impl Refusal {
     pub(crate) fn after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
+    }
+
+    /// The connection is not to be used again.
+    pub(crate) fn closing(mut self) -> Self {
+        self.closes_connection = true;
+        self
+    }
+
+    pub(crate) const fn closes_connection(&self) -> bool {
+        self.closes_connection
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     pub(crate) fn unrecognised(unrecognised: &Unrecognised) -> Self {
@@ -78,6 +104,42 @@ impl Refusal {
 
     pub(crate) fn expired_access_key() -> Self {
         Self::new(ErrorKind::ExpiredCredential, "The access key has expired.")
+    }
+
+    pub(crate) fn invalid_access_token() -> Self {
+        Self::new(ErrorKind::InvalidCredential, "The access token is not valid.")
+    }
+
+    pub(crate) fn early_access_token() -> Self {
+        Self::new(ErrorKind::InvalidCredential, "The access token is not valid yet.")
+    }
+
+    pub(crate) fn expired_access_token() -> Self {
+        Self::new(ErrorKind::ExpiredCredential, "The access token has expired.")
+    }
+
+    /// Said in the place of "not valid": the same key will not do a moment later either.
+    pub(crate) fn too_many_bad_keys(wait: Duration) -> Self {
+        let message = "Too many invalid access keys came from your address.";
+        Self { hopeless: true, ..Self::new(ErrorKind::RateLimited, message).after(wait) }
+    }
+
+    pub(crate) fn address_too_fast(wait: Duration) -> Self {
+        Self::new(ErrorKind::RateLimited, "Too many requests came from your address.").after(wait)
+    }
+
+    pub(crate) fn address_too_many_connections() -> Self {
+        let message = "Too many connections are open from your address.";
+        Self::new(ErrorKind::RateLimited, message).after(Duration::from_secs(1))
+    }
+
+    pub(crate) fn memory_short() -> Self {
+        Self::new(ErrorKind::Overloaded, "The gateway is short of memory.").after(Duration::from_secs(1))
+    }
+
+    pub(crate) fn nonces_full() -> Self {
+        let message = "The gateway cannot take more signed requests at present.";
+        Self::new(ErrorKind::Overloaded, message).after(Duration::from_secs(5))
     }
 
     pub(crate) fn service_disabled() -> Self {
@@ -320,7 +382,7 @@ pub(crate) async fn refuse(
         header.insert_header(header::ALLOW, allow)?;
     }
     let soon = refusal.retry_after.is_none_or(|wait| wait <= LONGEST_RETRY);
-    if !refusal.kind.retry_helps() || !soon {
+    if refusal.hopeless || !refusal.kind.retry_helps() || !soon {
         header.insert_header("x-should-retry", HeaderValue::from_static("false"))?;
     }
     session.write_response_header(Box::new(header)).await?;

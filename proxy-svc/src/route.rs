@@ -117,7 +117,7 @@ pub(crate) fn plan(principal: &Principal, inquiry: &Inquiry<'_>) -> Result<Plan,
     let plan = match inquiry.model() {
         Some(model) => by_model(principal, reach, model),
         // What a file of requests names is at the provider already and cannot be looked into.
-        None if inquiry.operation() == Operation::CreateBatch && !principal.key.models.is_empty() => {
+        None if inquiry.operation() == Operation::CreateBatch && principal.is_limited_to_models() => {
             Err(Refusal::batch_not_allowed())
         }
         None => without_model(principal, reach),
@@ -129,7 +129,7 @@ pub(crate) fn plan(principal: &Principal, inquiry: &Inquiry<'_>) -> Result<Plan,
 }
 
 fn allowed(principal: &Principal, model: &str) -> Result<(), Refusal> {
-    if principal.key.permits_model(model) { Ok(()) } else { Err(Refusal::model_not_found(model)) }
+    if principal.permits_model(model) { Ok(()) } else { Err(Refusal::model_not_found(model)) }
 }
 
 fn by_model(principal: &Principal, reach: Reach, model: &str) -> Result<Plan, Refusal> {

@@ -40,6 +40,7 @@ use crate::{
         Limiter,
         shared::{BadUrl, Shared},
     },
+    guard::{self, Guard},
     operate::reachable,
     ops::Ops,
     report::{DeliveryOptions, JournalError, JournalOptions, Level, Reporter},
@@ -170,6 +171,11 @@ impl Proxy {
             reporter.start(delivery, &tasks, &stop);
         }
         let limiter = limiter(config, &snapshots, &metrics, control, (&tasks, &stop))?;
+        let guard = Guard::new(guard::Settings::from(config), Arc::clone(&metrics));
+        if let Some(memory) = guard.memory() {
+            let _runtime = control.enter();
+            tasks.spawn(memory.run(Arc::clone(&metrics), stop.clone()));
+        }
         let gateway = Arc::new(Gateway::new(
             Arc::clone(&snapshots),
             reporter.clone(),
@@ -178,6 +184,7 @@ impl Proxy {
             Settings::from(config),
             limiter,
             config.upstream_addresses.clone(),
+            guard,
             tasks.clone(),
         ));
         let connections =
@@ -309,6 +316,26 @@ impl From<&Config> for Settings {
     }
 }
 
+impl From<&Config> for guard::Settings {
+    fn from(config: &Config) -> Self {
+        let crate::config::Protection {
+            connections_per_address,
+            requests_per_second_per_address,
+            bad_keys_per_minute_per_address,
+            signature_nonces,
+            memory_watermark,
+        } = config.protection;
+        Self {
+            trusted_proxies: config.trusted_proxies.clone(),
+            connections_per_address,
+            requests_per_second_per_address,
+            bad_keys_per_minute_per_address,
+            signature_nonces,
+            memory_watermark,
+        }
+    }
+}
+
 impl From<&Config> for ConnectionSettings {
     fn from(config: &Config) -> Self {
         let (limits, timeouts) = (&config.limits, &config.timeouts);
@@ -317,6 +344,7 @@ impl From<&Config> for ConnectionSettings {
             max_header_bytes: limits.max_header_bytes,
             header: timeouts.client_header,
             keepalive: timeouts.keepalive,
+            proxy_protocol: config.proxy_protocol,
         }
     }
 }

@@ -37,7 +37,7 @@ mod apply;
 mod convert;
 mod fallback;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod frame;
 mod holdings;
 mod prices;
@@ -50,6 +50,9 @@ pub(crate) use prices::Prices;
 
 /// By the MAC of an access key's secret.
 type MacMap<T> = HashMap<AccessKeyMac, T, BuildHasherDefault<MacHasher>>;
+
+/// By the id of an access key.
+type IdMap<T> = HashMap<AccessKeyId, T, BuildHasherDefault<IdHasher>>;
 
 /// A proxy's whole configuration at one revision.
 #[derive(Debug, Default)]
@@ -64,6 +67,8 @@ pub struct Snapshot {
     services: HashMap<ServiceId, Arc<Service>>,
     access_keys: MacMap<AccessKeyEntry>,
     prices: Arc<Prices>,
+    access_keys_by_id: IdMap<Arc<AccessKey>>,
+    token_keys: Vec<TokenKey>,
 }
 
 impl Snapshot {
@@ -81,6 +86,16 @@ impl Snapshot {
     /// By the MAC of what the caller presented, current or previous secret alike: see [`AccessKeyEntry::secret`].
     pub fn access_key(&self, mac: &AccessKeyMac) -> Option<&AccessKeyEntry> {
         self.access_keys.get(mac)
+    }
+
+    /// The access key that a token names.
+    pub(crate) fn access_key_by_id(&self, id: AccessKeyId) -> Option<&Arc<AccessKey>> {
+        self.access_keys_by_id.get(&id)
+    }
+
+    /// The key under which a token was signed, if it is one of the control plane's.
+    pub(crate) fn token_key(&self, id: &str) -> Option<&TokenKey> {
+        self.token_keys.iter().find(|key| *key.id == *id)
     }
 
     /// What access keys are hashed with; absent until the control plane sent it, and then no key can be known.
@@ -224,6 +239,8 @@ pub struct Service {
     /// Absent = requests of one session may meet any key.
     pub affinity: Option<Affinity>,
     pub budget: Option<Budget>,
+    /// Requests must be signed.
+    pub require_signature: bool,
 }
 
 /// What names the session of a request, whose requests go to the same key while it can serve.
@@ -241,6 +258,15 @@ pub enum AffinitySource {
     /// Anthropic's `metadata.user_id`.
     MetadataUserId,
     Header(HeaderName),
+}
+
+/// Verifies tokens that stand for an access key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TokenKey {
+    /// The tokens' `kid`.
+    pub(crate) id: Box<str>,
+    /// Ed25519.
+    pub(crate) public_key: [u8; 32],
 }
 
 /// Models, and where they are served.
@@ -442,6 +468,24 @@ impl Hasher for MacHasher {
     }
 
     /// The length that a slice's `Hash` puts before its bytes.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// The end of an id of version 7 is random, and the control plane chose it.
+#[derive(Debug, Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(last) = bytes.last_chunk() {
+            self.0 = u64::from_le_bytes(*last);
+        }
+    }
+
     fn write_usize(&mut self, _: usize) {}
 
     fn finish(&self) -> u64 {

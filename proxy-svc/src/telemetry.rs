@@ -34,6 +34,7 @@ pub struct Metrics {
     pub journal: JournalMetrics,
     pub limits: LimitMetrics,
     pub budgets: BudgetMetrics,
+    pub protection: ProtectionMetrics,
 }
 
 /// A finished request.
@@ -85,6 +86,23 @@ pub struct BudgetMetrics {
     pub waits: Counter,
     /// Went on though a soft budget had nothing left.
     pub overdrawn: Counter,
+}
+
+/// What was turned away, and why; written by `guard` and `connection`.
+#[derive(Debug, Default)]
+pub struct ProtectionMetrics {
+    /// Connections beyond what an address may have.
+    pub connections_refused: Counter,
+    /// Requests beyond the rate of an address.
+    pub requests_refused: Counter,
+    pub bad_keys: Counter,
+    /// Those of them that were answered with a wait.
+    pub bad_keys_throttled: Counter,
+    /// Connections whose PROXY header was missing, malformed, or a stranger's.
+    pub proxy_headers_refused: Counter,
+    pub shed_for_memory: Counter,
+    /// Bytes in use; 0 while nobody watches.
+    pub memory: Gauge,
 }
 
 impl Metrics {

@@ -3,6 +3,7 @@
 //! Nothing in here knows axum, pingora, sqlx or tonic, and nothing belongs here that only one plane needs.
 
 pub mod access_key;
+pub mod access_token;
 pub mod address;
 pub mod backoff;
 pub mod clock;

@@ -6,6 +6,7 @@ use ring::rand::SystemRandom;
 use serde::{Deserialize, Serialize};
 use tollgate_shared::{
     access_key,
+    clock::UnixMicros,
     ids::{AccessKeyId, UserId},
     secret::Secret,
 };
@@ -36,6 +37,7 @@ use crate::{
 
 const KIND: ResourceKind = ResourceKind::AccessKey;
 const NOT_FOUND: AppError = AppError::NotFound("access key");
+const EXPIRED: AppError = AppError::Conflict("The access key has expired.");
 const REVOKED: AppError = AppError::Conflict("The access key is revoked.");
 /// `tg_` and 8 characters of 43.
 const PREFIX_CHARACTERS: usize = 11;
@@ -230,6 +232,20 @@ async fn find_active(
     let key = find(tx, caller, id).await?;
     precondition.check(key.stamp)?;
     if key.status == AccessKeyStatus::Revoked { Err(REVOKED) } else { Ok(key) }
+}
+
+/// One that callers may use at present; its owner and whoever manages all keys may see it.
+pub(super) async fn find_usable(
+    tx: &mut WriteTx,
+    caller: &Caller,
+    id: AccessKeyId,
+    now: UnixMicros,
+) -> Result<AccessKey, AppError> {
+    let key = find(tx, caller, id).await?;
+    if key.status == AccessKeyStatus::Revoked {
+        return Err(REVOKED);
+    }
+    if key.spec.expires_at.is_some_and(|at| at.micros() <= now) { Err(EXPIRED) } else { Ok(key) }
 }
 
 async fn ensure_owner(connection: &mut AnyConnection, id: UserId) -> Result<(), AppError> {

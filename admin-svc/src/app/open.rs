@@ -6,7 +6,7 @@ use ring::hmac;
 use tollgate_shared::{access_key::Pepper, address::AddressPolicy, clock::Clock, money::Currency, secret::Secret};
 use zeroize::Zeroizing;
 
-use super::{App, Inner, health::Board, throttle::Throttle};
+use super::{App, Inner, access_key_tokens, health::Board, throttle::Throttle};
 use crate::{
     crypto::{
         NoRandomness,
@@ -67,10 +67,13 @@ enum OwnKey {
     AccessToken,
     AuditChain,
     SecretDigest,
+    /// Signs the tokens that stand for an access key.
+    AccessKeyToken,
 }
 
 impl OwnKey {
-    const ALL: [Self; 4] = [Self::AccessKeyPepper, Self::AccessToken, Self::AuditChain, Self::SecretDigest];
+    const ALL: [Self; 5] =
+        [Self::AccessKeyPepper, Self::AccessToken, Self::AuditChain, Self::SecretDigest, Self::AccessKeyToken];
 
     const fn name(self) -> &'static str {
         match self {
@@ -78,6 +81,7 @@ impl OwnKey {
             Self::AccessToken => "access_token_key",
             Self::AuditChain => "audit_chain_key",
             Self::SecretDigest => "secret_digest_key",
+            Self::AccessKeyToken => access_key_tokens::CURRENT_KEY,
         }
     }
 

@@ -8,7 +8,7 @@ use tollgate_shared::limits::Limits;
 use zeroize::Zeroizing;
 
 use crate::{
-    app::App,
+    app::{App, access_key_tokens},
     crypto::envelope::Keyring,
     domain::{
         access_key::{AccessKey, AccessKeyStatus},
@@ -33,12 +33,13 @@ impl PublishedRows {
         Self { app, pepper }
     }
 
-    fn settings(&self) -> Resource {
-        Resource::Settings(Settings { access_key_pepper: self.pepper.clone() })
+    async fn settings(&self, connection: &mut AnyConnection) -> Result<Resource, StoreError> {
+        let access_token_keys = access_key_tokens::public_keys(connection, self.app.keyring()).await?;
+        Ok(Resource::Settings(Settings { access_key_pepper: self.pepper.clone(), access_token_keys }))
     }
 
     async fn everything(&self, connection: &mut AnyConnection) -> Result<Vec<Entry>, StoreError> {
-        let mut resources = vec![self.settings()];
+        let mut resources = vec![self.settings(connection).await?];
         resources.extend(providers::all(connection).await?.into_iter().map(Resource::Provider));
         resources.extend(key_pools::all(connection).await?.into_iter().map(Resource::KeyPool));
         let upstream_keys = upstream_keys::all(connection).await?;
@@ -52,7 +53,7 @@ impl PublishedRows {
 
     async fn one(&self, connection: &mut AnyConnection, key: &ResourceKey) -> Result<Option<Resource>, StoreError> {
         Ok(match key.kind {
-            ResourceKind::Settings => Some(self.settings()),
+            ResourceKind::Settings => Some(self.settings(connection).await?),
             ResourceKind::Provider => providers::by_id(connection, id(key)?).await?.map(Resource::Provider),
             ResourceKind::KeyPool => key_pools::by_id(connection, id(key)?).await?.map(Resource::KeyPool),
             ResourceKind::UpstreamKey => {

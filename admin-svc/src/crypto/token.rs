@@ -23,6 +23,11 @@ pub const LIFETIME_SECONDS: i64 = 600;
 const PKCS8_HEAD: [u8; 16] =
     [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
+/// The private key of a 32-byte seed, in the form that libraries read.
+pub(super) fn ed25519_private_key(seed: &[u8]) -> zeroize::Zeroizing<Vec<u8>> {
+    zeroize::Zeroizing::new([PKCS8_HEAD.as_slice(), seed].concat())
+}
+
 /// Why there is no token, or why one is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
@@ -66,7 +71,7 @@ impl AccessTokens {
     /// `seed`: 32 random bytes, the Ed25519 private key.
     pub fn new(seed: &[u8]) -> Result<Self, TokenError> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| TokenError::Key)?;
-        let private = zeroize::Zeroizing::new([PKCS8_HEAD.as_slice(), seed].concat());
+        let private = ed25519_private_key(seed);
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);

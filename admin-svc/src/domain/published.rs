@@ -16,6 +16,7 @@ use super::{
     service::Service,
     upstream_key::UpstreamKey,
 };
+use crate::crypto::access_key_token::PublicTokenKey;
 
 /// Which resource. Ordered by kind, so that what is referred to comes before what refers to it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +50,8 @@ pub struct Owner {
 pub struct Settings {
     /// Key of the HMAC under which access keys are looked up, 32 bytes.
     pub access_key_pepper: Zeroizing<Vec<u8>>,
+    /// Under which tokens that stand for an access key are accepted.
+    pub access_token_keys: Vec<PublicTokenKey>,
 }
 
 impl fmt::Debug for Settings {

@@ -30,6 +30,13 @@ pub fn created(created: &Created, collection: &Uri) -> Response {
     response
 }
 
+/// 201 with what cannot be read again, so it is nowhere.
+pub fn created_without_address(created: &Created) -> Response {
+    let mut response = (StatusCode::CREATED, Json(&created.body)).into_response();
+    mark(&mut response, created);
+    response
+}
+
 /// 200 with the answer of a call that made something inside of a resource.
 pub fn ok(created: &Created) -> Response {
     let mut response = Json(&created.body).into_response();

@@ -26,6 +26,29 @@ pub async fn insert(
     Ok(())
 }
 
+/// When it was made, and its sealed value.
+pub async fn find_made(connection: &mut AnyConnection, name: &str) -> Result<Option<(UnixMicros, String)>, StoreError> {
+    let row = sqlx::query("SELECT created_at, sealed FROM sealed_settings WHERE name = $1")
+        .bind(name)
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| Ok((row.try_get("created_at")?, row.try_get("sealed")?))).transpose()
+}
+
+/// A new value, whether or not there is one already.
+pub async fn put(connection: &mut AnyConnection, name: &str, sealed: &str, now: UnixMicros) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO sealed_settings (name, sealed, created_at) VALUES ($1, $2, $3) \
+         ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed, created_at = excluded.created_at",
+    )
+    .bind(name)
+    .bind(sealed)
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Name and sealed value of every setting; for the rotation of the master key.
 pub async fn all(connection: &mut AnyConnection) -> Result<Vec<(String, String)>, StoreError> {
     let rows = sqlx::query("SELECT name, sealed FROM sealed_settings ORDER BY name").fetch_all(connection).await?;

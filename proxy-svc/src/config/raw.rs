@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::JournalLevel;
+use super::{JournalLevel, ProxyProtocol};
 
 /// The table `[proxy]`. No `Debug`: it holds secrets.
 #[derive(Serialize, Deserialize)]
@@ -31,6 +31,22 @@ pub(super) struct Raw {
     pub limits: Limits,
     pub timeouts: Timeouts,
     pub journal: Journal,
+    /// Networks in CIDR notation, comma-separated.
+    pub trusted_proxies: String,
+    /// `off` or `on`.
+    pub proxy_protocol: ProxyProtocol,
+    pub protection: Protection,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Protection {
+    pub connections_per_address: u64,
+    pub requests_per_second_per_address: u64,
+    pub bad_keys_per_minute_per_address: u64,
+    pub signature_nonces: u64,
+    /// `off`, `auto` (90 % of the container's limit) or bytes.
+    pub memory_watermark: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -107,6 +123,15 @@ impl Default for Raw {
                 drain_grace_ms: 300_000,
             },
             journal: Journal { level: JournalLevel::Process, max_bytes: 1 << 30, segment_bytes: 16 << 20 },
+            trusted_proxies: String::new(),
+            proxy_protocol: ProxyProtocol::Off,
+            protection: Protection {
+                connections_per_address: 0,
+                requests_per_second_per_address: 0,
+                bad_keys_per_minute_per_address: 30,
+                signature_nonces: 1_000_000,
+                memory_watermark: "off".to_owned(),
+            },
         }
     }
 }

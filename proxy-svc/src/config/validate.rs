@@ -11,7 +11,11 @@ use tollgate_shared::{
     telemetry::{self, LogFormat},
 };
 
-use super::{AdminEndpoint, Config, Journal, Limits, Timeouts, raw};
+use super::{AdminEndpoint, Config, Journal, Limits, Protection, ProxyProtocol, Timeouts, raw};
+use crate::{
+    client::TrustedProxies,
+    guard::{connections::MOST_CONNECTIONS, memory},
+};
 
 /// A day: longer is a mistake in the unit.
 const LONGEST_MS: u64 = 86_400_000;
@@ -36,9 +40,18 @@ impl TryFrom<raw::Raw> for Config {
             limits,
             timeouts,
             journal,
+            trusted_proxies,
+            proxy_protocol,
+            protection,
         } = raw;
         if data_dir.is_empty() {
             return Err(ConfigurationError::field("data_dir", "must not be empty"));
+        }
+        let trusted_proxies = TrustedProxies::parse(&trusted_proxies)
+            .map_err(|error| ConfigurationError::field("trusted_proxies", error.to_string()))?;
+        if proxy_protocol == ProxyProtocol::On && trusted_proxies == TrustedProxies::default() {
+            let message = "needs `trusted_proxies`: PROXY headers are taken from those only";
+            return Err(ConfigurationError::field("proxy_protocol", message));
         }
         telemetry::check_filter(&log).map_err(|error| ConfigurationError::field("log", error.to_string()))?;
         Ok(Self {
@@ -59,6 +72,9 @@ impl TryFrom<raw::Raw> for Config {
             limits: limits.try_into()?,
             timeouts: timeouts.try_into()?,
             journal: journal.try_into()?,
+            trusted_proxies,
+            proxy_protocol,
+            protection: protection.try_into()?,
         })
     }
 }
@@ -232,5 +248,58 @@ impl TryFrom<raw::Journal> for Journal {
             return Err(ConfigurationError::field("journal.max_bytes", "must hold at least two segments"));
         }
         Ok(Self { level, max_bytes, segment_bytes })
+    }
+}
+
+/// Of a container's limit: what is left is for what the kernel counts beside the process.
+const AUTOMATIC_PERCENT: u64 = 90;
+/// A proxy without traffic takes more.
+const SMALLEST_WATERMARK: u64 = 32 << 20;
+
+impl TryFrom<raw::Protection> for Protection {
+    type Error = ConfigurationError;
+
+    fn try_from(raw: raw::Protection) -> Result<Self, ConfigurationError> {
+        let raw::Protection {
+            connections_per_address,
+            requests_per_second_per_address,
+            bad_keys_per_minute_per_address,
+            signature_nonces,
+            memory_watermark,
+        } = raw;
+        let rate = |field, value| within(field, value, 0, 100_000);
+        Ok(Self {
+            connections_per_address: within(
+                "protection.connections_per_address",
+                connections_per_address,
+                0,
+                MOST_CONNECTIONS,
+            )?,
+            requests_per_second_per_address: rate(
+                "protection.requests_per_second_per_address",
+                requests_per_second_per_address,
+            )?,
+            bad_keys_per_minute_per_address: rate(
+                "protection.bad_keys_per_minute_per_address",
+                bad_keys_per_minute_per_address,
+            )?,
+            signature_nonces: within("protection.signature_nonces", signature_nonces, 1_000, 100_000_000)?,
+            memory_watermark: check_watermark(&memory_watermark)?,
+        })
+    }
+}
+
+fn check_watermark(text: &str) -> Result<Option<u64>, ConfigurationError> {
+    match text {
+        "off" => Ok(None),
+        "auto" => Ok(memory::container_limit().map(|limit| limit / 100 * AUTOMATIC_PERCENT)),
+        bytes => match bytes.parse() {
+            Ok(bytes) if bytes >= SMALLEST_WATERMARK => Ok(Some(bytes)),
+            _ => {
+                let message =
+                    "must be `off`, `auto` (90 % of the container's limit) or a number of bytes, at least 33554432";
+                Err(ConfigurationError::field("protection.memory_watermark", message))
+            }
+        },
     }
 }

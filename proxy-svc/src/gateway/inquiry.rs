@@ -14,7 +14,7 @@ use tollgate_dialect::{
     translate::Task,
 };
 
-use tollgate_shared::access_key;
+use tollgate_shared::{access_key, access_token};
 
 use crate::{
     respond::Refusal,
@@ -293,11 +293,15 @@ impl<'a> Inquiry<'a> {
 /// Neither the parameter in which a key may be presented, nor a key that somebody put elsewhere.
 fn without_access_keys(query_text: &str) -> Cow<'_, str> {
     let kept = query::without_access_key(query_text);
-    let is_key = |pair: &str| pair.split_once('=').is_some_and(|(_, value)| access_key::is_well_formed(value));
+    let is_key = |pair: &str| pair.split_once('=').is_some_and(|(_, value)| is_credential(value));
     if !kept.split('&').any(is_key) {
         return kept;
     }
     Cow::Owned(kept.split('&').filter(|pair| !is_key(pair)).collect::<Vec<_>>().join("&"))
+}
+
+fn is_credential(value: &str) -> bool {
+    access_key::is_well_formed(value) || access_token::is_well_formed(value)
 }
 
 fn check_content_type(body: BodyKind, content_type: Option<&str>) -> Result<(), Refusal> {

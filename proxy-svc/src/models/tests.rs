@@ -9,7 +9,7 @@ use crate::{
     health::Health,
     limits::Counted,
     route::pattern::Pattern,
-    snapshot::{LimitsMode, Pool, ProviderKind, Service, Strategy, Target},
+    snapshot::{AccessKey, LimitsMode, Pool, ProviderKind, Service, Strategy, Target},
 };
 
 fn patterns(texts: &[&str]) -> Vec<Pattern> {
@@ -32,7 +32,7 @@ fn target(listed: &[&str], model: Option<&str>) -> Target {
     Target { pool: Arc::new(pool), model, weight: 1, priority: 0, default_max_tokens: None }
 }
 
-fn key(models: &[&str], routes: Vec<Route>) -> AccessKey {
+fn key(models: &[&str], routes: Vec<Route>) -> Principal {
     let service = Service {
         id: ServiceId::generate(),
         name: "s".into(),
@@ -50,8 +50,9 @@ fn key(models: &[&str], routes: Vec<Route>) -> AccessKey {
         ip_deny: Vec::new(),
         affinity: None,
         budget: None,
+        require_signature: false,
     };
-    AccessKey {
+    Principal::of(Arc::new(AccessKey {
         id: AccessKeyId::generate(),
         service: Arc::new(service),
         user_id: UserId::generate(),
@@ -65,7 +66,7 @@ fn key(models: &[&str], routes: Vec<Route>) -> AccessKey {
         models: patterns(models).into(),
         ip_allow: Vec::new().into(),
         budget: None,
-    }
+    }))
 }
 
 fn route(models: &[&str], targets: Vec<Target>) -> Route {

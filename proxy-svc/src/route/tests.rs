@@ -84,6 +84,7 @@ pub(super) fn service(routes: &[Route], strategy: Strategy) -> Arc<Service> {
         ip_deny: Vec::new(),
         affinity: None,
         budget: None,
+        require_signature: false,
     })
 }
 

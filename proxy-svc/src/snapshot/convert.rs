@@ -21,7 +21,7 @@ use tollgate_shared::{
 
 use super::{
     AccessKey, Affinity, AffinitySource, BaseUrl, Budget, FallbackCondition, FallbackOn, LimitsMode, Provider,
-    ProviderKind, Service, Strategy, User,
+    ProviderKind, Service, Strategy, TokenKey, User,
     prices::PriceSpec,
 };
 use crate::{
@@ -41,6 +41,8 @@ const MAX_MODELS: usize = 10_000;
 const MAX_MODEL_CHARACTERS: usize = 256;
 /// For a million tokens: the control plane takes no higher one.
 const MAX_RATE_MICROS: i64 = 1_000_000_000_000;
+/// Far above the two that a change of key needs.
+const MAX_TOKEN_KEYS: usize = 8;
 
 /// Why a resource was refused. Goes back to the control plane as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +61,12 @@ impl FieldError {
     fn within(self, parent: &str) -> Self {
         Self { field: format!("{parent}.{}", self.field), ..self }
     }
+}
+
+/// What all proxies share.
+pub(super) struct SettingsSpec {
+    pub pepper: Pepper,
+    pub token_keys: Vec<TokenKey>,
 }
 
 /// A pool, before its provider is looked up.
@@ -243,6 +251,7 @@ impl TryFrom<proto::Service> for ServiceSpec {
             affinity,
             limits_mode: _,
             budget,
+            require_signature,
         } = message;
         let max_attempts = max_attempts.unwrap_or(DEFAULT_MAX_ATTEMPTS);
         if max_attempts == 0 {
@@ -275,6 +284,7 @@ impl TryFrom<proto::Service> for ServiceSpec {
             ip_deny: each("ip_deny", &ip_deny, parse_network)?,
             affinity: affinity.map(Affinity::try_from).transpose().map_err(|error| error.within("affinity"))?,
             budget: convert_budget(budget)?,
+            require_signature,
         };
         let routes = routes.into_iter().enumerate().map(|(index, route)| {
             RouteSpec::try_from(route).map_err(|error| error.within(&format!("routes[{index}]")))
@@ -490,12 +500,34 @@ fn parse_currency(field: &str, text: &str) -> Result<Currency, FieldError> {
     text.parse().map_err(|error: InvalidCurrency| FieldError::new(field, error.to_string()))
 }
 
-/// The pepper out of the settings.
-pub(super) fn convert_settings(message: proto::Settings) -> Result<Pepper, FieldError> {
-    let proto::Settings { access_key_pepper } = message;
-    match access_key_pepper.len() {
-        32 => Ok(Pepper::new(&access_key_pepper)),
-        _ => Err(FieldError::new("access_key_pepper", "must be 32 bytes")),
+impl TryFrom<proto::Settings> for SettingsSpec {
+    type Error = FieldError;
+
+    fn try_from(message: proto::Settings) -> Result<Self, FieldError> {
+        let proto::Settings { access_key_pepper, access_token_keys } = message;
+        if access_key_pepper.len() != 32 {
+            return Err(FieldError::new("access_key_pepper", "must be 32 bytes"));
+        }
+        if access_token_keys.len() > MAX_TOKEN_KEYS {
+            return Err(FieldError::new("access_token_keys", "must not be more than 8"));
+        }
+        let token_keys = access_token_keys.into_iter().enumerate().map(|(index, key)| {
+            TokenKey::try_from(key).map_err(|error| error.within(&format!("access_token_keys[{index}]")))
+        });
+        Ok(Self { pepper: Pepper::new(&access_key_pepper), token_keys: token_keys.collect::<Result<_, _>>()? })
+    }
+}
+
+impl TryFrom<proto::TokenKey> for TokenKey {
+    type Error = FieldError;
+
+    fn try_from(message: proto::TokenKey) -> Result<Self, FieldError> {
+        let proto::TokenKey { id, public_key } = message;
+        if id.is_empty() {
+            return Err(FieldError::new("id", "must not be empty"));
+        }
+        let public_key = public_key.try_into().map_err(|_| FieldError::new("public_key", "must be 32 bytes"))?;
+        Ok(Self { id: id.into(), public_key })
     }
 }
 

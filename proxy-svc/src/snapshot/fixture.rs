@@ -1,10 +1,15 @@
 //! Resources for tests, numbered.
 
+use std::sync::Arc;
+
+use prost::Message;
 use tollgate_proto::{self as proto, resource::Resource};
 use tollgate_shared::access_key::AccessKeyMac;
 use uuid::Uuid;
 
-pub(super) fn uuid(number: u8) -> String {
+use super::{AccessKey, Snapshot, holdings::Holdings};
+
+pub(crate) fn uuid(number: u8) -> String {
     Uuid::from_u128(u128::from(number) + 1).to_string()
 }
 
@@ -28,7 +33,7 @@ pub(super) fn world() -> Vec<proto::Resource> {
 }
 
 pub(super) fn settings(access_key_pepper: Vec<u8>) -> proto::Resource {
-    wrap(Resource::Settings(proto::Settings { access_key_pepper }))
+    wrap(Resource::Settings(proto::Settings { access_key_pepper, access_token_keys: vec![] }))
 }
 
 pub(super) fn provider(number: u8, change: impl FnOnce(&mut proto::Provider)) -> proto::Resource {
@@ -86,6 +91,7 @@ pub(super) fn service_resource(number: u8, change: impl FnOnce(&mut proto::Servi
         affinity: None,
         limits_mode: proto::LimitsMode::Enforce.into(),
         budget: None,
+        require_signature: false,
     };
     change(&mut service);
     wrap(Resource::Service(service))
@@ -118,4 +124,32 @@ pub(super) fn reference(kind: proto::ResourceKind, number: u8) -> proto::Resourc
 
 const fn wrap(resource: Resource) -> proto::Resource {
     proto::Resource { resource: Some(resource) }
+}
+
+/// Of [`world`] with other settings.
+pub(crate) fn snapshot_with_token_keys(keys: &[(&str, Vec<u8>)]) -> Snapshot {
+    let keys =
+        keys.iter().map(|(id, public_key)| proto::TokenKey { id: (*id).to_owned(), public_key: public_key.clone() });
+    let settings = proto::Settings { access_key_pepper: vec![7; 32], access_token_keys: keys.collect() };
+    let mut resources = world();
+    resources[0] = wrap(Resource::Settings(settings));
+    built(&resources)
+}
+
+/// Access key 1, of a service that was changed.
+pub(crate) fn key_of_a_service(change: impl FnOnce(&mut proto::Service)) -> Arc<AccessKey> {
+    let mut resources = world();
+    resources[4] = service_resource(1, change);
+    let snapshot = built(&resources);
+    let id = uuid(1).parse().unwrap();
+    Arc::clone(snapshot.access_key_by_id(id).unwrap())
+}
+
+fn built(resources: &[proto::Resource]) -> Snapshot {
+    let mut holdings = Holdings::default();
+    let encoded = resources.iter().map(|resource| resource.encode_to_vec().into());
+    holdings.replace_all("epoch".to_owned(), 1, encoded);
+    let (snapshot, problems) = holdings.build();
+    assert!(problems.is_empty(), "{problems:?}");
+    snapshot
 }

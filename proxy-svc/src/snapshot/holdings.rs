@@ -16,13 +16,13 @@ use std::{
 use prost::{Message, bytes::Bytes};
 use tollgate_proto as proto;
 use tollgate_shared::{
-    access_key::{AccessKeyMac, Pepper},
+    access_key::AccessKeyMac,
     ids::{AccessKeyId, KeyPoolId, PriceId, ProviderId, ServiceId, UpstreamKeyId, UserId},
 };
 
 use super::{
     AccessKey, Pool, Provider, Service, UpstreamKey, User,
-    convert::{self, AccessKeySpec, FieldError, PoolSpec, RouteSpec, ServiceSpec, UpstreamKeySpec},
+    convert::{AccessKeySpec, FieldError, PoolSpec, RouteSpec, ServiceSpec, SettingsSpec, UpstreamKeySpec},
     prices::PriceSpec,
 };
 
@@ -80,7 +80,7 @@ pub(super) struct Problem {
 pub(super) struct Holdings {
     pub epoch: String,
     pub revision: u64,
-    settings: Option<(Pepper, Box<[u8]>)>,
+    settings: Option<(SettingsSpec, Box<[u8]>)>,
     providers: BTreeMap<ProviderId, HeldProvider>,
     pools: BTreeMap<KeyPoolId, HeldPool>,
     upstream_keys: BTreeMap<UpstreamKeyId, HeldUpstreamKey>,
@@ -277,7 +277,7 @@ impl Holdings {
         if let Some(old) = old {
             self.settings = old.settings.take();
         }
-        self.settings = Some((convert::convert_settings(message)?, encoded.into()));
+        self.settings = Some((message.try_into()?, encoded.into()));
         Ok(())
     }
 

@@ -25,6 +25,7 @@ pub(super) fn render(metrics: &Metrics) -> String {
     journal(&mut page, metrics);
     limits(&mut page, metrics);
     budgets(&mut page, metrics);
+    protection(&mut page, metrics);
     page.0
 }
 
@@ -164,6 +165,27 @@ fn budgets(page: &mut Page, metrics: &Metrics) {
     page.single("budget_waits_total", "counter", "Requests that waited for money to be lent.", of.waits.get());
     let overdrawn = "Requests that went on though a soft budget had nothing left.";
     page.single("budget_overdrawn_total", "counter", overdrawn, of.overdrawn.get());
+}
+
+fn protection(page: &mut Page, metrics: &Metrics) {
+    let of = &metrics.protection;
+    page.family("refused_total", "counter", "What was turned away before anything was looked up, by reason.");
+    for (reason, counter) in [
+        ("address_connections", &of.connections_refused),
+        ("address_requests", &of.requests_refused),
+        ("bad_keys", &of.bad_keys_throttled),
+        ("proxy_header", &of.proxy_headers_refused),
+        ("memory", &of.shed_for_memory),
+    ] {
+        page.line("refused_total", &format!("{{reason=\"{reason}\"}}"), counter.get());
+    }
+    page.single(
+        "bad_keys_total",
+        "counter",
+        "Access keys and tokens that were presented and are none.",
+        of.bad_keys.get(),
+    );
+    page.single("memory_bytes", "gauge", "Memory in use, where a watermark is set.", of.memory.get());
 }
 
 /// Exact, without a float: `1234567` → `1.234567`, `5000` → `0.005`, `1000000` → `1`.

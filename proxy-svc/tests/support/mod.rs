@@ -92,7 +92,10 @@ impl Setup {
 
     fn resources(&self, base_url: &str, access_key: &str) -> Vec<Resource> {
         let id = || Uuid::now_v7().to_string();
-        let mut all = vec![resource::Resource::Settings(Settings { access_key_pepper: PEPPER.to_vec() })];
+        let mut all = vec![resource::Resource::Settings(Settings {
+            access_key_pepper: PEPPER.to_vec(),
+            access_token_keys: vec![],
+        })];
         let mut routes = Vec::new();
         for (kind, models) in
             [(ProviderKind::Openai, "gpt-*"), (ProviderKind::Anthropic, "claude-*"), (ProviderKind::Gemini, "gemini-*")]

@@ -6,6 +6,7 @@ use tollgate_shared::{
     money::Money,
 };
 
+use crate::crypto::access_key_token::PublicTokenKey;
 use crate::domain::{
     access_key::{AccessKey, AccessKeySpec, AccessKeyStatus},
     key_pool::{KeyPool, KeyPoolSpec},
@@ -23,9 +24,7 @@ use crate::domain::{
 pub(in crate::grpc) fn resource(resource: &Resource) -> proto::Resource {
     use proto::resource::Resource as Message;
     let message = match resource {
-        Resource::Settings(Settings { access_key_pepper }) => {
-            Message::Settings(proto::Settings { access_key_pepper: access_key_pepper.to_vec() })
-        }
+        Resource::Settings(it) => Message::Settings(settings(it)),
         Resource::Provider(it) => Message::Provider(provider(it)),
         Resource::KeyPool(it) => Message::KeyPool(key_pool(it)),
         Resource::UpstreamKey { key, secret } => Message::UpstreamKey(upstream_key(key, secret.expose())),
@@ -35,6 +34,15 @@ pub(in crate::grpc) fn resource(resource: &Resource) -> proto::Resource {
         Resource::Price(it) => Message::Price(price(it)),
     };
     proto::Resource { resource: Some(message) }
+}
+
+fn settings(settings: &Settings) -> proto::Settings {
+    let Settings { access_key_pepper, access_token_keys } = settings;
+    let access_token_keys = access_token_keys.iter().map(|key| {
+        let PublicTokenKey { id, public_key } = key;
+        proto::TokenKey { id: id.clone(), public_key: public_key.clone() }
+    });
+    proto::Settings { access_key_pepper: access_key_pepper.to_vec(), access_token_keys: access_token_keys.collect() }
 }
 
 fn provider(provider: &Provider) -> proto::Provider {
@@ -91,7 +99,7 @@ fn service(service: &Service) -> proto::Service {
         limits,
         limits_mode,
         budget,
-        security: Security { ip_allow, ip_deny, require_signature: _ },
+        security: Security { ip_allow, ip_deny, require_signature },
         hidden_headers,
         affinity,
     } = spec;
@@ -119,6 +127,7 @@ fn service(service: &Service) -> proto::Service {
             LimitsMode::Shadow => proto::LimitsMode::Shadow.into(),
         },
         budget: budget.as_ref().map(self::budget),
+        require_signature: *require_signature,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod budget;
 mod create;
+mod create_token;
 mod get;
 mod list;
 mod revoke;
@@ -25,7 +26,8 @@ use crate::app::App;
     update::update_access_key,
     revoke::revoke_access_key,
     rotate::rotate_access_key,
-    budget::get_access_key_budget
+    budget::get_access_key_budget,
+    create_token::create_access_key_token
 ))]
 pub(super) struct Api;
 
@@ -35,4 +37,5 @@ pub(super) fn routes() -> Router<App> {
         .route("/{id}", get(get::get_access_key).patch(update::update_access_key).delete(revoke::revoke_access_key))
         .route("/{id}/budget", get(budget::get_access_key_budget))
         .route("/{id}/rotate", post(rotate::rotate_access_key))
+        .route("/{id}/tokens", post(create_token::create_access_key_token))
 }

@@ -49,7 +49,14 @@ const fn error_type(kind: ErrorKind) -> &'static str {
         ErrorKind::MissingCredential
         | ErrorKind::InvalidCredential
         | ErrorKind::ExpiredCredential
-        | ErrorKind::RevokedCredential => "authentication_error",
+        | ErrorKind::RevokedCredential
+        | ErrorKind::SignatureMissing
+        | ErrorKind::SignatureUnsupported
+        | ErrorKind::SignatureMismatch
+        | ErrorKind::DigestMismatch
+        | ErrorKind::SignatureNotCurrent
+        | ErrorKind::SignatureExpired
+        | ErrorKind::NonceReused => "authentication_error",
         ErrorKind::PermissionDenied | ErrorKind::PriceMissing => "permission_error",
         ErrorKind::NotFound | ErrorKind::ModelNotFound | ErrorKind::UpstreamKeyGone => "not_found_error",
         ErrorKind::RequestTooLarge => "request_too_large",

@@ -10,6 +10,18 @@ pub enum ErrorKind {
     InvalidCredential,
     ExpiredCredential,
     RevokedCredential,
+    /// A signature is demanded, and there is none.
+    SignatureMissing,
+    /// A signature that cannot be read, leaves something out, or is of another kind than is understood.
+    SignatureUnsupported,
+    /// The signature is not that of this request.
+    SignatureMismatch,
+    /// The body is not the one that was signed.
+    DigestMismatch,
+    /// Signed too long ago, or in the future.
+    SignatureNotCurrent,
+    SignatureExpired,
+    NonceReused,
     PermissionDenied,
     NotFound,
     ModelNotFound,
@@ -39,13 +51,20 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 32] = [
         Self::InvalidRequest,
         Self::MalformedBody,
         Self::MissingCredential,
         Self::InvalidCredential,
         Self::ExpiredCredential,
         Self::RevokedCredential,
+        Self::SignatureMissing,
+        Self::SignatureUnsupported,
+        Self::SignatureMismatch,
+        Self::DigestMismatch,
+        Self::SignatureNotCurrent,
+        Self::SignatureExpired,
+        Self::NonceReused,
         Self::PermissionDenied,
         Self::NotFound,
         Self::ModelNotFound,
@@ -76,6 +95,13 @@ impl ErrorKind {
             Self::InvalidCredential => "invalid_api_key",
             Self::ExpiredCredential => "expired_api_key",
             Self::RevokedCredential => "revoked_api_key",
+            Self::SignatureMissing => "signature_missing",
+            Self::SignatureUnsupported => "signature_unsupported",
+            Self::SignatureMismatch => "signature_mismatch",
+            Self::DigestMismatch => "content_digest_mismatch",
+            Self::SignatureNotCurrent => "signature_not_current",
+            Self::SignatureExpired => "signature_expired",
+            Self::NonceReused => "nonce_reused",
             Self::PermissionDenied => "permission_denied",
             Self::NotFound => "not_found",
             Self::ModelNotFound => "model_not_found",
@@ -102,9 +128,17 @@ impl ErrorKind {
     pub(crate) const fn general_status(self) -> u16 {
         match self {
             Self::InvalidRequest | Self::MalformedBody | Self::ContextWindowExceeded | Self::ContentPolicy => 400,
-            Self::MissingCredential | Self::InvalidCredential | Self::ExpiredCredential | Self::RevokedCredential => {
-                401
-            }
+            Self::MissingCredential
+            | Self::InvalidCredential
+            | Self::ExpiredCredential
+            | Self::RevokedCredential
+            | Self::SignatureMissing
+            | Self::SignatureUnsupported
+            | Self::SignatureMismatch
+            | Self::DigestMismatch
+            | Self::SignatureNotCurrent
+            | Self::SignatureExpired
+            | Self::NonceReused => 401,
             Self::PermissionDenied | Self::PriceMissing => 403,
             Self::NotFound | Self::ModelNotFound | Self::UpstreamKeyGone => 404,
             Self::MethodNotAllowed => 405,

@@ -69,7 +69,14 @@ const fn rpc_status(kind: ErrorKind) -> &'static str {
         ErrorKind::MissingCredential
         | ErrorKind::InvalidCredential
         | ErrorKind::ExpiredCredential
-        | ErrorKind::RevokedCredential => "UNAUTHENTICATED",
+        | ErrorKind::RevokedCredential
+        | ErrorKind::SignatureMissing
+        | ErrorKind::SignatureUnsupported
+        | ErrorKind::SignatureMismatch
+        | ErrorKind::DigestMismatch
+        | ErrorKind::SignatureNotCurrent
+        | ErrorKind::SignatureExpired
+        | ErrorKind::NonceReused => "UNAUTHENTICATED",
         ErrorKind::PermissionDenied | ErrorKind::PriceMissing => "PERMISSION_DENIED",
         ErrorKind::NotFound | ErrorKind::ModelNotFound | ErrorKind::UpstreamKeyGone => "NOT_FOUND",
         ErrorKind::RateLimited | ErrorKind::InsufficientQuota => "RESOURCE_EXHAUSTED",

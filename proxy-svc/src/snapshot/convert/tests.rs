@@ -30,6 +30,7 @@ fn service() -> proto::Service {
         }),
         limits_mode: proto::LimitsMode::Shadow.into(),
         budget: None,
+        require_signature: true,
     }
 }
 
@@ -239,6 +240,16 @@ fn names_of_models_are_taken_over_but_for_those_that_cannot_be_any() {
 
 #[test]
 fn pepper_has_32_bytes() {
-    assert!(convert_settings(proto::Settings { access_key_pepper: vec![0; 32] }).is_ok());
-    assert!(convert_settings(proto::Settings { access_key_pepper: vec![0; 16] }).is_err());
+    let settings = |pepper: usize, keys: &[(&str, usize)]| {
+        let key = |(id, length): &(&str, usize)| proto::TokenKey { id: (*id).into(), public_key: vec![0; *length] };
+        let access_token_keys = keys.iter().map(key).collect();
+        SettingsSpec::try_from(proto::Settings { access_key_pepper: vec![0; pepper], access_token_keys })
+            .map(|settings| settings.token_keys.len())
+            .map_err(|error| error.field)
+    };
+    assert_eq!(settings(32, &[]), Ok(0));
+    assert_eq!(settings(32, &[("a", 32), ("b", 32)]), Ok(2));
+    assert_eq!(settings(16, &[]), Err("access_key_pepper".into()));
+    assert_eq!(settings(32, &[("a", 31)]), Err("access_token_keys[0].public_key".into()));
+    assert_eq!(settings(32, &[("a", 32), ("", 32)]), Err("access_token_keys[1].id".into()));
 }

@@ -17,8 +17,8 @@ use crate::{
     health::Health,
     limits::{Registry, Scope},
     snapshot::{
-        AccessKey, AccessKeyEntry, MacMap, Pool, Prices, Route, SecretGeneration, Service, Snapshot, Target, UpstreamKey,
-        User,
+        AccessKey, AccessKeyEntry, IdMap, MacMap, Pool, Prices, Route, SecretGeneration, Service, Snapshot, Target,
+        UpstreamKey, User,
         convert::{FieldError, RouteSpec, TargetSpec, UpstreamKeySpec},
     },
     stored::TagKey,
@@ -44,16 +44,20 @@ impl Holdings {
         let services = self.build_services(health, &mut problems);
         self.build_users();
         let access_keys = self.build_access_keys(&services, &mut problems);
+        let access_keys_by_id = self.access_keys_by_id(&services);
+        let settings = self.settings.as_ref().map(|(settings, _)| settings);
         let snapshot = Snapshot {
             epoch: self.epoch.clone(),
             revision: self.revision,
-            pepper: self.settings.as_ref().map(|(pepper, _)| pepper.clone()),
-            sealing_key: self.settings.as_ref().and_then(|(pepper, _)| SealingKey::derive(pepper)),
-            tag_key: self.settings.as_ref().map(|(pepper, _)| TagKey::derive(pepper)),
+            pepper: settings.map(|settings| settings.pepper.clone()),
+            sealing_key: settings.and_then(|settings| SealingKey::derive(&settings.pepper)),
+            tag_key: settings.map(|settings| TagKey::derive(&settings.pepper)),
+            token_keys: settings.map(|settings| settings.token_keys.clone()).unwrap_or_default(),
             providers: self.providers.iter().map(|(id, held)| (*id, Arc::clone(&held.provider))).collect(),
             services,
             access_keys,
             prices: Arc::new(Prices::new(self.prices.values().map(|held| &held.spec))),
+            access_keys_by_id,
         };
         (snapshot, problems)
     }
@@ -163,6 +167,20 @@ impl Holdings {
             }
         }
         by_mac
+    }
+}
+
+impl Holdings {
+    fn access_keys_by_id(&self, services: &HashMap<ServiceId, Arc<Service>>) -> IdMap<Arc<AccessKey>> {
+        let mut by_id = IdMap::with_capacity_and_hasher(self.access_keys.len(), BuildHasherDefault::default());
+        for (id, held) in &self.access_keys {
+            if let AccessKeyState::Resolved(key) = &held.state
+                && services.contains_key(&held.service_id)
+            {
+                by_id.insert(*id, Arc::clone(key));
+            }
+        }
+        by_id
     }
 }
 
