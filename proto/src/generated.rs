@@ -134,6 +134,10 @@ pub struct Heartbeat {
     pub epoch: ::prost::alloc::string::String,
     #[prost(uint64, tag = "2")]
     pub head_revision: u64,
+    /// Proxies that are connected to the control plane, this one among them: a limit that is not shared otherwise is
+    /// divided by it. 0 = not known.
+    #[prost(uint32, tag = "3")]
+    pub live_proxies: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResourceRef {
@@ -144,7 +148,7 @@ pub struct ResourceRef {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Resource {
-    #[prost(oneof = "resource::Resource", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "resource::Resource", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
     pub resource: ::core::option::Option<resource::Resource>,
 }
 /// Nested message and enum types in `Resource`.
@@ -163,14 +167,31 @@ pub mod resource {
         Service(super::Service),
         #[prost(message, tag = "6")]
         AccessKey(super::AccessKey),
+        #[prost(message, tag = "7")]
+        User(super::User),
+        #[prost(message, tag = "8")]
+        Price(super::Price),
     }
 }
 /// What all proxies share; there is exactly one, its id is `settings`.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Settings {
     /// Key of the HMAC under which access keys are looked up, 32 bytes.
     #[prost(bytes = "vec", tag = "1")]
     pub access_key_pepper: ::prost::alloc::vec::Vec<u8>,
+    /// The keys under which access keys' short-lived tokens are signed; a token of any other is refused.
+    #[prost(message, repeated, tag = "2")]
+    pub access_token_keys: ::prost::alloc::vec::Vec<TokenKey>,
+}
+/// Verifies tokens (JWTs signed with Ed25519) that stand for an access key.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TokenKey {
+    /// The tokens' `kid`.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// 32 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub public_key: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Provider {
@@ -278,9 +299,17 @@ pub struct Service {
     pub ip_allow: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(string, repeated, tag = "12")]
     pub ip_deny: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, optional, tag = "13")]
+    pub budget: ::core::option::Option<Budget>,
+    /// Requests must carry a signature (RFC 9421).
+    #[prost(bool, tag = "14")]
+    pub require_signature: bool,
     /// Absent = requests of one session may meet any key.
     #[prost(message, optional, tag = "15")]
     pub affinity: ::core::option::Option<Affinity>,
+    /// For the limits of the service, its access keys and their users.
+    #[prost(enumeration = "LimitsMode", tag = "16")]
+    pub limits_mode: i32,
 }
 /// Requests of one session go to the same key while it can serve.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -355,6 +384,67 @@ pub struct AccessKey {
     pub models: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(string, repeated, tag = "12")]
     pub ip_allow: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, optional, tag = "13")]
+    pub budget: ::core::option::Option<Budget>,
+}
+/// How much may be spent in a period (UTC). What of it a proxy may spend, it borrows: see lease.proto.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Budget {
+    #[prost(int64, tag = "1")]
+    pub amount_micros: i64,
+    /// Three capital letters.
+    #[prost(string, tag = "2")]
+    pub currency: ::prost::alloc::string::String,
+    #[prost(enumeration = "BudgetPeriod", tag = "3")]
+    pub period: i32,
+    /// Requests are refused when it is spent; else it is only counted.
+    #[prost(bool, tag = "4")]
+    pub hard: bool,
+    /// One request at a time, over all proxies, and each reserves the most that it can cost.
+    #[prost(bool, tag = "5")]
+    pub single: bool,
+}
+/// What tokens of a model cost, in micro-units of the currency for a million of them. An absent part has another's
+/// price: cache_read, cache_write_5m, input_audio and input_image that of input, cache_write_1h that of cache_write_5m,
+/// output_audio that of output.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Price {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Absent = any provider; a price for the provider itself goes before.
+    #[prost(string, optional, tag = "2")]
+    pub provider_id: ::core::option::Option<::prost::alloc::string::String>,
+    /// A name, or a pattern as in Route.models. The name goes before, then the pattern with the most characters.
+    #[prost(string, tag = "3")]
+    pub model: ::prost::alloc::string::String,
+    /// Three capital letters.
+    #[prost(string, tag = "4")]
+    pub currency: ::prost::alloc::string::String,
+    #[prost(int64, tag = "5")]
+    pub input: i64,
+    #[prost(int64, tag = "6")]
+    pub output: i64,
+    #[prost(int64, optional, tag = "7")]
+    pub cache_read: ::core::option::Option<i64>,
+    #[prost(int64, optional, tag = "8")]
+    pub cache_write_5m: ::core::option::Option<i64>,
+    #[prost(int64, optional, tag = "9")]
+    pub cache_write_1h: ::core::option::Option<i64>,
+    #[prost(int64, optional, tag = "10")]
+    pub input_audio: ::core::option::Option<i64>,
+    #[prost(int64, optional, tag = "11")]
+    pub output_audio: ::core::option::Option<i64>,
+    #[prost(int64, optional, tag = "12")]
+    pub input_image: ::core::option::Option<i64>,
+}
+/// An owner of access keys, as far as proxies need to know. One without limits may be left out.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct User {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// All of the user's access keys together.
+    #[prost(message, optional, tag = "2")]
+    pub limits: ::core::option::Option<Limits>,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -366,6 +456,8 @@ pub enum ResourceKind {
     UpstreamKey = 4,
     Service = 5,
     AccessKey = 6,
+    User = 7,
+    Price = 8,
 }
 impl ResourceKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -381,6 +473,8 @@ impl ResourceKind {
             Self::UpstreamKey => "RESOURCE_KIND_UPSTREAM_KEY",
             Self::Service => "RESOURCE_KIND_SERVICE",
             Self::AccessKey => "RESOURCE_KIND_ACCESS_KEY",
+            Self::User => "RESOURCE_KIND_USER",
+            Self::Price => "RESOURCE_KIND_PRICE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -393,6 +487,8 @@ impl ResourceKind {
             "RESOURCE_KIND_UPSTREAM_KEY" => Some(Self::UpstreamKey),
             "RESOURCE_KIND_SERVICE" => Some(Self::Service),
             "RESOURCE_KIND_ACCESS_KEY" => Some(Self::AccessKey),
+            "RESOURCE_KIND_USER" => Some(Self::User),
+            "RESOURCE_KIND_PRICE" => Some(Self::Price),
             _ => None,
         }
     }
@@ -428,6 +524,35 @@ impl ProviderKind {
             "PROVIDER_KIND_ANTHROPIC" => Some(Self::Anthropic),
             "PROVIDER_KIND_GEMINI" => Some(Self::Gemini),
             "PROVIDER_KIND_OPENAI_COMPATIBLE" => Some(Self::OpenaiCompatible),
+            _ => None,
+        }
+    }
+}
+/// What a service does about a request that its caller's limits do not let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum LimitsMode {
+    /// Refused.
+    Enforce = 0,
+    /// Served, counted and reported.
+    Shadow = 1,
+}
+impl LimitsMode {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Enforce => "LIMITS_MODE_ENFORCE",
+            Self::Shadow => "LIMITS_MODE_SHADOW",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "LIMITS_MODE_ENFORCE" => Some(Self::Enforce),
+            "LIMITS_MODE_SHADOW" => Some(Self::Shadow),
             _ => None,
         }
     }
@@ -541,6 +666,42 @@ impl FallbackCondition {
             "FALLBACK_CONDITION_CREDENTIALS_REFUSED" => Some(Self::CredentialsRefused),
             "FALLBACK_CONDITION_CONTEXT_WINDOW" => Some(Self::ContextWindow),
             "FALLBACK_CONDITION_CONTENT_POLICY" => Some(Self::ContentPolicy),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum BudgetPeriod {
+    Unspecified = 0,
+    Day = 1,
+    /// From Monday on.
+    Week = 2,
+    Month = 3,
+    Total = 4,
+}
+impl BudgetPeriod {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "BUDGET_PERIOD_UNSPECIFIED",
+            Self::Day => "BUDGET_PERIOD_DAY",
+            Self::Week => "BUDGET_PERIOD_WEEK",
+            Self::Month => "BUDGET_PERIOD_MONTH",
+            Self::Total => "BUDGET_PERIOD_TOTAL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "BUDGET_PERIOD_UNSPECIFIED" => Some(Self::Unspecified),
+            "BUDGET_PERIOD_DAY" => Some(Self::Day),
+            "BUDGET_PERIOD_WEEK" => Some(Self::Week),
+            "BUDGET_PERIOD_MONTH" => Some(Self::Month),
+            "BUDGET_PERIOD_TOTAL" => Some(Self::Total),
             _ => None,
         }
     }
@@ -1335,6 +1496,471 @@ pub mod health_exchange_server {
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BorrowRequest {
+    #[prost(oneof = "borrow_request::Message", tags = "1, 2, 3")]
+    pub message: ::core::option::Option<borrow_request::Message>,
+}
+/// Nested message and enum types in `BorrowRequest`.
+pub mod borrow_request {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Message {
+        #[prost(message, tag = "1")]
+        Hello(super::BorrowHello),
+        #[prost(message, tag = "2")]
+        Asks(super::Asks),
+        /// The proxy lives: nothing that it borrowed is taken for lost. Every few seconds.
+        #[prost(message, tag = "3")]
+        Renew(super::Renew),
+    }
+}
+/// The first message of a stream, and only the first.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BorrowHello {
+    #[prost(string, tag = "1")]
+    pub proxy_id: ::prost::alloc::string::String,
+    /// What was borrowed belongs to one start of the process; the next one begins with nothing.
+    #[prost(string, tag = "2")]
+    pub boot_id: ::prost::alloc::string::String,
+    /// When that was, by the proxy's clock: events that began earlier belong to the start before.
+    #[prost(int64, tag = "3")]
+    pub booted_at_unix_us: i64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Asks {
+    /// Comes back in the answer.
+    #[prost(uint64, tag = "1")]
+    pub nonce: u64,
+    /// Each budget at most once; at most 256.
+    #[prost(message, repeated, tag = "2")]
+    pub asks: ::prost::alloc::vec::Vec<Ask>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Ask {
+    #[prost(enumeration = "BudgetScope", tag = "1")]
+    pub scope: i32,
+    /// Of the service or the access key.
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+    /// The proxy's clock, which says whose period it is: events are counted by it, too.
+    #[prost(int64, tag = "3")]
+    pub at_unix_us: i64,
+    /// The period that the totals are of, with its end below; 0 before the first grant.
+    #[prost(int64, tag = "4")]
+    pub period_start_unix_us: i64,
+    #[prost(int64, tag = "5")]
+    pub granted_micros: i64,
+    #[prost(int64, tag = "6")]
+    pub returned_micros: i64,
+    /// What requests that wait need beyond what is held.
+    #[prost(int64, tag = "7")]
+    pub need_micros: i64,
+    /// More is wanted than `need_micros` says, to have it at hand. Neither: only the totals are told.
+    #[prost(bool, tag = "8")]
+    pub ahead: bool,
+    #[prost(int64, tag = "9")]
+    pub period_end_unix_us: i64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Renew {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BorrowResponse {
+    /// The answer to `Asks`, in their order.
+    #[prost(uint64, tag = "1")]
+    pub nonce: u64,
+    #[prost(message, repeated, tag = "2")]
+    pub grants: ::prost::alloc::vec::Vec<Grant>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Grant {
+    #[prost(enumeration = "GrantState", tag = "1")]
+    pub state: i32,
+    #[prost(int64, tag = "2")]
+    pub period_start_unix_us: i64,
+    /// Not included.
+    #[prost(int64, tag = "3")]
+    pub period_end_unix_us: i64,
+    /// Everything that this start of the proxy was granted in the period.
+    #[prost(int64, tag = "4")]
+    pub granted_micros: i64,
+    /// Of that, what is not to be spent any more: the proxy asked with the totals of another period, and has lost those
+    /// of this one.
+    #[prost(int64, tag = "5")]
+    pub settled_micros: i64,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum BudgetScope {
+    Unspecified = 0,
+    Service = 1,
+    AccessKey = 2,
+}
+impl BudgetScope {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "BUDGET_SCOPE_UNSPECIFIED",
+            Self::Service => "BUDGET_SCOPE_SERVICE",
+            Self::AccessKey => "BUDGET_SCOPE_ACCESS_KEY",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "BUDGET_SCOPE_UNSPECIFIED" => Some(Self::Unspecified),
+            "BUDGET_SCOPE_SERVICE" => Some(Self::Service),
+            "BUDGET_SCOPE_ACCESS_KEY" => Some(Self::AccessKey),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum GrantState {
+    Unspecified = 0,
+    /// What was needed is there.
+    Granted = 1,
+    /// The budget does not have that much left.
+    Spent = 2,
+    /// Another proxy's request is under way on a budget that takes one at a time.
+    Busy = 3,
+    /// There is no such budget (any more).
+    NoBudget = 4,
+}
+impl GrantState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "GRANT_STATE_UNSPECIFIED",
+            Self::Granted => "GRANT_STATE_GRANTED",
+            Self::Spent => "GRANT_STATE_SPENT",
+            Self::Busy => "GRANT_STATE_BUSY",
+            Self::NoBudget => "GRANT_STATE_NO_BUDGET",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "GRANT_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "GRANT_STATE_GRANTED" => Some(Self::Granted),
+            "GRANT_STATE_SPENT" => Some(Self::Spent),
+            "GRANT_STATE_BUSY" => Some(Self::Busy),
+            "GRANT_STATE_NO_BUDGET" => Some(Self::NoBudget),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod budget_lease_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    #[derive(Debug, Clone)]
+    pub struct BudgetLeaseClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl BudgetLeaseClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> BudgetLeaseClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> BudgetLeaseClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            BudgetLeaseClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        pub async fn borrow(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::BorrowRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::BorrowResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/tollgate.v1.BudgetLease/Borrow",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("tollgate.v1.BudgetLease", "Borrow"));
+            self.inner.streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod budget_lease_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with BudgetLeaseServer.
+    #[async_trait]
+    pub trait BudgetLease: std::marker::Send + std::marker::Sync + 'static {
+        /// Server streaming response type for the Borrow method.
+        type BorrowStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::BorrowResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        async fn borrow(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::BorrowRequest>>,
+        ) -> std::result::Result<tonic::Response<Self::BorrowStream>, tonic::Status>;
+    }
+    #[derive(Debug)]
+    pub struct BudgetLeaseServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> BudgetLeaseServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for BudgetLeaseServer<T>
+    where
+        T: BudgetLease,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/tollgate.v1.BudgetLease/Borrow" => {
+                    #[allow(non_camel_case_types)]
+                    struct BorrowSvc<T: BudgetLease>(pub Arc<T>);
+                    impl<
+                        T: BudgetLease,
+                    > tonic::server::StreamingService<super::BorrowRequest>
+                    for BorrowSvc<T> {
+                        type Response = super::BorrowResponse;
+                        type ResponseStream = T::BorrowStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::BorrowRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as BudgetLease>::borrow(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = BorrowSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for BudgetLeaseServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "tollgate.v1.BudgetLease";
+    impl<T> tonic::server::NamedService for BudgetLeaseServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ReportRequest {
     #[prost(oneof = "report_request::Message", tags = "1, 2")]
     pub message: ::core::option::Option<report_request::Message>,
@@ -1421,6 +2047,17 @@ pub struct UsageEvent {
     /// A refusal's or failure's code, e.g. `model_not_found`; empty when all went well.
     #[prost(string, tag = "19")]
     pub error_code: ::prost::alloc::string::String,
+    /// Absent when nothing was used, and when the model had no price.
+    #[prost(message, optional, tag = "20")]
+    pub cost: ::core::option::Option<Cost>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Cost {
+    #[prost(int64, tag = "1")]
+    pub amount_micros: i64,
+    /// Three capital letters.
+    #[prost(string, tag = "2")]
+    pub currency: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Attempt {

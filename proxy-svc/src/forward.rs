@@ -158,7 +158,7 @@ pub(crate) async fn forward<'t>(
         let (key, inquiry) = (candidate.key, translator.inquiry());
         if let Err(used_up) = admit::rate::at_upstream_key(&forwarder.limiter, key, inquiry, recording.ledger()).await {
             recording.limited(used_up.scope, used_up.dimension);
-            successor = failures.pass_over(used_up.wait, successor, fallback_on);
+            ask.successor = failures.pass_over(used_up.wait, ask.successor, fallback_on);
             continue;
         }
         let context = attempt::Context { forwarder, translator, candidate, limits, deadline, fallback_on };

@@ -15,6 +15,7 @@ use crate::{
     domain::{
         access_key::AccessKeyStatus,
         budget::{Ask, Borrower, BudgetKey, BudgetScope, BudgetStatus, Grant, GrantState, Lease, grant},
+        proxy::SILENT_AFTER_US,
     },
     grpc::{BudgetLender, LenderError},
     metrics::Metrics,
@@ -24,8 +25,6 @@ use crate::{
 /// After so long without a sign of life, what a proxy borrowed does not count as lent any more. Six times as long as a
 /// proxy waits between two of them, and long enough for its successor to report what is in its journal.
 pub const LEASE_TTL: Duration = Duration::from_mins(1);
-/// Since when a proxy must have been heard of to count as one that shares.
-const LIVE: Duration = Duration::from_secs(20);
 /// A proxy's clock is believed that far: it decides which period a request is of.
 const CLOCK_SKEW: Duration = Duration::from_mins(5);
 /// Events arrive up to 30 days late; a lease is kept a day longer.
@@ -96,7 +95,7 @@ impl App {
         ordered.sort_by_key(|(_, ask)| ask.budget);
         let mut tx = self.store().begin_append().await?;
         budgets::renew(&mut tx, borrower, later(now, LEASE_TTL)).await?;
-        let live = proxies::live(&mut tx, earlier(now, LIVE)).await?;
+        let live = i64::from(proxies::count_live(&mut tx, now.saturating_sub(SILENT_AFTER_US)).await?);
         let mut grants = Vec::with_capacity(asks.len());
         for (index, ask) in ordered {
             grants.push((index, answer(&mut tx, borrower, ask, now, live).await?));

@@ -11,7 +11,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tollgate_shared::{
-    clock::{Clock, UnixMicros},
+    clock::Clock,
     ids::ProxyId,
 };
 
@@ -25,10 +25,6 @@ use crate::{
     publish::Head,
     store::{StoreError, configuration, proxies},
 };
-
-/// A proxy without a sign of life for so long is gone, though nobody saw it leave. Three times what
-/// [`crate::background::proxies`] lets pass between two signs.
-const SIGN_OF_LIFE_WITHIN_MICROS: UnixMicros = 18_000_000;
 
 /// The proxies that are connected to this process, or were until the last write.
 #[derive(Debug)]
@@ -162,8 +158,8 @@ impl App {
         tx.commit().await
     }
 
-    /// How many proxies are connected, to any replica.
-    pub async fn live_proxies(&self) -> Result<u64, StoreError> {
+    /// How many proxies are connected to any replica, by their last sign of life.
+    pub async fn live_proxies(&self) -> Result<u32, StoreError> {
         let since = self.now().saturating_sub(SILENT_AFTER_US);
         proxies::count_live(&mut *self.store().reader().await?, since).await
     }

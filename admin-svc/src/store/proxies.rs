@@ -67,15 +67,6 @@ pub async fn page(connection: &mut AnyConnection, after: &str, limit: i64) -> Re
     rows.iter().map(read).collect()
 }
 
-/// How many are connected to any replica, by signs of life since a time.
-pub async fn count_live(connection: &mut AnyConnection, since: UnixMicros) -> Result<u64, StoreError> {
-    let row = sqlx::query("SELECT COUNT(*) AS live FROM proxies WHERE connected = 1 AND last_seen_at > $1")
-        .bind(since)
-        .fetch_one(connection)
-        .await?;
-    Fields::new(TABLE, &row).number("live")
-}
-
 pub async fn by_id(connection: &mut AnyConnection, id: ProxyId) -> Result<Option<Proxy>, StoreError> {
     let row =
         sqlx::query("SELECT * FROM proxies WHERE id = $1").bind(id.to_string()).fetch_optional(connection).await?;
@@ -84,11 +75,11 @@ pub async fn by_id(connection: &mut AnyConnection, id: ProxyId) -> Result<Option
 
 /// Connected, and seen since a moment.
 pub async fn count_live(connection: &mut AnyConnection, seen_since: UnixMicros) -> Result<u32, StoreError> {
-    let row = sqlx::query("SELECT COUNT(*) FROM proxies WHERE connected = 1 AND last_seen_at >= $1")
+    let row = sqlx::query("SELECT COUNT(*) AS live FROM proxies WHERE connected = 1 AND last_seen_at > $1")
         .bind(seen_since)
         .fetch_one(connection)
         .await?;
-    Ok(u32::try_from(row.try_get::<i64, _>(0)?).unwrap_or(u32::MAX))
+    Ok(u32::try_from(Fields::new(TABLE, &row).integer("live")?).unwrap_or(u32::MAX))
 }
 
 fn read(row: &AnyRow) -> Result<Proxy, StoreError> {

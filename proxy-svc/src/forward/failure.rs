@@ -186,7 +186,7 @@ impl Failures {
             Successor::SameTarget => Successor::SameTarget,
             // Whom to leave out is noted in the plan; other keys of this target are not among them.
             Successor::Anyone | Successor::OtherTarget => {
-                Failure::RateLimited { retry_after: Some(wait) }.successor(fallback_on)
+                Failure::RateLimited { retry_after: Some(wait), quota: Quota::Window }.successor(fallback_on)
             }
         }
     }

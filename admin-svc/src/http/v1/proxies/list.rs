@@ -20,7 +20,7 @@ pub(super) struct ProxyPage {
     /// `after` of the next page; absent on the last.
     next: Option<String>,
     /// How many proxies are connected now, of all, not of this page.
-    live: u64,
+    live: u32,
 }
 
 /// Lists every proxy that ever connected, in the order of their ids.
