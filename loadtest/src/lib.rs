@@ -14,7 +14,7 @@
 pub mod bench;
 pub mod provider;
 
-pub use provider::fault::{Fault, FaultMatch, FaultRule};
+pub use provider::fault::{Fault, FaultMatch, FaultRule, Wait};
 pub use provider::log::RecordedRequest;
 pub use provider::options::{LogOptions, Options, TlsOptions};
 pub use provider::running::{Running, SimulatedProvider, StartError};

@@ -73,14 +73,26 @@ fn said(dialect: Dialect, stream: bool, answer: &Answer) -> anyhow::Result<Strin
     events.map(|data| Ok(piece(&serde_json::from_str(data).with_context(|| data.to_owned())?))).collect()
 }
 
+/// A service as [`smart`] with keys of its own, of which the first `failing` providers' meet the fault: what happened to
+/// the health of others is of no account.
+async fn fresh(trio: &Trio, name: &str, failing: usize, fault: &Value) -> anyhow::Result<String> {
+    let keys = trio.seed.application(&trio.rest, &format!("keys-{name}"), 2).await?;
+    for dialect in &PROVIDERS[..failing] {
+        for key in keys.keys(*dialect) {
+            trio.simulator.fault(json!({"key": key.secret}), None, fault.clone()).await?;
+        }
+    }
+    smart(trio, &keys, name, json!({})).await
+}
+
 #[tokio::test]
 async fn another_provider_takes_over_in_every_protocol() -> anyhow::Result<()> {
-    let (trio, keys) = Trio::with_application().await?;
-    let keys_of = |dialect: Dialect| keys.keys(dialect).iter().map(|key| key.secret.clone()).collect::<Vec<_>>();
-    let key = smart(&trio, &keys, "smart", json!({})).await?;
+    let trio = Trio::start().await?;
+    let fault = json!({"kind": "status", "status": 503});
     for failing in 0..3 {
         for dialect in Dialect::ALL {
             for stream in [false, true] {
+                let key = fresh(&trio, &format!("smart-{failing}-{}-{stream}", dialect.name()), failing, &fault).await?;
                 let (answer, event) = ask(&trio, dialect, &key, stream).await?;
                 let case = format!("{failing} providers fail, {dialect:?}, stream {stream}: {} {event}", answer.text());
                 ensure!(answer.status == 200, "{case}");
@@ -94,13 +106,10 @@ async fn another_provider_takes_over_in_every_protocol() -> anyhow::Result<()> {
                 ensure!(attempt_outcomes(&event) == outcomes, "{case}");
             }
         }
-        for secret in keys_of(PROVIDERS[failing]) {
-            let fault = json!({"kind": "status", "status": 503});
-            trio.simulator.fault(json!({"key": secret}), None, fault).await?;
-        }
     }
     // Nobody is left.
     for (dialect, status) in [(Dialect::OpenAi, 503), (Dialect::Anthropic, 529), (Dialect::Gemini, 503)] {
+        let key = fresh(&trio, &format!("nobody-{}", dialect.name()), 3, &fault).await?;
         let (answer, _) = ask(&trio, dialect, &key, true).await?;
         ensure!(answer.status == status, "{dialect:?}: {} {}", answer.status, answer.text());
         ensure!(dialect.error(&answer.json()?).is_some(), "{dialect:?}: {}", answer.text());
@@ -110,20 +119,20 @@ async fn another_provider_takes_over_in_every_protocol() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn nothing_of_an_answer_without_content_reaches_the_caller() -> anyhow::Result<()> {
-    let (trio, keys) = Trio::with_application().await?;
-    let key = smart(&trio, &keys, "commit", json!({})).await?;
-    for fault in [
+    let trio = Trio::start().await?;
+    for (number, fault) in [
         json!({"kind": "empty_200"}),
         json!({"kind": "error_in_200"}),
         json!({"kind": "cut_mid_stream", "after_chunks": 1}),
         json!({"kind": "error_mid_stream", "after_chunks": 1}),
         json!({"kind": "hang_mid_stream", "after_chunks": 1}),
         json!({"kind": "malformed_sse"}),
-    ] {
-        for secret in keys.keys(Dialect::Anthropic).iter().map(|key| &key.secret) {
-            trio.simulator.fault(json!({"key": secret}), None, fault.clone()).await?;
-        }
+    ]
+    .into_iter()
+    .enumerate()
+    {
         for dialect in Dialect::ALL {
+            let key = fresh(&trio, &format!("commit-{number}-{}", dialect.name()), 1, &fault).await?;
             let (answer, event) = ask(&trio, dialect, &key, true).await?;
             let case = format!("{fault}, {dialect:?}: {} {event}", answer.text());
             ensure!(answer.status == 200, "{case}");
@@ -132,7 +141,6 @@ async fn nothing_of_an_answer_without_content_reaches_the_caller() -> anyhow::Re
             expect(&event, "/model_served", &json!("gpt-4.1")).context(case.clone())?;
             ensure!(attempt_outcomes(&event).len() == 3, "{case}");
         }
-        trio.simulator.clear_faults().await?;
     }
     Ok(())
 }

@@ -24,6 +24,8 @@ on_both!(
     crate::server::Server::start;
     service_is_made_and_changed,
     fallback_and_default_limit_are_kept_until_they_are_changed,
+    affinity_is_off_until_it_is_wanted,
+    quota_groups_are_kept_until_they_are_changed,
     route_mixes_providers_of_different_kinds,
     bad_services_are_refused,
     used_service_is_not_deleted,
@@ -84,6 +86,41 @@ async fn fallback_and_default_limit_are_kept_until_they_are_changed(server: Serv
     assert_eq!(changed["routes"][0]["fallback_on"], json!(["timeout"]));
     assert!(changed["routes"][0]["targets"][0].get("default_max_tokens").is_none());
     assert_eq!(admin.get(&path).await.expect(StatusCode::OK), changed);
+}
+
+async fn affinity_is_off_until_it_is_wanted(server: Server) {
+    let admin = server.admin().await;
+    let pool = admin.pool("pool").await;
+    let routes = json!([{"models": ["a"], "targets": [{"pool_id": pool["id"]}]}]);
+    let service = admin.create(SERVICES, &json!({"name": "s", "slug": "s", "routes": routes})).await;
+    assert!(service.get("affinity").is_none());
+    let path = at(SERVICES, &service);
+    let patch = json!({"affinity": {"by": ["prompt_cache_key", "header"]}});
+    let changed = admin.patch(&path, &patch).await.expect(StatusCode::OK);
+    assert_eq!(changed["affinity"], json!({"by": ["prompt_cache_key", "header"], "header": "x-session-id"}));
+    assert_eq!(admin.get(&path).await.expect(StatusCode::OK), changed);
+    let off = admin.patch(&path, &json!({"affinity": null})).await.expect(StatusCode::OK);
+    assert!(off.get("affinity").is_none());
+    let refused = admin.patch(&path, &json!({"affinity": {"by": ["cookie"]}})).await;
+    let refused = refused.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused["errors"][0]["field"], "affinity.by[0]");
+}
+
+async fn quota_groups_are_kept_until_they_are_changed(server: Server) {
+    let admin = server.admin().await;
+    let pool = admin.pool("pool").await;
+    let keys = "/api/v1/upstream-keys";
+    let key = json!({"pool_id": pool["id"], "name": "k", "secret": "sk-1", "quota_group": "account 1"});
+    let key = admin.create(keys, &key).await;
+    assert_eq!(key["quota_group"], "account 1");
+    let path = at(keys, &key);
+    let renamed = admin.patch(&path, &json!({"name": "renamed"})).await.expect(StatusCode::OK);
+    assert_eq!(renamed["quota_group"], "account 1");
+    assert_eq!(admin.get(&path).await.expect(StatusCode::OK), renamed);
+    let alone = admin.patch(&path, &json!({"quota_group": null})).await.expect(StatusCode::OK);
+    assert!(alone.get("quota_group").is_none());
+    let refused = admin.patch(&path, &json!({"quota_group": " "})).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused["errors"][0]["field"], "quota_group");
 }
 
 async fn route_mixes_providers_of_different_kinds(server: Server) {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tollgate_proto::{
-    FallbackCondition, FallbackPolicy, Limits, Resource, ResourceError, ResourceKind, ResourceRef, User, resource,
-    watch_request,
+    Affinity, AffinitySource, FallbackCondition, FallbackPolicy, Limits, Resource, ResourceError, ResourceKind,
+    ResourceRef, User, resource, watch_request,
 };
 use tonic::Code;
 
@@ -27,6 +27,7 @@ on_both!(
     secrets_reach_proxies_in_clear,
     a_provider_reaches_proxies_with_what_it_offers,
     a_route_reaches_proxies_with_its_fallback_and_default_limit,
+    affinity_and_quota_group_reach_proxies,
     a_refused_resource_is_shown_and_does_not_stop_the_next_change,
     a_proxy_that_could_take_nothing_gets_everything_again,
     heartbeats_tell_the_head,
@@ -229,6 +230,31 @@ async fn a_route_reaches_proxies_with_its_fallback_and_default_limit(plane: Cont
     assert_eq!(fallbacks, [Some(FallbackPolicy { on: all }), Some(FallbackPolicy { on: vec![] }), None]);
     let defaults = routes.iter().map(|route| route.targets[0].default_max_tokens);
     assert_eq!(defaults.collect::<Vec<_>>(), [Some(8192), None, None]);
+}
+
+async fn affinity_and_quota_group_reach_proxies(plane: ControlPlane) {
+    let provider = plane.provider("upstream").await;
+    let pool = plane.create("/api/v1/key-pools", &json!({"name": "pool", "provider_id": provider})).await;
+    plane.published().await;
+    let (mut watch, _) = Watch::in_sync(&plane).await;
+    let routes = json!([{"models": ["a"], "targets": [{"pool_id": pool["id"]}]}]);
+    let affinity = json!({"by": ["metadata.user_id", "prompt_cache_key", "header"], "header": "X-Conversation"});
+    let service = json!({"name": "s", "slug": "s", "routes": routes, "affinity": affinity});
+    plane.create("/api/v1/services", &service).await;
+    let delta = watch.delta().await;
+    watch.ack(delta.nonce, delta.to).await;
+    let by = [AffinitySource::MetadataUserId, AffinitySource::PromptCacheKey, AffinitySource::Header];
+    let expected = Affinity { by: by.map(Into::into).to_vec(), header: "x-conversation".to_owned() };
+    match &delta.upserts[0].resource {
+        Some(resource::Resource::Service(service)) => assert_eq!(service.affinity, Some(expected)),
+        other => panic!("a service was expected, but {other:?} came"),
+    }
+    let key = json!({"pool_id": pool["id"], "name": "k", "secret": "sk-1", "quota_group": "account 1"});
+    plane.create("/api/v1/upstream-keys", &key).await;
+    match &watch.delta().await.upserts[0].resource {
+        Some(resource::Resource::UpstreamKey(key)) => assert_eq!(key.quota_group, "account 1"),
+        other => panic!("an upstream key was expected, but {other:?} came"),
+    }
 }
 
 async fn a_refused_resource_is_shown_and_does_not_stop_the_next_change(plane: ControlPlane) {

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::fault::Wait;
 use super::json::{Json, NULL, array, object};
-use super::plan::{Draft, Protocol};
-use super::template::ID;
+use super::plan::{Body, Draft, Protocol};
+use super::template::{ID, Template, http_date, rfc3339, unix_now};
 
 mod last_words;
 mod prompt;
@@ -163,9 +164,39 @@ pub(crate) fn fault_draft(protocol: Protocol, error: &ApiError, body: Option<&Va
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        draft.body = super::plan::Body::Whole(super::template::Template::new(text.into_bytes()));
+        draft.body = Body::Whole(Template::new(text.into_bytes()));
     }
     draft
+}
+
+/// A 429 that tells its end in a given way.
+pub(crate) fn rate_limited(protocol: Protocol, says: Wait, seconds: u8) -> Draft {
+    let error = ApiError::of_status(429, None);
+    // Without the usual headers, among which are the limits.
+    let draft = Draft { bare: true, ..error.draft(protocol) };
+    let then = unix_now() + u64::from(seconds);
+    match says {
+        Wait::Nothing => draft,
+        Wait::RetryAfter => draft.header("retry-after", seconds.to_string()),
+        Wait::RetryAfterMs => draft.header("retry-after-ms", (u32::from(seconds) * 1000).to_string()),
+        Wait::RetryAfterDate => draft.header("retry-after", http_date(then)),
+        Wait::ResetTokens => draft
+            .header("x-ratelimit-limit-tokens", "2000000")
+            .header("x-ratelimit-remaining-tokens", "0")
+            .header("x-ratelimit-reset-tokens", format!("{seconds}s")),
+        Wait::ResetInputTokens => draft
+            .header("anthropic-ratelimit-input-tokens-limit", "400000")
+            .header("anthropic-ratelimit-input-tokens-remaining", "0")
+            .header("anthropic-ratelimit-input-tokens-reset", rfc3339(then)),
+        Wait::RetryInfo | Wait::Day => {
+            let error = ApiError { retry_after: Some(seconds.to_string()), ..error };
+            let mut body = String::from_utf8_lossy(&error.body(protocol).to_bytes()).into_owned();
+            if says == Wait::Day {
+                body = body.replace("PerMinute", "PerDay");
+            }
+            Draft { body: Body::Whole(Template::new(body.into_bytes())), ..draft }
+        }
+    }
 }
 
 fn anthropic_type(status: u16) -> &'static str {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::error::{ApiError, fault_draft, last_words};
+use super::error::{ApiError, fault_draft, last_words, rate_limited};
 use super::fault::{Fault, Subject, milliseconds};
 use super::incoming::Incoming;
 use super::log::RecordedRequest;
@@ -190,6 +190,9 @@ fn script(context: &Context, incoming: &Incoming, credential: Option<&str>) -> S
         Arc::new(fault_draft(protocol, error, body).costing(Usage::default(), &model).plan())
     };
     let plan = match &fault {
+        Some(Fault::RateLimited { says, seconds }) => {
+            Arc::new(rate_limited(protocol, *says, *seconds).costing(Usage::default(), "").plan())
+        }
         Some(Fault::Status { status, retry_after, body }) => {
             failing(&ApiError::of_status(*status, retry_after.clone()), body.as_ref())
         }
@@ -227,7 +230,11 @@ fn broken(script: Script, fault: &Fault, responses_api: bool) -> Script {
     let is_json = plan.headers.iter().any(|(_, value)| value.starts_with("application/json"));
     let event_stream = if plan.is_stream() && !is_json { "text/event-stream" } else { "application/json" };
     match *fault {
-        Fault::Status { .. } | Fault::Oversized { .. } | Fault::ContextWindow | Fault::ContentPolicy => script,
+        Fault::RateLimited { .. }
+        | Fault::Status { .. }
+        | Fault::Oversized { .. }
+        | Fault::ContextWindow
+        | Fault::ContentPolicy => script,
         Fault::HangBeforeHeaders => Script { instead: Some(Break::Hang), ..script },
         Fault::CloseBeforeHeaders => Script { instead: Some(Break::Close), ..script },
         Fault::Reset { after_chunks: None } => Script { instead: Some(Break::Reset), ..script },

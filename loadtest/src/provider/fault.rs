@@ -63,6 +63,11 @@ pub enum Fault {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body: Option<Value>,
     },
+    /// A 429 that says how long to wait in one of the ways in which providers do.
+    RateLimited {
+        says: Wait,
+        seconds: u8,
+    },
     /// The request is read, and nothing ever comes.
     HangBeforeHeaders,
     HangMidStream {
@@ -106,6 +111,26 @@ pub enum Fault {
     Latency {
         ms: u64,
     },
+}
+
+/// How a rate limit tells its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wait {
+    Nothing,
+    /// `retry-after` in seconds.
+    RetryAfter,
+    RetryAfterMs,
+    /// `retry-after` as a date.
+    RetryAfterDate,
+    /// OpenAI's `x-ratelimit-reset-tokens` beside a remaining 0.
+    ResetTokens,
+    /// Anthropic's `anthropic-ratelimit-input-tokens-reset` beside a remaining 0.
+    ResetInputTokens,
+    /// Gemini's `RetryInfo`.
+    RetryInfo,
+    /// Gemini's quota of a day, with a `RetryInfo` that is about something else.
+    Day,
 }
 
 /// What a rule is compared with.

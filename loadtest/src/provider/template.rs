@@ -153,7 +153,7 @@ fn at(seconds: u64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(i64::try_from(seconds).unwrap_or(0)).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
-fn http_date(seconds: u64) -> String {
+pub(crate) fn http_date(seconds: u64) -> String {
     const FORMAT: &[time::format_description::BorrowedFormatItem<'_>] =
         format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
     at(seconds).format(FORMAT).unwrap_or_default()

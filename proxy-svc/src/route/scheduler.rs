@@ -7,6 +7,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+#[cfg(test)]
+mod example;
 mod health_best;
 mod round_robin;
 mod weighted;
