@@ -42,9 +42,7 @@ pub(super) async fn tokens(
 ) -> Result<(), Refusal> {
     let Some(amount) = estimate(inquiry) else { return Ok(()) };
     let taken = take(limiter, principal, recording, |limited| limited.tokens(amount).into_iter().collect()).await?;
-    for taken in taken {
-        recording.ledger().reserve(limiter, taken);
-    }
+    recording.ledger().reserve(limiter, taken);
     Ok(())
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Ledger {
 /// Tokens that are reserved.
 struct Reservation {
     limiter: Arc<Limiter>,
-    taken: Taken,
+    taken: Vec<Taken>,
 }
 
 impl Ledger {
@@ -33,13 +33,13 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn reserve(&mut self, limiter: &Arc<Limiter>, taken: Taken) {
+    pub(crate) fn reserve(&mut self, limiter: &Arc<Limiter>, taken: Vec<Taken>) {
         self.of_caller = Some(Reservation { limiter: Arc::clone(limiter), taken });
     }
 
     /// At the upstream key of the attempt that comes now; what the one before reserved at its own goes back.
     pub(crate) fn reserve_upstream(&mut self, limiter: &Arc<Limiter>, taken: Taken) {
-        self.of_upstream = Some(Reservation { limiter: Arc::clone(limiter), taken });
+        self.of_upstream = Some(Reservation { limiter: Arc::clone(limiter), taken: vec![taken] });
     }
 
     /// The request is over and used so many tokens.
@@ -53,15 +53,18 @@ impl Ledger {
 impl Reservation {
     fn settle(mut self, tokens: u64) {
         let now = self.limiter.timer.now();
-        self.taken.settle(tokens, now);
         // Nothing is left to be given back.
-        self.taken = Taken::default();
+        for mut taken in self.taken.drain(..) {
+            taken.settle(tokens, now);
+        }
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
         let now = self.limiter.timer.now();
-        self.taken.settle(0, now);
+        for taken in &mut self.taken {
+            taken.settle(0, now);
+        }
     }
 }
