@@ -66,6 +66,13 @@ pub struct Settings {
     pub proxy: Environment,
 }
 
+/// Dropping it kills it.
+#[derive(Debug)]
+pub struct FurtherProxy {
+    pub address: SocketAddr,
+    pub process: Process,
+}
+
 impl Trio {
     /// All three are up, an administrator is signed in, the providers are known; there is no service yet.
     pub async fn start() -> anyhow::Result<Self> {
@@ -176,6 +183,18 @@ impl Trio {
         proxy.ready(self.addresses.proxy_ops, START).await?;
         self.proxy = Some(proxy);
         Ok(())
+    }
+
+    /// One more proxy of the same control plane, with a data directory of its own.
+    pub async fn further_proxy(&self, number: usize) -> anyhow::Result<FurtherProxy> {
+        let addresses = Addresses { proxy: ports::free()?, proxy_ops: ports::free()?, ..self.addresses };
+        let directory = self.directory.path().join(format!("further-{number}"));
+        std::fs::create_dir_all(&directory)?;
+        let environment = proxy_environment(&addresses, &self.secrets, &self.settings, &directory);
+        let binary = self.binaries.path("proxy-svc")?;
+        let mut process = Process::start("proxy-svc", &binary, &[], &environment, &directory)?;
+        process.ready(addresses.proxy_ops, START).await?;
+        Ok(FurtherProxy { address: addresses.proxy, process })
     }
 
     /// SIGKILL.

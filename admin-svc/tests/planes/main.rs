@@ -11,6 +11,7 @@ mod events;
 mod postgres;
 mod proxy;
 
+mod budgets;
 mod configuration;
 mod ingest;
 mod proxies;
