@@ -4,7 +4,8 @@ use std::{error::Error, fs, path::Path};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let files = ["tollgate/v1/config.proto", "tollgate/v1/usage.proto", "tollgate/v1/lease.proto"].map(|file| root.join(file));
+    let files =
+        ["tollgate/v1/config.proto", "tollgate/v1/usage.proto", "tollgate/v1/lease.proto"].map(|file| root.join(file));
     let descriptors = protox::compile(files, [root])?;
     let out = tempfile_dir()?;
     tonic_prost_build::configure().bytes(".tollgate.v1.SnapshotChunk").out_dir(&out).compile_fds(descriptors)?;

@@ -38,8 +38,8 @@ mod fallback;
 mod fixture;
 mod frame;
 mod holdings;
-mod prices;
 pub mod identity;
+mod prices;
 pub mod store;
 pub mod watch;
 

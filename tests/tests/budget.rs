@@ -38,7 +38,9 @@ fn decimal(micros: u64) -> String {
 
 /// The operator's prices of all models that the tests ask for.
 async fn price(trio: &Trio) -> anyhow::Result<()> {
-    for (model, [input, output, cache_read, cache_write_5m, cache_write_1h]) in PRICES.map(|(model, rates)| (model, rates.map(decimal))) {
+    for (model, [input, output, cache_read, cache_write_5m, cache_write_1h]) in
+        PRICES.map(|(model, rates)| (model, rates.map(decimal)))
+    {
         let price = json!({"model": model, "currency": "USD", "input": input, "output": output,
             "cache_read": cache_read, "cache_write_5m": cache_write_5m, "cache_write_1h": cache_write_1h});
         trio.rest.create("prices", &price).await?;
@@ -126,12 +128,23 @@ fn formats(key: &str) -> Vec<(&'static str, &'static str, bool, Call)> {
         ] {
             calls.push((dialect.name(), model, stream, Call::chat(dialect, key, model, stream)));
         }
-        let body = json!({"model": "gpt-sim-cached-reasoning", "input": "How long is the coast of Norway?", "stream": stream});
+        let body =
+            json!({"model": "gpt-sim-cached-reasoning", "input": "How long is the coast of Norway?", "stream": stream});
         let call = Call::post(Dialect::OpenAi, key, "/v1/responses".to_owned(), body.to_string());
         calls.push(("responses", "gpt-sim-cached-reasoning", stream, call));
         // Translated: an Anthropic caller of an OpenAI model, and the other way round.
-        calls.push(("anthropic to openai", "gpt-sim-cached", stream, Call::chat(Dialect::Anthropic, key, "gpt-sim-cached", stream)));
-        calls.push(("openai to gemini", "gemini-sim-cached", stream, Call::chat(Dialect::OpenAi, key, "gemini-sim-cached", stream)));
+        calls.push((
+            "anthropic to openai",
+            "gpt-sim-cached",
+            stream,
+            Call::chat(Dialect::Anthropic, key, "gpt-sim-cached", stream),
+        ));
+        calls.push((
+            "openai to gemini",
+            "gemini-sim-cached",
+            stream,
+            Call::chat(Dialect::OpenAi, key, "gemini-sim-cached", stream),
+        ));
     }
     calls
 }
@@ -339,7 +352,12 @@ async fn without_the_control_plane_what_is_held_is_used_up_and_then_refused_for_
         ensure!(served < 200, "what is held is never used up");
     };
     ensure!(served > 0, "nothing was held: {}", refused.text());
-    ensure!(refused.status == 503 && refused.header("retry-after") == Some("1"), "{} {}", refused.status, refused.text());
+    ensure!(
+        refused.status == 503 && refused.header("retry-after") == Some("1"),
+        "{} {}",
+        refused.status,
+        refused.text()
+    );
     trio.start_admin().await?;
     eventually("it serves again", START, async || {
         let answer = trio.send(&call).await?;

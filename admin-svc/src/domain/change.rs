@@ -18,15 +18,8 @@ pub enum ResourceKind {
 pub const SETTINGS_ID: &str = "settings";
 
 impl ResourceKind {
-    pub const ALL: [Self; 7] = [
-        Self::Settings,
-        Self::Provider,
-        Self::KeyPool,
-        Self::UpstreamKey,
-        Self::Service,
-        Self::AccessKey,
-        Self::Price,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Settings, Self::Provider, Self::KeyPool, Self::UpstreamKey, Self::Service, Self::AccessKey, Self::Price];
 
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -89,7 +89,7 @@ impl World {
             email: format!("{user_id}@example.com"),
             name: "user".to_owned(),
             role: Role::Admin,
-            status: Status::active(),
+            status: Status::Active,
         };
         let user = User { id: user_id, spec, stamp, last_login_at: None, password_hash: String::new() };
         users::insert(&mut tx, &user).await.unwrap();
@@ -97,7 +97,7 @@ impl World {
         let spec = ServiceSpec {
             name: "service".to_owned(),
             slug: service_id.to_string(),
-            status: Status::active(),
+            status: Status::Active,
             strategy: Strategy::RoundRobin,
             routes: Vec::<Route>::new(),
             retry: Retry::default(),

@@ -124,7 +124,8 @@ pub(super) struct AccessKeySpec {
 
 impl AccessKeySpec {
     pub(super) fn with_service(self, service: Arc<Service>) -> AccessKey {
-        let Self { id, user_id, name, expires_at, previous_until, enabled, limits, models, ip_allow, budget, .. } = self;
+        let Self { id, user_id, name, expires_at, previous_until, enabled, limits, models, ip_allow, budget, .. } =
+            self;
         AccessKey { id, service, user_id, name, expires_at, previous_until, enabled, limits, models, ip_allow, budget }
     }
 }

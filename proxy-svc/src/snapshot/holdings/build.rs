@@ -15,7 +15,8 @@ use tollgate_shared::ids::{KeyPoolId, ServiceId};
 use super::{AccessKeyState, HeldAccessKey, HeldPool, HeldService, Holdings, Kind, Problem};
 use crate::{
     snapshot::{
-        AccessKey, AccessKeyEntry, MacMap, Pool, Prices, Route, SecretGeneration, Service, Snapshot, Target, UpstreamKey,
+        AccessKey, AccessKeyEntry, MacMap, Pool, Prices, Route, SecretGeneration, Service, Snapshot, Target,
+        UpstreamKey,
         convert::{FieldError, RouteSpec, TargetSpec, UpstreamKeySpec},
     },
     stored::TagKey,
