@@ -154,14 +154,18 @@ impl Budgets {
         plan: &Plan,
     ) -> Result<Reservation, Refusal> {
         let (key, service) = (&principal.key, &principal.key.service);
-        let scopes: [Option<(BudgetKey, Budget)>; SCOPES] =
-            [service.budget.map(|budget| (service.id.into(), budget)), key.budget.map(|budget| (key.id.into(), budget))];
+        let scopes: [Option<(BudgetKey, Budget)>; SCOPES] = [
+            service.budget.map(|budget| (service.id.into(), budget)),
+            key.budget.map(|budget| (key.id.into(), budget)),
+        ];
         let mut reservation = Reservation::default();
         if scopes.iter().all(Option::is_none) {
             return Ok(reservation);
         }
         let deadline = Instant::now() + PATIENCE;
-        for (place, (key, budget)) in reservation.taken.iter_mut().zip(scopes).filter_map(|(place, scope)| Some((place, scope?))) {
+        for (place, (key, budget)) in
+            reservation.taken.iter_mut().zip(scopes).filter_map(|(place, scope)| Some((place, scope?)))
+        {
             let estimate = {
                 let snapshot = self.snapshots.load();
                 estimate::most(inquiry, plan, snapshot.prices(), &budget)?

@@ -278,7 +278,8 @@ impl Refusal {
 
     pub(crate) fn price_missing(model: &str, provider: &str) -> Self {
         let (model, provider) = (printable(model, 100), printable(provider, 100));
-        let message = format!("The model `{model}` of `{provider}` has no price, so that a hard budget cannot be kept.");
+        let message =
+            format!("The model `{model}` of `{provider}` has no price, so that a hard budget cannot be kept.");
         Self::new(ErrorKind::PriceMissing, message).about("model")
     }
 

@@ -40,8 +40,8 @@ mod fallback;
 pub(crate) mod fixture;
 mod frame;
 mod holdings;
-mod prices;
 pub mod identity;
+mod prices;
 pub mod store;
 pub mod watch;
 

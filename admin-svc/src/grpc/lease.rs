@@ -8,9 +8,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tollgate_proto::{
-    Asks, BorrowRequest, BorrowResponse, borrow_request::Message, budget_lease_server::BudgetLease,
-};
+use tollgate_proto::{Asks, BorrowRequest, BorrowResponse, borrow_request::Message, budget_lease_server::BudgetLease};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{BudgetLender, LenderError, convert, stream_age};

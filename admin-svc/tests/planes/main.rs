@@ -12,6 +12,7 @@ mod health_stream;
 mod postgres;
 mod proxy;
 
+mod budgets;
 mod configuration;
 mod health;
 mod ingest;

@@ -270,6 +270,8 @@ impl Account {
             let (balance, granted, last_grant) = (first_grant.into(), total.into(), first_grant.into());
             let next = Lease { start, end, balance, granted, last_grant, first_grant, ..Lease::default() };
             self.lease.store(Arc::new(next));
+            // Idleness counts from here.
+            self.used_at.fetch_max(now, Relaxed);
             self.told.store(false, Relaxed);
         }
         self.short_of.store(if self.is_single() { need } else { 0 }, Relaxed);

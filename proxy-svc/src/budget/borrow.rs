@@ -26,7 +26,10 @@ use tollgate_shared::{
 };
 use tonic::{Request, Status, Streaming, metadata::MetadataValue, transport::Endpoint};
 
-use super::{BudgetKey, Budgets, Scope, account::{Account, Answer, Grant}};
+use super::{
+    BudgetKey, Budgets, Scope,
+    account::{Account, Answer, Grant},
+};
 use crate::snapshot::identity::Identity;
 
 /// The most asks of a message.

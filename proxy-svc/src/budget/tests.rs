@@ -1,4 +1,7 @@
-use tollgate_shared::{limits::Period, money::{Currency, Money}};
+use tollgate_shared::{
+    limits::Period,
+    money::{Currency, Money},
+};
 
 use super::{account::Grant, *};
 

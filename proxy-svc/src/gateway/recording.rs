@@ -52,12 +52,7 @@ pub(crate) struct Recording<'a> {
 }
 
 impl<'a> Recording<'a> {
-    pub(crate) fn begin(
-        reporter: &'a Reporter,
-        metrics: &'a Metrics,
-        snapshots: &'a Snapshots,
-        clock: &Clock,
-    ) -> Self {
+    pub(crate) fn begin(reporter: &'a Reporter, metrics: &'a Metrics, snapshots: &'a Snapshots, clock: &Clock) -> Self {
         let started_at = clock.now();
         let id = request_id(started_at);
         let mut text = [0; Hyphenated::LENGTH];

@@ -39,16 +39,8 @@ pub(crate) struct Rates {
 
 impl Price {
     pub(crate) fn new(currency: Currency, rates: Rates) -> Self {
-        let Rates {
-            input,
-            output,
-            cache_read,
-            cache_write_5m,
-            cache_write_1h,
-            input_audio,
-            output_audio,
-            input_image,
-        } = rates;
+        let Rates { input, output, cache_read, cache_write_5m, cache_write_1h, input_audio, output_audio, input_image } =
+            rates;
         let cache_write_5m = cache_write_5m.unwrap_or(input);
         Self {
             currency,

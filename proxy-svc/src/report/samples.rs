@@ -80,10 +80,8 @@ pub(super) fn tokens() -> impl Strategy<Value = Tokens> {
 }
 
 pub(super) fn cost() -> impl Strategy<Value = Cost> {
-    (any::<i64>(), "[A-Z]{3}").prop_map(|(micros, currency)| Cost {
-        amount: Money::from_micros(micros),
-        currency: currency.parse().unwrap(),
-    })
+    (any::<i64>(), "[A-Z]{3}")
+        .prop_map(|(micros, currency)| Cost { amount: Money::from_micros(micros), currency: currency.parse().unwrap() })
 }
 
 pub(super) fn attempt() -> impl Strategy<Value = Attempt> {

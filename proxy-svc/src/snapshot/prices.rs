@@ -96,7 +96,11 @@ mod tests {
             spec(None, "gpt-4.1-n*", 7),
         ];
         // Not by their order.
-        for specs in [specs.clone(), { let mut turned = specs; turned.reverse(); turned }] {
+        for specs in [specs.clone(), {
+            let mut turned = specs;
+            turned.reverse();
+            turned
+        }] {
             let prices = Prices::new(specs.iter());
             let input = |provider, model| prices.of(provider, model).map(|price| price.cost_of_input(1_000_000));
             assert_eq!(input(here, "gpt-4.1-mini"), Some(6), "its own exact name");

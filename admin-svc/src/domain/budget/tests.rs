@@ -42,15 +42,32 @@ struct World {
 #[derive(Clone, Debug)]
 enum Step {
     /// Asks; the answer may be lost.
-    Ask { proxy: Index, need: i64, ahead: bool, lost: bool },
+    Ask {
+        proxy: Index,
+        need: i64,
+        ahead: bool,
+        lost: bool,
+    },
     /// Reserves and is over at once, at a part of the reservation, or beyond it.
-    Request { proxy: Index, reservation: i64, cost_percent: i64 },
+    Request {
+        proxy: Index,
+        reservation: i64,
+        cost_percent: i64,
+    },
     /// One event arrives.
-    Deliver { proxy: Index },
-    GiveBack { proxy: Index },
+    Deliver {
+        proxy: Index,
+    },
+    GiveBack {
+        proxy: Index,
+    },
     /// It dies and another start takes its place; its journal stays.
-    Crash { proxy: Index },
-    Lapse { proxy: Index },
+    Crash {
+        proxy: Index,
+    },
+    Lapse {
+        proxy: Index,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -86,15 +103,8 @@ impl World {
         }
         // One that comes back: what it holds counts as lent again.
         proxy.lapsed = false;
-        let ask = Ask {
-            budget: key(),
-            at: 0,
-            period: 0..1,
-            granted: proxy.granted,
-            returned: proxy.returned,
-            need,
-            ahead,
-        };
+        let ask =
+            Ask { budget: key(), at: 0, period: 0..1, granted: proxy.granted, returned: proxy.returned, need, ahead };
         proxy.lease.reconcile(&ask);
         let (lease, live) = (proxy.lease, i64::try_from(self.proxies.len()).unwrap());
         let (more, _) = grant(&self.budget, &self.standing(index), &lease, &ask, live);

@@ -13,13 +13,7 @@ use crate::app::App;
 
 /// This resource's part of the API's document.
 #[derive(OpenApi)]
-#[openapi(paths(
-    list::list_prices,
-    create::create_price,
-    get::get_price,
-    update::update_price,
-    delete::delete_price
-))]
+#[openapi(paths(list::list_prices, create::create_price, get::get_price, update::update_price, delete::delete_price))]
 pub(super) struct Api;
 
 pub(super) fn routes() -> Router<App> {

@@ -53,10 +53,8 @@ impl From<Event> for proto::UsageEvent {
             usage: usage.map(Into::into),
             path: path.into(),
             error_code: error_code.map(Into::into).unwrap_or_default(),
-            cost: cost.map(|cost| proto::Cost {
-                amount_micros: cost.amount.micros(),
-                currency: cost.currency.to_string(),
-            }),
+            cost: cost
+                .map(|cost| proto::Cost { amount_micros: cost.amount.micros(), currency: cost.currency.to_string() }),
         }
     }
 }

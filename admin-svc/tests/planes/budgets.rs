@@ -1,0 +1,301 @@
+//! Lending from budgets, with a clock that the test holds.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use admin_svc::{
+    app::{App, AppOptions},
+    crypto::envelope::MasterKey,
+    domain::{
+        access_key::{AccessKey, AccessKeySpec, AccessKeyStatus},
+        budget::{Ask, Borrower, BudgetKey, Grant, GrantState, Standing},
+        service::{Retry, Route, Security, Service, ServiceSpec, Strategy},
+        stamp::Stamp,
+        status::Status,
+        timestamp::Timestamp,
+        usage::{EventDetail, Outcome, Protocol, Tokens, UsageEvent, UsageSource},
+        user::{Role, User, UserSpec},
+    },
+    store::{access_keys, budgets, services, users},
+};
+use futures::future::join_all;
+use tollgate_shared::{
+    address::AddressPolicy,
+    clock::Clock,
+    ids::{AccessKeyId, BootId, ProxyId, RequestId, ServiceId, UserId},
+    limits::{Budget, LeaseMode, Limits, Period, Timeouts},
+    money::{Cost, Currency, Money},
+    secret::Secret,
+};
+
+use crate::database::{Database, on_both};
+
+on_both!(
+    crate::budgets::start;
+    what_is_spent_and_lent_never_exceeds_the_budget,
+    redelivered_events_spend_nothing_more,
+    a_lapsed_lease_is_lent_anew_and_its_late_events_still_count,
+    periods_begin_at_midnight_in_utc,
+    a_budget_that_changes_its_period_knows_what_was_spent,
+    two_replicas_lend_the_same_money_once,
+);
+
+/// A Monday that is no first of a month, 10:00 UTC.
+const MONDAY: i64 = 1_804_500_000_000_000;
+const HOUR: Duration = Duration::from_hours(1);
+
+async fn start(database: Database) -> World {
+    let clock = Clock::held_at(MONDAY);
+    let app = open(&database, &clock).await;
+    World { app, clock, database }
+}
+
+async fn open(database: &Database, clock: &Clock) -> App {
+    App::open(AppOptions {
+        database_url: database.url(),
+        master_key: MasterKey::from_bytes([7; 32]),
+        setup_token: Secret::new("setup".to_owned()),
+        address_policy: AddressPolicy::parse("").unwrap(),
+        clock: clock.clone(),
+        registration_open: false,
+        secure_cookies: false,
+        currency: Currency::USD,
+    })
+    .await
+    .unwrap()
+}
+
+struct World {
+    app: App,
+    clock: Clock,
+    database: Database,
+}
+
+fn borrower(booted_at: i64) -> Borrower {
+    Borrower { proxy_id: ProxyId::generate(), boot_id: BootId::generate(), booted_at }
+}
+
+fn budget(amount: i64, period: Period) -> Budget {
+    let (amount, currency) = (Money::from_micros(amount), "USD".to_owned());
+    Budget { amount, currency, period, hard: true, lease: LeaseMode::Ahead }
+}
+
+impl World {
+    /// An access key with this budget.
+    async fn key(&self, budget: Budget) -> AccessKey {
+        let stamp = Stamp::first(self.clock.now());
+        let mut tx = self.app.store().begin_write().await.unwrap();
+        let user_id = UserId::generate();
+        let spec = UserSpec {
+            email: format!("{user_id}@example.com"),
+            name: "user".to_owned(),
+            role: Role::Admin,
+            status: Status::Active,
+        };
+        let user = User { id: user_id, spec, stamp, last_login_at: None, password_hash: String::new() };
+        users::insert(&mut tx, &user).await.unwrap();
+        let service_id = ServiceId::generate();
+        let spec = ServiceSpec {
+            name: "service".to_owned(),
+            slug: service_id.to_string(),
+            status: Status::Active,
+            strategy: Strategy::RoundRobin,
+            routes: Vec::<Route>::new(),
+            retry: Retry::default(),
+            timeouts: Timeouts::default(),
+            limits: Limits::default(),
+            budget: None,
+            security: Security::default(),
+            hidden_headers: Vec::new(),
+        };
+        services::insert(&mut tx, &Service { id: service_id, spec, stamp }).await.unwrap();
+        let id = AccessKeyId::generate();
+        let mut mac = [0; 32];
+        mac[..16].copy_from_slice(id.as_uuid().as_bytes());
+        let spec = AccessKeySpec {
+            name: "key".to_owned(),
+            expires_at: None::<Timestamp>,
+            limits: Limits::default(),
+            budget: Some(budget),
+            models: Vec::new(),
+            ip_allow: Vec::new(),
+        };
+        let status = AccessKeyStatus::Active;
+        let key =
+            AccessKey { id, service_id, user_id, spec, prefix: "tg".to_owned(), status, stamp, mac, previous: None };
+        access_keys::insert(&mut tx, &key).await.unwrap();
+        tx.commit().await.unwrap();
+        key
+    }
+
+    fn event(&self, key: &AccessKey, borrower: &Borrower, micros: i64) -> UsageEvent {
+        UsageEvent {
+            request_id: RequestId::generate(),
+            started_at: self.clock.now(),
+            duration_us: 1,
+            ttft_us: None,
+            status: 200,
+            outcome: Outcome::Ok,
+            protocol: Protocol::OpenAi,
+            stream: false,
+            service_id: Some(key.service_id),
+            access_key_id: Some(key.id),
+            user_id: Some(key.user_id),
+            model_requested: "m".to_owned(),
+            model_served: "m".to_owned(),
+            provider_id: None,
+            upstream_key_id: None,
+            tokens: Tokens::default(),
+            source: Some(UsageSource::Provider),
+            cost: Some(Cost { amount: Money::from_micros(micros), currency: Currency::USD }),
+            error_code: String::new(),
+            detail: EventDetail::default(),
+            reported_by: Some(borrower.proxy_id),
+        }
+    }
+
+    async fn spend(&self, key: &AccessKey, borrower: &Borrower, micros: i64) {
+        self.app.record_usage(&[self.event(key, borrower, micros)], &[]).await.unwrap();
+    }
+
+    async fn standing(&self, key: &AccessKey) -> Standing {
+        let period = key.spec.budget.as_ref().unwrap().period.around(self.clock.now());
+        let mut reader = self.app.store().reader().await.unwrap();
+        budgets::standing(&mut reader, &key.id.into(), &period, None).await.unwrap()
+    }
+
+    async fn lend(&self, borrower: &Borrower, ask: Ask) -> Grant {
+        self.app.lend(borrower, &[ask]).await.unwrap().remove(0)
+    }
+
+    /// Asks with the totals of the last grant, nothing returned.
+    async fn need(&self, key: &AccessKey, borrower: &Borrower, held: Option<&Grant>, need: i64) -> Grant {
+        let (period, granted) = held.map(|held| (held.period.clone(), held.granted)).unwrap_or_default();
+        let at = self.clock.now();
+        let budget = BudgetKey::from(key.id);
+        self.lend(borrower, Ask { budget, at, period, granted, returned: 0, need, ahead: false }).await
+    }
+}
+
+async fn what_is_spent_and_lent_never_exceeds_the_budget(world: World) {
+    let key = world.key(budget(1_000, Period::Day)).await;
+    let (first, second) = (borrower(MONDAY), borrower(MONDAY));
+    let held = world.need(&key, &first, None, 600).await;
+    assert_eq!((held.state, held.granted), (GrantState::Granted, 600));
+    let other = world.need(&key, &second, None, 600).await;
+    assert_eq!((other.state, other.granted), (GrantState::Spent, 400), "as much as there is");
+    world.spend(&key, &first, 250).await;
+    let standing = world.standing(&key).await;
+    assert_eq!((standing.spent, standing.lent), (250, 750), "an event moves money from lent to spent");
+    // What the first gives back is there for the second.
+    let (period, at) = (held.period.clone(), world.clock.now());
+    let ask = Ask { budget: key.id.into(), at, period, granted: 600, returned: 350, need: 0, ahead: false };
+    world.lend(&first, ask).await;
+    let more = world.need(&key, &second, Some(&other), 600).await;
+    assert_eq!((more.state, more.granted), (GrantState::Spent, 750));
+    // A request that cost more than it had reserved leaves that much less.
+    world.spend(&key, &second, 800).await;
+    let standing = world.standing(&key).await;
+    assert_eq!((standing.spent, standing.lent), (1_050, 0));
+    assert_eq!(world.need(&key, &first, None, 1).await.state, GrantState::Spent);
+}
+
+async fn redelivered_events_spend_nothing_more(world: World) {
+    let key = world.key(budget(1_000, Period::Month)).await;
+    let proxy = borrower(MONDAY);
+    world.need(&key, &proxy, None, 500).await;
+    let events: Vec<UsageEvent> = (0..3).map(|_| world.event(&key, &proxy, 100)).collect();
+    for _ in 0..3 {
+        world.app.record_usage(&events, &[]).await.unwrap();
+    }
+    let standing = world.standing(&key).await;
+    assert_eq!((standing.spent, standing.lent), (300, 200));
+}
+
+async fn a_lapsed_lease_is_lent_anew_and_its_late_events_still_count(world: World) {
+    let key = world.key(budget(1_000, Period::Day)).await;
+    let (dead, alive) = (borrower(MONDAY), borrower(MONDAY));
+    world.need(&key, &dead, None, 700).await;
+    let event = world.event(&key, &dead, 100);
+    world.clock.advance(Duration::from_secs(61));
+    world.app.renew_leases(&alive).await.unwrap();
+    assert_eq!(world.app.lapse_leases().await.unwrap(), 1);
+    assert_eq!(world.standing(&key).await, Standing { spent: 0, lent: 0, lent_to_others: 0, lapsed: 700 });
+    let grant = world.need(&key, &alive, None, 1_000).await;
+    assert_eq!((grant.state, grant.granted), (GrantState::Granted, 1_000));
+    // Its successor reports what was in the journal: that is of the start that died.
+    let successor = Borrower { boot_id: BootId::generate(), booted_at: world.clock.now(), ..dead };
+    world.app.renew_leases(&successor).await.unwrap();
+    world.app.record_usage(&[event], &[]).await.unwrap();
+    let standing = world.standing(&key).await;
+    assert_eq!((standing.spent, standing.lent, standing.lapsed), (100, 1_000, 600));
+    assert_eq!(world.need(&key, &alive, Some(&grant), 1).await.state, GrantState::Spent);
+}
+
+async fn periods_begin_at_midnight_in_utc(world: World) {
+    for (period, hours_until_the_next) in [(Period::Day, 14), (Period::Week, 14 + 6 * 24)] {
+        let clock = Clock::held_at(MONDAY);
+        let world = World { app: open(&world.database, &clock).await, clock, database: Database::sqlite() };
+        let key = world.key(budget(1_000, period)).await;
+        let proxy = borrower(MONDAY);
+        let grant = world.need(&key, &proxy, None, 1_000).await;
+        world.spend(&key, &proxy, 1_000).await;
+        assert_eq!(world.need(&key, &proxy, Some(&grant), 1).await.state, GrantState::Spent);
+        world.clock.advance(HOUR * hours_until_the_next - Duration::from_micros(1));
+        assert_eq!(world.need(&key, &proxy, Some(&grant), 1).await.state, GrantState::Spent, "{period:?}");
+        world.clock.advance(Duration::from_micros(1));
+        let next = world.need(&key, &proxy, Some(&grant), 1_000).await;
+        assert_eq!((next.state, next.granted), (GrantState::Granted, 1_000), "{period:?}");
+        assert_eq!(next.period.start, world.clock.now());
+    }
+    let key = world.key(budget(1_000, Period::Total)).await;
+    let proxy = borrower(MONDAY);
+    let grant = world.need(&key, &proxy, None, 1_000).await;
+    world.spend(&key, &proxy, 1_000).await;
+    world.clock.advance(HOUR * 24 * 400);
+    assert_eq!(world.need(&key, &proxy, Some(&grant), 1).await.state, GrantState::Spent, "a total never ends");
+}
+
+async fn a_budget_that_changes_its_period_knows_what_was_spent(world: World) {
+    let mut key = world.key(budget(1_000, Period::Day)).await;
+    let proxy = borrower(MONDAY);
+    let grant = world.need(&key, &proxy, None, 500).await;
+    world.spend(&key, &proxy, 300).await;
+    key.spec.budget = Some(budget(1_000, Period::Week));
+    let mut tx = world.app.store().begin_write().await.unwrap();
+    access_keys::update(&mut tx, &key).await.unwrap();
+    tx.commit().await.unwrap();
+    // The day's lease, which begins with the week, is no part of the week's.
+    let week = world.need(&key, &proxy, Some(&grant), 1_000).await;
+    assert_eq!((week.state, week.granted, week.settled), (GrantState::Spent, 700, 0));
+    assert_eq!(world.standing(&key).await.spent, 300);
+}
+
+async fn two_replicas_lend_the_same_money_once(world: World) {
+    let replica = open(&world.database, &world.clock).await;
+    let key = world.key(budget(10_000, Period::Day)).await;
+    let apps = [&world.app, &replica];
+    let asking = (0..40).map(|index| {
+        let (app, proxy, key, at) = (apps[index % 2], borrower(MONDAY), &key, world.clock.now());
+        async move {
+            let mut held = 0;
+            let mut period = 0..0;
+            for _ in 0..5 {
+                let ask = Ask {
+                    budget: key.id.into(),
+                    at,
+                    period: period.clone(),
+                    granted: held,
+                    returned: 0,
+                    need: 70,
+                    ahead: index % 3 == 0,
+                };
+                let grant = app.lend(&proxy, &[ask]).await.unwrap().remove(0);
+                (held, period) = (grant.granted, grant.period);
+            }
+            (proxy.boot_id, held)
+        }
+    });
+    let held: BTreeMap<BootId, i64> = join_all(asking).await.into_iter().collect();
+    assert_eq!(held.values().sum::<i64>(), 10_000, "all of it was lent, and nothing twice");
+    assert_eq!(world.standing(&key).await.lent, 10_000);
+}
