@@ -15,6 +15,8 @@ use tollgate_tests::{Dialect, Trio};
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let (mut trio, application) = Trio::with_application().await?;
+    let signed = json!({"security": {"require_signature": true}});
+    let signed = trio.seed.application_with(&trio.rest, "signed", 1, &signed).await?;
     let directions = trio.seed.directions(&trio.rest).await?;
     // The control plane's own looks at the provider are over before a suite counts what arrives there.
     trio.all_listed().await?;
@@ -27,6 +29,8 @@ async fn main() -> anyhow::Result<()> {
         "provider": trio.simulator.origin(),
         "access_key": application.secret,
         "directions_key": directions,
+        "signed_key": signed.secret,
+        "signed_key_id": signed.access_key_id,
         "access_token": trio.rest.access_token(),
         "upstream_keys": {
             "openai": keys(Dialect::OpenAi),
