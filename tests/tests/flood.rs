@@ -26,8 +26,8 @@ use tollgate_tests::{
 };
 
 const FLOOD: Duration = Duration::from_secs(10);
-/// Requests a second that the flood does not exceed.
-const TARGET: u64 = 20_000;
+/// Requests a second that the flood does not exceed; without optimisation a proxy is far slower.
+const TARGET: u64 = if cfg!(debug_assertions) { 2_000 } else { 20_000 };
 const ATTACKERS: u64 = 4;
 /// Where the flood comes from, and the good requests too.
 const ADDRESSES: [&str; 4] = ["198.51.100.1", "198.51.100.2", "198.51.100.3", "2001:db8::1"];

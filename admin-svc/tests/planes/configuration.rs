@@ -169,7 +169,9 @@ async fn secrets_reach_proxies_in_clear(plane: ControlPlane) {
     let [key] = &settings.access_token_keys[..] else { panic!("one key signs tokens: {settings:?}") };
     assert_eq!((key.public_key.len(), key.id.len()), (32, 16));
     let rotated = plane.app.rotate_token_key().await.unwrap();
-    match watch.delta().await.upserts.remove(0).resource {
+    let mut delta = watch.delta().await;
+    watch.ack(delta.nonce, delta.to).await;
+    match delta.upserts.remove(0).resource {
         Some(resource::Resource::Settings(settings)) => {
             let ids: Vec<&str> = settings.access_token_keys.iter().map(|key| key.id.as_str()).collect();
             assert_eq!(ids, [rotated.as_str(), key.id.as_str()], "the new key and the one before");
