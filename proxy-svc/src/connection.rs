@@ -132,6 +132,10 @@ impl Connections {
             let Some(next) = Box::pin(self.request(stream, begun, peer)).await else { return };
             (stream, begun) = next;
             wait = self.settings.keepalive;
+            if !begun.is_empty() {
+                // Whoever pipelines takes turns with the thread's other connections.
+                tokio::task::yield_now().await;
+            }
         }
     }
 

@@ -475,14 +475,17 @@ impl Hasher for MacHasher {
     }
 }
 
-/// The end of an id of version 7 is random, and the control plane chose it.
+/// The control plane chose the ids, so nobody can make them collide; the multiplication spreads those that were counted
+/// up over all bits.
 #[derive(Debug, Default)]
 struct IdHasher(u64);
 
 impl Hasher for IdHasher {
     fn write(&mut self, bytes: &[u8]) {
+        const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
         if let Some(last) = bytes.last_chunk() {
-            self.0 = u64::from_le_bytes(*last);
+            let spread = u64::from_be_bytes(*last).wrapping_mul(GOLDEN_RATIO);
+            self.0 = spread ^ (spread >> 32);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Access keys.
 
 use admin_svc::store::access_keys;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tollgate_shared::access_key;
@@ -20,6 +21,8 @@ on_both!(
     bad_access_keys_are_refused,
     repeated_create_gets_the_same_secret,
     members_have_only_their_own,
+    tokens_stand_for_a_key_that_is_in_force,
+    token_key_changes_without_a_gap,
 );
 
 async fn stored(server: &Server, key: &Value) -> admin_svc::domain::access_key::AccessKey {
@@ -158,4 +161,76 @@ async fn members_have_only_their_own(server: Server) {
     member.delete(&at(KEYS, &own)).await.expect(StatusCode::NO_CONTENT);
     let for_member = json!({"service_id": service["id"], "name": "given", "user_id": me["id"]});
     assert_eq!(admin.create(KEYS, &for_member).await["user_id"], me["id"]);
+}
+
+fn claims(token: &Value) -> Value {
+    let payload = token.as_str().unwrap().split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+fn signed_by(token: &Value) -> String {
+    jsonwebtoken::decode_header(token.as_str().unwrap()).unwrap().kid.unwrap()
+}
+
+async fn tokens_stand_for_a_key_that_is_in_force(server: Server) {
+    let admin = server.admin().await;
+    let service = admin.service("chat").await;
+    let body = json!({"service_id": service["id"], "name": "app", "expires_at": "2026-11-23T00:30:00Z"});
+    let key = admin.create(KEYS, &body).await;
+    let tokens = format!("{}/tokens", at(KEYS, &key));
+    let made = admin.post(&tokens, &json!({"models": ["gpt-*"]})).await.expect(StatusCode::CREATED);
+    assert_eq!(made["expires_at"], "2026-11-23T00:10:00Z", "ten minutes unless it says otherwise");
+    let said = claims(&made["token"]);
+    let expected = json!({"iss": "tollgate-admin", "aud": "tollgate-proxy", "sub": key["id"], "models": ["gpt-*"]});
+    for (name, value) in expected.as_object().unwrap() {
+        assert_eq!(&said[name], value, "{name}");
+    }
+    assert_eq!(said["exp"].as_i64().unwrap() - said["nbf"].as_i64().unwrap(), 600);
+    let longest = admin.post(&tokens, &json!({"expires_in_seconds": 3600})).await.expect(StatusCode::CREATED);
+    assert_eq!(longest["expires_at"], "2026-11-23T00:30:00Z", "not longer than the key");
+    for (body, field) in [
+        (json!({"expires_in_seconds": 0}), "expires_in_seconds"),
+        (json!({"expires_in_seconds": 3601}), "expires_in_seconds"),
+        (json!({"models": []}), "models"),
+        (json!({"models": [""]}), "models[0]"),
+        (json!({"forever": true}), "forever"),
+    ] {
+        assert_eq!(admin.post(&tokens, &body).await.refused(422, "validation"), [field]);
+    }
+    let repeat = || admin.request(Method::POST, &tokens).header("idempotency-key", "t").json(&json!({}));
+    let first = send(repeat()).await.expect(StatusCode::CREATED);
+    assert_eq!(send(repeat()).await.expect(StatusCode::CREATED), first);
+
+    let audit = admin.get("/api/v1/audit-events").await;
+    assert!(audit.text.contains("access_key.create_token") && audit.text.contains(said["jti"].as_str().unwrap()));
+    assert!(!audit.text.contains("eyJ"), "the audit log has a token: {}", audit.text);
+
+    let member = server.user(&admin, "member").await;
+    member.post(&tokens, &json!({})).await.refused(404, "not-found");
+    let own = member.create(KEYS, &json!({"service_id": service["id"], "name": "mine"})).await;
+    let own_tokens = format!("{}/tokens", at(KEYS, &own));
+    member.post(&own_tokens, &json!({})).await.expect(StatusCode::CREATED);
+    admin.delete(&at(KEYS, &own)).await.expect(StatusCode::NO_CONTENT);
+    member.post(&own_tokens, &json!({})).await.refused(409, "conflict");
+    server.advance(31 * 60);
+    let admin = server.sign_in("admin@example.com").await;
+    admin.post(&tokens, &json!({})).await.refused(409, "conflict");
+}
+
+async fn token_key_changes_without_a_gap(server: Server) {
+    let admin = server.admin().await;
+    let service = admin.service("chat").await;
+    let key = admin.create(KEYS, &json!({"service_id": service["id"], "name": "app"})).await;
+    let tokens = format!("{}/tokens", at(KEYS, &key));
+    let signer = async || signed_by(&admin.post(&tokens, &json!({})).await.expect(StatusCode::CREATED)["token"]);
+    let first = signer().await;
+    let second = server.app.rotate_token_key().await.unwrap();
+    assert_ne!(first, second);
+    assert_eq!(signer().await, first, "proxies may not know the new one yet");
+    server.advance(60);
+    assert_eq!(signer().await, second);
+    let third = server.app.rotate_token_key().await.unwrap();
+    assert_eq!(signer().await, second);
+    server.advance(60);
+    assert_eq!(signer().await, third);
 }

@@ -165,10 +165,23 @@ async fn secrets_reach_proxies_in_clear(plane: ControlPlane) {
     plane.published().await;
     let (mut watch, whole) = Watch::in_sync(&plane).await;
     let pepper = whole.resources.iter().find_map(|resource| match resource.resource.as_ref() {
-        Some(resource::Resource::Settings(settings)) => Some(settings.access_key_pepper.clone()),
+        Some(resource::Resource::Settings(settings)) => Some(settings.clone()),
         _ => None,
     });
-    assert_eq!(pepper.unwrap().len(), 32);
+    let settings = pepper.unwrap();
+    assert_eq!(settings.access_key_pepper.len(), 32);
+    let [key] = &settings.access_token_keys[..] else { panic!("one key signs tokens: {settings:?}") };
+    assert_eq!((key.public_key.len(), key.id.len()), (32, 16));
+    let rotated = plane.app.rotate_token_key().await.unwrap();
+    let mut delta = watch.delta().await;
+    watch.ack(delta.nonce, delta.to).await;
+    match delta.upserts.remove(0).resource {
+        Some(resource::Resource::Settings(settings)) => {
+            let ids: Vec<&str> = settings.access_token_keys.iter().map(|key| key.id.as_str()).collect();
+            assert_eq!(ids, [rotated.as_str(), key.id.as_str()], "the new key and the one before");
+        }
+        other => panic!("settings were expected, but {other:?} came"),
+    }
     let body = json!({"pool_id": pool["id"], "name": "key", "secret": "sk-of-the-tests-0123456789"});
     plane.create("/api/v1/upstream-keys", &body).await;
     match watch.delta().await.upserts.remove(0).resource {

@@ -127,3 +127,39 @@ fn shipped_files_are_right() {
         load_file(&path, &[TOKEN]).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
 }
+
+#[test]
+fn protection_is_off_or_generous_unless_it_is_set() {
+    let config = load("", &[TOKEN]).unwrap();
+    assert_eq!(config.trusted_proxies, TrustedProxies::default());
+    assert_eq!(config.proxy_protocol, ProxyProtocol::Off);
+    let expected = Protection {
+        connections_per_address: 0,
+        requests_per_second_per_address: 0,
+        bad_keys_per_minute_per_address: 30,
+        signature_nonces: 1_000_000,
+        memory_watermark: None,
+    };
+    assert_eq!(config.protection, expected);
+    let set = load(
+        "[proxy]\nproxy_protocol = 'on'\n[proxy.protection]\nmemory_watermark = '104857600'",
+        &[TOKEN, ("TOLLGATE_PROXY_TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.1")],
+    )
+    .unwrap();
+    assert_eq!((set.proxy_protocol, set.protection.memory_watermark), (ProxyProtocol::On, Some(104_857_600)));
+}
+
+#[test]
+fn bad_protection_is_named() {
+    for (field, file) in [
+        ("trusted_proxies", "[proxy]\ntrusted_proxies = 'balancer'"),
+        ("proxy_protocol", "[proxy]\nproxy_protocol = 'on'"),
+        ("protection.memory_watermark", "[proxy.protection]\nmemory_watermark = '90%'"),
+        ("protection.memory_watermark", "[proxy.protection]\nmemory_watermark = '1000'"),
+        ("protection.signature_nonces", "[proxy.protection]\nsignature_nonces = 1"),
+        ("protection.requests_per_second_per_address", "[proxy.protection]\nrequests_per_second_per_address = 100001"),
+    ] {
+        let error = load(file, &[TOKEN]).unwrap_err();
+        assert!(error.starts_with(field), "{error}");
+    }
+}

@@ -254,7 +254,7 @@ impl TryFrom<raw::Journal> for Journal {
 /// Of a container's limit: what is left is for what the kernel counts beside the process.
 const AUTOMATIC_PERCENT: u64 = 90;
 /// A proxy without traffic takes more.
-const SMALLEST_WATERMARK: u64 = 32 << 20;
+const SMALLEST_WATERMARK: u64 = 8 << 20;
 
 impl TryFrom<raw::Protection> for Protection {
     type Error = ConfigurationError;
@@ -297,7 +297,7 @@ fn check_watermark(text: &str) -> Result<Option<u64>, ConfigurationError> {
             Ok(bytes) if bytes >= SMALLEST_WATERMARK => Ok(Some(bytes)),
             _ => {
                 let message =
-                    "must be `off`, `auto` (90 % of the container's limit) or a number of bytes, at least 33554432";
+                    "must be `off`, `auto` (90 % of the container's limit) or a number of bytes, at least 8388608";
                 Err(ConfigurationError::field("protection.memory_watermark", message))
             }
         },

@@ -35,6 +35,9 @@ class Trio:
     access_key: str
     # Of a service that reaches a provider of each kind from every protocol.
     directions_key: str
+    # Of a service that takes signed requests only.
+    signed_key: str
+    signed_key_id: str
     access_token: str
     upstream_keys: dict[str, list[str]]
 

@@ -18,6 +18,8 @@ async fn main() -> anyhow::Result<()> {
     let admin = vec![("TOLLGATE_ADMIN_PROBES__ENABLED", "false".to_owned())];
     let mut trio = Trio::start_with(Settings { admin, ..Settings::default() }).await?;
     let application = trio.application("application", 2).await?;
+    let signed = json!({"security": {"require_signature": true}});
+    let signed = trio.seed.application_with(&trio.rest, "signed", 1, &signed).await?;
     let directions = trio.seed.directions(&trio.rest).await?;
     // The control plane's own looks at the provider are over before a suite counts what arrives there.
     trio.all_listed().await?;
@@ -30,6 +32,8 @@ async fn main() -> anyhow::Result<()> {
         "provider": trio.simulator.origin(),
         "access_key": application.secret,
         "directions_key": directions,
+        "signed_key": signed.secret,
+        "signed_key_id": signed.access_key_id,
         "access_token": trio.rest.access_token(),
         "upstream_keys": {
             "openai": keys(Dialect::OpenAi),
