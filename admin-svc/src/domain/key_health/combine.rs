@@ -116,6 +116,7 @@ pub fn assess(status: Status, view: &KeyView, probe: Option<&KeyProbe>) -> Asses
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use tollgate_shared::ids::ProxyId;
 
     use super::*;
@@ -160,6 +161,36 @@ mod tests {
         let assessed = assess(Status::Active, &both, None);
         assert_eq!((assessed.state, assessed.until), (KeyState::Ejected, Some(9)));
         assert_eq!(assessed.reason, "a: ejected");
+    }
+
+    fn any_model() -> impl Strategy<Value = ModelHealth> {
+        let states = [KeyState::Healthy, KeyState::Cooling, KeyState::Ejected, KeyState::Spent, KeyState::Refused];
+        (prop::sample::select(vec!["a", "b"]), prop::sample::select(states.to_vec()), prop::option::of(0..9_i64))
+            .prop_map(|(name, state, until)| model(name, state, until))
+    }
+
+    proptest! {
+        /// Replicas are read in any order: what is shown must not depend on it.
+        #[test]
+        fn the_order_of_replicas_changes_nothing(
+            models in prop::collection::vec(any_model(), 0..6),
+            turn in 0..6_usize,
+        ) {
+            let views: Vec<ReplicaView> = models.iter().map(|it| view(vec![it.clone()])).collect();
+            let mut turned = views.clone();
+            turned.rotate_left(turn % views.len().max(1));
+            let shown = |views: Vec<ReplicaView>| {
+                let view: KeyView = views.into_iter().collect();
+                let models: Vec<_> =
+                    view.models.iter().map(|it| (it.model.clone(), it.state, it.until, it.outcomes, it.in_flight)).collect();
+                let assessed = assess(Status::Active, &view, None);
+                (models, assessed.state, assessed.until)
+            };
+            let (one, other) = (shown(views), shown(turned));
+            prop_assert_eq!(&one, &other);
+            let worst = models.iter().map(|it| it.state.severity()).max();
+            prop_assert_eq!(worst.unwrap_or_default(), one.1.severity());
+        }
     }
 
     #[test]
