@@ -1,8 +1,8 @@
 //! What runs beside the listeners: one file a task. Each has an owner (`serve`), stops when told, and may be stopped at
 //! any point without harm.
 
-pub mod health_probes;
 pub mod budgets;
+pub mod health_probes;
 pub mod ingest;
 pub mod key_health;
 pub mod provider_models;

@@ -11,8 +11,7 @@ use tokio::sync::broadcast;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tollgate_proto::{
     budget_lease_server::BudgetLeaseServer, config_discovery_server::ConfigDiscoveryServer,
-    health_exchange_server::HealthExchangeServer,
-    usage_ingest_server::UsageIngestServer,
+    health_exchange_server::HealthExchangeServer, usage_ingest_server::UsageIngestServer,
 };
 use tollgate_shared::{
     clock::Clock,
@@ -23,8 +22,8 @@ use tonic::{service::interceptor::InterceptedService, transport::server::Router}
 
 use crate::{
     domain::{
-        key_health::{Hint, KeyModelReport},
         budget::{Ask, Borrower, Grant},
+        key_health::{Hint, KeyModelReport},
         proxy::RefusedResource,
         usage::{QuarantinedEvent, UsageEvent},
     },

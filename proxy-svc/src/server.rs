@@ -35,12 +35,12 @@ use crate::{
     config::{Config, JournalLevel},
     connection::{ConnectionSettings, Connections, Listener},
     gateway::{Gateway, Settings},
+    guard::{self, Guard},
     health_exchange::{self, ExchangeOptions, KeyHealth, Unobserved},
     limits::{
         Limiter,
         shared::{BadUrl, Shared},
     },
-    guard::{self, Guard},
     operate::reachable,
     ops::Ops,
     report::{DeliveryOptions, JournalError, JournalOptions, Level, Reporter},

@@ -10,10 +10,7 @@ use std::{
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tollgate_shared::{
-    clock::Clock,
-    ids::ProxyId,
-};
+use tollgate_shared::{clock::Clock, ids::ProxyId};
 
 use crate::{
     app::{App, AppError, Authorised, caller::ReadProxies},

@@ -11,8 +11,8 @@ use tollgate_dialect::{
 };
 
 use crate::{
-    meter::Observation,
     health::{Cause, Verdict},
+    meter::Observation,
     report::AttemptOutcome,
     respond::Refusal,
     route::Successor,

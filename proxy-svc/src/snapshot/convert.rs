@@ -21,8 +21,7 @@ use tollgate_shared::{
 
 use super::{
     AccessKey, Affinity, AffinitySource, BaseUrl, Budget, FallbackCondition, FallbackOn, LimitsMode, Provider,
-    ProviderKind, Service, Strategy, TokenKey, User,
-    prices::PriceSpec,
+    ProviderKind, Service, Strategy, TokenKey, User, prices::PriceSpec,
 };
 use crate::{
     limits::Counted,
@@ -135,7 +134,8 @@ pub(super) struct AccessKeySpec {
 
 impl AccessKeySpec {
     pub(super) fn resolved(self, service: Arc<Service>, user: Option<Arc<User>>, counted: Counted) -> AccessKey {
-        let Self { id, user_id, name, expires_at, previous_until, enabled, limits, models, ip_allow, budget, .. } = self;
+        let Self { id, user_id, name, expires_at, previous_until, enabled, limits, models, ip_allow, budget, .. } =
+            self;
         AccessKey {
             id,
             service,

@@ -159,9 +159,8 @@ async fn changes_are_in_force_within_a_second_and_drop_nothing() -> anyhow::Resu
 
 async fn change_everything(trio: &Trio, application: &Application) -> anyhow::Result<()> {
     let keys = application.keys(Dialect::OpenAi);
-    let close = |found: &[f64], wanted: [f64; 3]| {
-        found.iter().zip(wanted).all(|(found, wanted)| (found - wanted).abs() < 0.1)
-    };
+    let close =
+        |found: &[f64], wanted: [f64; 3]| found.iter().zip(wanted).all(|(found, wanted)| (found - wanted).abs() < 0.1);
     let equal = shares(trio, application).await?;
     ensure!(close(&equal, [0.33, 0.33, 0.33]), "{equal:?}");
     // Membership: a key is out at once.
