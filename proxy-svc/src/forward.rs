@@ -19,6 +19,7 @@ use pingora::protocols::http::ServerSession;
 use tokio_util::task::TaskTracker;
 use tollgate_shared::{address::AddressPolicy, clock::Clock, limits::Timeouts};
 
+pub(crate) use self::attempt::client_left;
 use self::{
     attempt::Sent,
     failure::{Conclusion, Failures},
@@ -26,6 +27,7 @@ use self::{
     upstream::Upstreams,
 };
 use crate::{
+    cache::Collector,
     gateway::{Recording, Settings, Stop},
     report::Outcome,
     respond,
@@ -86,12 +88,14 @@ impl Limits {
     }
 }
 
-/// Serves the request from the plan's candidates. The intent is on record already.
+/// Serves the request from the plan's candidates. The intent is on record already. The answer is copied to the
+/// collector, if there is one.
 pub(crate) async fn forward<'t>(
     forwarder: &Forwarder,
     session: &mut ServerSession,
     translator: &'t Translator<'t>,
     mut plan: Plan,
+    collector: Option<Collector<'_>>,
     recording: &mut Recording<'_>,
 ) -> Result<(), Stop> {
     let service = std::sync::Arc::clone(plan.service());
@@ -120,7 +124,9 @@ pub(crate) async fn forward<'t>(
         };
         let context = attempt::Context { forwarder, translator, candidate, limits, deadline, fallback_on };
         match attempt::send(&context, outgoing, session, recording).await {
-            Sent::Answer(answer) => return stream::pass_on(&context, session, &service, answer, recording).await,
+            Sent::Answer(answer) => {
+                return stream::pass_on(&context, session, &service, answer, collector, recording).await;
+            }
             Sent::Failed(failure, told) => {
                 tracing::debug!(
                     request.id = recording.request_id(), upstream_key.id = %candidate.key.id, ?failure,

@@ -1,6 +1,6 @@
 //! A request's way, stage by stage: a table of contents that decides nothing itself.
 //!
-//! `authenticate → admit → (body) → route → translate → forward → respond`, each stage taking the proof of the one
+//! `authenticate → admit → (body) → route → cache → translate → forward → respond`, each stage taking the proof of the one
 //! before. What happens is written down in a [`Recording`] as it happens, and reported however the request ends.
 
 mod body;
@@ -26,6 +26,7 @@ pub(crate) use self::{inquiry::Inquiry, recording::Recording};
 use crate::{
     admit::{self, InFlight},
     authenticate,
+    cache::{Cache, CacheSettings, Cached},
     forward::{self, Forwarder},
     models,
     report::{Outcome, Reporter},
@@ -48,6 +49,7 @@ pub struct Settings {
     pub first_byte: Duration,
     pub idle: Duration,
     pub total: Duration,
+    pub cache: CacheSettings,
 }
 
 /// Serves requests; one for the process.
@@ -57,6 +59,7 @@ pub struct Gateway {
     metrics: Arc<Metrics>,
     forwarder: Forwarder,
     in_flight: InFlight,
+    cache: Cache,
     draining: AtomicBool,
     clock: Clock,
     settings: Settings,
@@ -78,6 +81,7 @@ impl Gateway {
             metrics,
             forwarder: Forwarder::new(&settings, upstream_addresses, tasks),
             in_flight: InFlight::new(settings.max_in_flight),
+            cache: Cache::new(settings.cache, settings.client_write, Clock::system()),
             draining: AtomicBool::new(false),
             clock: Clock::system(),
             settings,
@@ -100,6 +104,16 @@ impl Gateway {
     /// Closes upstream connections that nobody needs; to be called now and then.
     pub fn close_stale_upstreams(&self) {
         self.forwarder.close_stale();
+    }
+
+    /// Throws away kept answers that are too old to be given again; to be called now and then.
+    pub fn drop_expired_answers(&self) {
+        self.cache.drop_expired();
+    }
+
+    /// How many answers are kept, and the bytes that they take.
+    pub fn kept_answers(&self) -> (usize, u64) {
+        self.cache.size()
     }
 
     pub(crate) fn client_write_timeout(&self) -> Duration {
@@ -163,9 +177,11 @@ impl Gateway {
             return respond::answer(session, answer?.into(), recording).await.map_err(Stop::ClientLeft);
         }
         let plan = route::plan(&principal, &inquiry)?;
+        let cached = self.cache.answer(session, &principal, &inquiry, &plan, &self.snapshots, recording).await?;
+        let Cached::Ask(collector) = cached else { return Ok(()) };
         recording.intend().map_err(|_| Refusal::journal_full())?;
         let translator = Translator::new(&inquiry, &self.snapshots, principal.key.service.id);
-        forward::forward(&self.forwarder, session, &translator, plan, recording).await
+        forward::forward(&self.forwarder, session, &translator, plan, collector, recording).await
     }
 
     fn body_failed(&self, error: &BodyError) -> Stop {

@@ -2,6 +2,7 @@
 
 mod admit;
 mod authenticate;
+pub mod cache;
 pub mod config;
 pub mod connection;
 mod forward;

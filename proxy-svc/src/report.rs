@@ -27,6 +27,6 @@ mod samples;
 mod segment;
 
 pub use deliver::DeliveryOptions;
-pub use event::{Attempt, AttemptOutcome, Event, Intent, Outcome, Protocol, Tokens, UsageSource};
+pub use event::{Attempt, AttemptOutcome, CacheUse, Event, Intent, Outcome, Protocol, Tokens, UsageSource};
 pub use journal::{JournalError, JournalOptions, Level, Pressure, Recovered};
 pub use reporter::{OpenIntent, Reporter};

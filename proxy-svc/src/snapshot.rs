@@ -25,6 +25,7 @@ use tollgate_shared::{
 };
 
 use crate::{
+    cache::CacheKey,
     route::{Rosters, pattern::Pattern},
     stored::TagKey,
     translate::SealingKey,
@@ -33,6 +34,7 @@ use crate::{
 mod apply;
 mod convert;
 mod fallback;
+mod fingerprint;
 #[cfg(test)]
 mod fixture;
 mod frame;
@@ -42,6 +44,7 @@ pub mod store;
 pub mod watch;
 
 pub use fallback::{FallbackCondition, FallbackOn};
+pub use fingerprint::Fingerprint;
 
 /// By the MAC of an access key's secret.
 type MacMap<T> = HashMap<AccessKeyMac, T, BuildHasherDefault<MacHasher>>;
@@ -55,6 +58,7 @@ pub struct Snapshot {
     pepper: Option<Pepper>,
     sealing_key: Option<SealingKey>,
     tag_key: Option<TagKey>,
+    cache_key: Option<CacheKey>,
     providers: BTreeMap<ProviderId, Arc<Provider>>,
     services: HashMap<ServiceId, Arc<Service>>,
     access_keys: MacMap<AccessKeyEntry>,
@@ -79,6 +83,11 @@ impl Snapshot {
     /// What the ids of stored objects are tagged with; absent as [`Snapshot::pepper`].
     pub(crate) fn tag_key(&self) -> Option<TagKey> {
         self.tag_key.clone()
+    }
+
+    /// What the keys of answers that are kept are made with; absent as [`Snapshot::pepper`].
+    pub(crate) fn cache_key(&self) -> Option<CacheKey> {
+        self.cache_key.clone()
     }
 
     pub fn service(&self, id: ServiceId) -> Option<&Arc<Service>> {
@@ -170,6 +179,26 @@ pub struct Service {
     /// Empty = everyone.
     pub ip_allow: Vec<IpNet>,
     pub ip_deny: Vec<IpNet>,
+    /// Absent = answers are not kept.
+    pub response_cache: Option<ResponseCache>,
+}
+
+/// Which answers a service keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResponseCache {
+    /// How old an answer may be, at least 1.
+    pub ttl_seconds: u32,
+    /// A longer answer is not kept.
+    pub max_entry_bytes: usize,
+    pub scope: CacheScope,
+}
+
+/// Who shares what is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheScope {
+    AccessKey,
+    /// All access keys of the service.
+    Service,
 }
 
 /// Models, and where they are served.
@@ -182,13 +211,16 @@ pub struct Route {
     pub fallback_on: FallbackOn,
     /// The targets' keys in the order in which they are tried.
     pub rosters: Arc<Rosters>,
+    /// Of the targets: answers that others gave are not given again.
+    pub fingerprint: Fingerprint,
 }
 
 impl Route {
     /// With the default conditions for another target.
     pub fn new(models: Vec<Pattern>, targets: Vec<Target>) -> Self {
         let rosters = Arc::new(Rosters::new(&targets));
-        Self { models, targets, fallback_on: FallbackOn::default(), rosters }
+        let fingerprint = Fingerprint::of(&targets);
+        Self { models, targets, fallback_on: FallbackOn::default(), rosters, fingerprint }
     }
 
     #[must_use]

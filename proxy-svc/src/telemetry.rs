@@ -11,6 +11,8 @@ use std::{
 
 use tollgate_shared::clock::{Clock, UnixMicros};
 
+use crate::report::CacheUse;
+
 mod histogram;
 mod label;
 mod render;
@@ -30,6 +32,7 @@ pub struct Metrics {
     pub connections: Gauge,
     pub configuration: ConfigurationMetrics,
     pub journal: JournalMetrics,
+    pub cache: CacheMetrics,
 }
 
 /// A finished request.
@@ -68,6 +71,28 @@ pub struct JournalMetrics {
     pub events: Gauge,
     pub bytes: Gauge,
     pub write_failures: Counter,
+}
+
+/// What services' caches did; written by `gateway`.
+#[derive(Debug, Default)]
+pub struct CacheMetrics {
+    pub hits: Counter,
+    pub misses: Counter,
+    pub bypasses: Counter,
+    /// Answers that are kept, and what they take.
+    pub entries: Gauge,
+    pub bytes: Gauge,
+}
+
+impl CacheMetrics {
+    pub fn used(&self, cache: CacheUse) {
+        let counter = match cache {
+            CacheUse::Hit => &self.hits,
+            CacheUse::Miss => &self.misses,
+            CacheUse::Bypass => &self.bypasses,
+        };
+        counter.add(1);
+    }
 }
 
 impl Metrics {

@@ -20,6 +20,15 @@ text_enum! {
 }
 
 text_enum! {
+    /// Who shares the answers that are kept.
+    pub enum CacheScope {
+        AccessKey = "access_key",
+        /// All access keys of the service.
+        Service = "service",
+    }
+}
+
+text_enum! {
     /// How a target failed, where another one of its route may take over.
     pub enum FallbackCondition {
         RateLimited = "rate_limited",
@@ -61,6 +70,24 @@ pub struct ServiceSpec {
     /// Response headers that are switched off, such as `x-tollgate-cost`.
     #[serde(default)]
     pub hidden_headers: Vec<String>,
+    /// Absent = answers are not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_cache: Option<ResponseCache>,
+}
+
+/// Answers are kept in the proxies' memory, and given again to whoever asks exactly the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResponseCache {
+    /// How old an answer may be, 1 to 86400.
+    #[schema(example = 3600)]
+    pub ttl_seconds: u32,
+    /// A longer answer is not kept, 1 to 16777216; absent = 1048576.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_entry_bytes: Option<u32>,
+    /// Who shares what is kept.
+    #[serde(default = "per_access_key")]
+    pub scope: CacheScope,
 }
 
 /// Models and where they go.
@@ -137,6 +164,8 @@ pub(crate) struct ServiceDefinition {
     pub(crate) budget: Option<Budget>,
     pub(crate) security: Security,
     pub(crate) hidden_headers: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) response_cache: Option<ResponseCache>,
 }
 
 impl From<&ServiceSpec> for ServiceDefinition {
@@ -153,13 +182,18 @@ impl From<&ServiceSpec> for ServiceDefinition {
             budget,
             security,
             hidden_headers,
+            response_cache,
         } = spec.clone();
-        Self { routes, retry, timeouts, limits, budget, security, hidden_headers }
+        Self { routes, retry, timeouts, limits, budget, security, hidden_headers, response_cache }
     }
 }
 
 const fn round_robin() -> Strategy {
     Strategy::RoundRobin
+}
+
+const fn per_access_key() -> CacheScope {
+    CacheScope::AccessKey
 }
 
 const fn one() -> u32 {

@@ -84,7 +84,7 @@ pub async fn delete(connection: &mut AnyConnection, id: ServiceId) -> Result<(),
 
 fn from_row(row: &AnyRow) -> Result<Service, StoreError> {
     let fields = Fields::new(TABLE, row);
-    let ServiceDefinition { routes, retry, timeouts, limits, budget, security, hidden_headers } =
+    let ServiceDefinition { routes, retry, timeouts, limits, budget, security, hidden_headers, response_cache } =
         fields.document("definition")?;
     Ok(Service {
         id: fields.parsed("id")?,
@@ -100,6 +100,7 @@ fn from_row(row: &AnyRow) -> Result<Service, StoreError> {
             budget,
             security,
             hidden_headers,
+            response_cache,
         },
         stamp: fields.stamp()?,
     })

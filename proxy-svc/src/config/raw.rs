@@ -31,6 +31,7 @@ pub(super) struct Raw {
     pub limits: Limits,
     pub timeouts: Timeouts,
     pub journal: Journal,
+    pub cache: Cache,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,6 +68,13 @@ pub(super) struct Journal {
     pub segment_bytes: u64,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cache {
+    pub max_bytes: u64,
+    pub wait_ms: u64,
+}
+
 impl Default for Raw {
     fn default() -> Self {
         Self {
@@ -101,6 +109,7 @@ impl Default for Raw {
                 drain_grace_ms: 300_000,
             },
             journal: Journal { level: JournalLevel::Process, max_bytes: 1 << 30, segment_bytes: 16 << 20 },
+            cache: Cache { max_bytes: 64 << 20, wait_ms: 30_000 },
         }
     }
 }

@@ -11,7 +11,7 @@ use tollgate_shared::{
     telemetry::{self, LogFormat},
 };
 
-use super::{AdminEndpoint, Config, Journal, Limits, Timeouts, raw};
+use super::{AdminEndpoint, Cache, Config, Journal, Limits, Timeouts, raw};
 
 /// A day: longer is a mistake in the unit.
 const LONGEST_MS: u64 = 86_400_000;
@@ -36,6 +36,7 @@ impl TryFrom<raw::Raw> for Config {
             limits,
             timeouts,
             journal,
+            cache,
         } = raw;
         if data_dir.is_empty() {
             return Err(ConfigurationError::field("data_dir", "must not be empty"));
@@ -59,6 +60,7 @@ impl TryFrom<raw::Raw> for Config {
             limits: limits.try_into()?,
             timeouts: timeouts.try_into()?,
             journal: journal.try_into()?,
+            cache: cache.try_into()?,
         })
     }
 }
@@ -212,5 +214,17 @@ impl TryFrom<raw::Journal> for Journal {
             return Err(ConfigurationError::field("journal.max_bytes", "must hold at least two segments"));
         }
         Ok(Self { level, max_bytes, segment_bytes })
+    }
+}
+
+impl TryFrom<raw::Cache> for Cache {
+    type Error = ConfigurationError;
+
+    fn try_from(raw: raw::Cache) -> Result<Self, ConfigurationError> {
+        let raw::Cache { max_bytes, wait_ms } = raw;
+        Ok(Self {
+            max_bytes: within("cache.max_bytes", max_bytes, 0, 1 << 40)?,
+            wait: within("cache.wait_ms", wait_ms, 0, LONGEST_MS).map(Duration::from_millis)?,
+        })
     }
 }

@@ -19,8 +19,9 @@ use super::{
     prelude::Held,
 };
 use crate::{
+    cache::Collector,
     gateway::{Recording, Stop},
-    report::{AttemptOutcome, Outcome},
+    report::{AttemptOutcome, CacheUse, Outcome},
     respond,
     snapshot::Service,
     translate::Passage,
@@ -47,18 +48,24 @@ pub(super) async fn pass_on(
     session: &mut ServerSession,
     service: &Service,
     mut answer: Answer<'_>,
+    mut collector: Option<Collector<'_>>,
     recording: &mut Recording<'_>,
 ) -> Result<(), Stop> {
     recording.served_by_last_attempt(answer.status);
     let written = match answer_header(context, session, service, &answer, recording) {
-        Ok(header) => session.write_response_header(header).await,
+        Ok(header) => {
+            if let Some(collector) = &mut collector {
+                collector.begin(&header);
+            }
+            session.write_response_header(header).await
+        }
         Err(error) => Err(error),
     };
     let held = std::mem::replace(&mut answer.held, Held::Begun(Vec::new()));
     let end = match (written, held) {
         (Err(_), _) => End::ClientLeft,
         (Ok(()), Held::Whole(body)) => End::Complete(body),
-        (Ok(()), Held::Begun(pieces)) => pump(context, session, &mut answer, pieces, recording).await,
+        (Ok(()), Held::Begun(pieces)) => pump(context, session, &mut answer, pieces, &mut collector, recording).await,
     };
     let Answer { mut upstream, destination, status, passage, .. } = answer;
     match end {
@@ -66,7 +73,12 @@ pub(super) async fn pass_on(
             let outcome = if status < 400 { Outcome::Ok } else { Outcome::ClientError };
             recording.first_byte_sent();
             // On record, and the upstream's connection free, before the client has the last byte.
-            finish(recording, passage, outcome).await;
+            let is_whole = finish(recording, passage, outcome).await;
+            if let Some(mut collector) = collector.filter(|_| is_whole) {
+                collector.take(&last);
+                let (model, usage) = recording.served();
+                collector.keep(model, usage);
+            }
             context.forwarder.upstreams.release(upstream, &destination).await;
             let written = session.write_response_body(last, true);
             match tokio::time::timeout(context.limits.client_write, written).await {
@@ -109,11 +121,15 @@ async fn pump(
     session: &mut ServerSession,
     answer: &mut Answer<'_>,
     held: Vec<Bytes>,
+    collector: &mut Option<Collector<'_>>,
     recording: &mut Recording<'_>,
 ) -> End {
     let Answer { upstream, passage, .. } = answer;
     for piece in held {
         recording.first_byte_sent();
+        if let Some(collector) = collector {
+            collector.take(&piece);
+        }
         if session.write_response_body(piece, false).await.is_err() {
             return End::ClientLeft;
         }
@@ -161,6 +177,9 @@ async fn pump(
             continue;
         }
         recording.first_byte_sent();
+        if let Some(collector) = collector {
+            collector.take(&kept);
+        }
         if session.write_response_body(kept, false).await.is_err() {
             return End::ClientLeft;
         }
@@ -208,7 +227,9 @@ pub(super) async fn tell(
     let shows_attempts = !service.hidden_headers.iter().any(|hidden| hidden == "x-tollgate-attempts");
     respond::send(session, status, content_type, body, recording, shows_attempts).await.map_err(Stop::ClientLeft)
 }
-async fn finish(recording: &mut Recording<'_>, passage: Passage<'_>, outcome: Outcome) {
+
+/// Puts the end on record, and says whether the answer was a good one to its end.
+async fn finish(recording: &mut Recording<'_>, passage: Passage<'_>, outcome: Outcome) -> bool {
     let observed = passage.finish();
     recording.observed(observed.usage);
     match observed.defect.filter(|_| outcome == Outcome::Ok) {
@@ -216,8 +237,12 @@ async fn finish(recording: &mut Recording<'_>, passage: Passage<'_>, outcome: Ou
             recording.error_code(code);
             last_attempt(recording, AttemptOutcome::ServerError);
             recording.end_durably(Outcome::UpstreamError).await;
+            false
         }
-        None => recording.end_durably(outcome).await,
+        None => {
+            recording.end_durably(outcome).await;
+            outcome == Outcome::Ok
+        }
     }
 }
 
@@ -294,6 +319,11 @@ fn answer_header(
     if shown("x-tollgate-attempts") {
         header.insert_header("x-tollgate-attempts", HeaderValue::from(recording.attempt_count()))?;
     }
+    if let Some(cache) = recording.cache_use()
+        && shown("x-tollgate-cache")
+    {
+        header.insert_header("x-tollgate-cache", HeaderValue::from_static(cache_mark(cache)))?;
+    }
     // People name providers in their own language: such bytes pass as they are.
     if shown("x-tollgate-provider")
         && let Ok(name) = HeaderValue::from_bytes(context.candidate.pool.provider.name.as_bytes())
@@ -307,6 +337,14 @@ fn answer_header(
         header.insert_header("x-tollgate-model", model)?;
     }
     Ok(Box::new(header))
+}
+
+const fn cache_mark(cache: CacheUse) -> &'static str {
+    match cache {
+        CacheUse::Miss => "miss",
+        CacheUse::Hit => "hit",
+        CacheUse::Bypass => "bypass",
+    }
 }
 
 fn has_body(header: &ResponseHeader) -> bool {

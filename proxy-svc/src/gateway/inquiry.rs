@@ -125,6 +125,11 @@ impl<'a> Inquiry<'a> {
         self.pin.as_ref()
     }
 
+    /// Whether it goes on from a response that a provider stores, or makes one that is fetched later.
+    pub(crate) fn goes_on_from_stored(&self) -> bool {
+        matches!(&self.content, Content::Json(scan) if scan.has_previous_response_id || scan.background == Some(true))
+    }
+
     /// Where the ids of stored objects stand in its answer.
     pub(crate) fn stored_ids(&self) -> Option<Places> {
         let store = match &self.content {
@@ -151,6 +156,11 @@ impl<'a> Inquiry<'a> {
     pub(crate) fn wants_events(&self) -> bool {
         !self.stream_in_path()
             || self.head.query.as_deref().is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"))
+    }
+
+    /// Without the tag of a stored object's id.
+    pub(crate) fn path(&self) -> &str {
+        &self.head.path
     }
 
     /// Without what could be an access key.

@@ -44,6 +44,7 @@ fn key(models: &[&str], routes: Vec<Route>) -> AccessKey {
         hidden_headers: Vec::new(),
         ip_allow: Vec::new(),
         ip_deny: Vec::new(),
+        response_cache: None,
     };
     AccessKey {
         id: AccessKeyId::generate(),

@@ -15,7 +15,7 @@ use tonic::{
 };
 
 use super::{
-    event::{AttemptOutcome, Outcome, Protocol, Tokens, UsageSource},
+    event::{AttemptOutcome, CacheUse, Outcome, Protocol, Tokens, UsageSource},
     record::{Final, FinalAttempt, FinalTokens, Malformed},
 };
 
@@ -94,6 +94,7 @@ fn put_event(wire: &mut Wire<'_>, event: Final<'_>) -> Result<(), Malformed> {
         usage,
         path,
         error_code,
+        cache,
         attempts,
     } = event;
     wire.id(1, request_id.as_uuid());
@@ -120,6 +121,7 @@ fn put_event(wire: &mut Wire<'_>, event: Final<'_>) -> Result<(), Malformed> {
     }
     wire.text(18, path);
     wire.text(19, error_code.unwrap_or_default());
+    wire.enumeration(21, cache.map_or(proto::CacheUse::None, Into::into).into());
     Ok(())
 }
 
@@ -223,6 +225,16 @@ impl From<Outcome> for proto::Outcome {
             Outcome::UpstreamError => Self::UpstreamError,
             Outcome::ClientClosed => Self::ClientClosed,
             Outcome::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+impl From<CacheUse> for proto::CacheUse {
+    fn from(cache: CacheUse) -> Self {
+        match cache {
+            CacheUse::Miss => Self::Miss,
+            CacheUse::Hit => Self::Hit,
+            CacheUse::Bypass => Self::Bypass,
         }
     }
 }

@@ -7,7 +7,7 @@ use tollgate_shared::ids::{AccessKeyId, ProviderId, RequestId, ServiceId, Upstre
 use uuid::Uuid;
 
 use super::{
-    event::{Attempt, AttemptOutcome, Event, Intent, Outcome, Protocol, Tokens, UsageSource},
+    event::{Attempt, AttemptOutcome, CacheUse, Event, Intent, Outcome, Protocol, Tokens, UsageSource},
     record::{Final, Malformed},
 };
 
@@ -54,6 +54,10 @@ fn attempt_outcome() -> impl Strategy<Value = AttemptOutcome> {
     ]
 }
 
+fn cache_use() -> impl Strategy<Value = CacheUse> {
+    prop_oneof![Just(CacheUse::Miss), Just(CacheUse::Hit), Just(CacheUse::Bypass)]
+}
+
 pub(super) fn tokens() -> impl Strategy<Value = Tokens> {
     let source = prop_oneof![Just(UsageSource::Provider), Just(UsageSource::Partial), Just(UsageSource::Estimated)];
     let rare = prop_oneof![Just([0; 3]), any::<[u64; 3]>()];
@@ -96,12 +100,12 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
         (uuid(), any::<i64>(), micros(), option::of(micros()), option::of(any::<u16>()), outcome(), protocol());
     let caller = (any::<bool>(), option::of(uuid()), option::of(uuid()), option::of(uuid()), option::of(text()));
     let served = (option::of(text()), option::of(uuid()), option::of(uuid()), vec(attempt(), 0..4));
-    let rest = (option::of(tokens()), text(), option::of(text()));
+    let rest = (option::of(tokens()), text(), option::of(text()), option::of(cache_use()));
     (request, caller, served, rest).prop_map(|(request, caller, served, rest)| {
         let (id, started_at, duration, ttft, status, outcome, protocol) = request;
         let (stream, service, access_key, user, model_requested) = caller;
         let (model_served, provider, upstream_key, attempts) = served;
-        let (usage, path, code) = rest;
+        let (usage, path, code, cache) = rest;
         Event {
             request_id: RequestId::from_uuid(id),
             started_at,
@@ -122,6 +126,7 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
             usage,
             path,
             error_code: code.map(|code| code.into_string().into()),
+            cache,
         }
     })
 }
@@ -165,6 +170,7 @@ pub(super) fn enormous_event() -> Event {
         usage: Some(most),
         path: long(),
         error_code: Some(long().into_string().into()),
+        cache: Some(CacheUse::Bypass),
         ..final_of(RequestId::generate(), 0)
     }
 }
@@ -207,6 +213,7 @@ pub(super) fn final_of(request_id: RequestId, output: u64) -> Event {
         usage: Some(Tokens { output, source: UsageSource::Provider, ..Tokens::default() }),
         path: intent.path.into(),
         error_code: None,
+        cache: None,
     }
 }
 
@@ -231,6 +238,7 @@ impl Final<'_> {
             usage,
             path,
             error_code,
+            cache,
             attempts,
         } = self;
         Ok(Event {
@@ -253,6 +261,7 @@ impl Final<'_> {
             usage: usage.map(Into::into),
             path: path.into(),
             error_code: error_code.map(|code| code.to_owned().into()),
+            cache,
         })
     }
 }

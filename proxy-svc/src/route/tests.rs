@@ -71,6 +71,7 @@ fn pinned(routes: &[Route], key: UpstreamKeyId, model: Option<&str>) -> Result<P
         hidden_headers: Vec::new(),
         ip_allow: Vec::new(),
         ip_deny: Vec::new(),
+        response_cache: None,
     });
     let led_to =
         routes.iter().position(|route| route.models.iter().any(|pattern| pattern.matches(model.unwrap_or("x"))));

@@ -82,6 +82,7 @@ pub(super) fn service_resource(number: u8, change: impl FnOnce(&mut proto::Servi
         hidden_headers: vec![],
         ip_allow: vec![],
         ip_deny: vec![],
+        response_cache: None,
     };
     change(&mut service);
     wrap(Resource::Service(service))

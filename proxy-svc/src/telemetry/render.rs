@@ -23,6 +23,7 @@ pub(super) fn render(metrics: &Metrics) -> String {
     traffic(&mut page, metrics);
     configuration(&mut page, metrics);
     journal(&mut page, metrics);
+    cache(&mut page, metrics);
     page.0
 }
 
@@ -134,6 +135,16 @@ fn journal(page: &mut Page, metrics: &Metrics) {
     page.single("journal_bytes", "gauge", "Size of the usage journal.", of.bytes.get());
     let failures = of.write_failures.get();
     page.single("journal_write_failures_total", "counter", "Failed writes to the usage journal.", failures);
+}
+
+fn cache(page: &mut Page, metrics: &Metrics) {
+    let of = &metrics.cache;
+    page.family("cache_requests_total", "counter", "Requests to services that keep answers.");
+    for (result, count) in [("hit", &of.hits), ("miss", &of.misses), ("bypass", &of.bypasses)] {
+        page.line("cache_requests_total", &format!("{{result=\"{result}\"}}"), count.get());
+    }
+    page.single("cache_entries", "gauge", "Answers that are kept.", of.entries.get());
+    page.single("cache_bytes", "gauge", "Memory that kept answers take.", of.bytes.get());
 }
 
 /// Exact, without a float: `1234567` → `1.234567`, `5000` → `0.005`, `1000000` → `1`.

@@ -8,7 +8,9 @@ use crate::domain::{
     key_pool::{KeyPool, KeyPoolSpec},
     provider::{Provider, ProviderKind, ProviderSpec},
     published::{Resource, Settings},
-    service::{FallbackCondition, Retry, Route, Security, Service, ServiceSpec, Strategy, Target},
+    service::{
+        CacheScope, FallbackCondition, ResponseCache, Retry, Route, Security, Service, ServiceSpec, Strategy, Target,
+    },
     timestamp::Timestamp,
     upstream_key::{UpstreamKey, UpstreamKeySpec},
 };
@@ -83,6 +85,7 @@ fn service(service: &Service) -> proto::Service {
         budget: _,
         security: Security { ip_allow, ip_deny, require_signature: _ },
         hidden_headers,
+        response_cache,
     } = spec;
     let strategy = match strategy {
         Strategy::RoundRobin => proto::Strategy::RoundRobin,
@@ -102,7 +105,17 @@ fn service(service: &Service) -> proto::Service {
         hidden_headers: hidden_headers.clone(),
         ip_allow: ip_allow.clone(),
         ip_deny: ip_deny.clone(),
+        response_cache: response_cache.as_ref().map(self::response_cache),
     }
+}
+
+fn response_cache(cache: &ResponseCache) -> proto::ResponseCache {
+    let ResponseCache { ttl_seconds, max_entry_bytes, scope } = cache;
+    let scope = match scope {
+        CacheScope::AccessKey => proto::CacheScope::AccessKey,
+        CacheScope::Service => proto::CacheScope::Service,
+    };
+    proto::ResponseCache { ttl_seconds: *ttl_seconds, max_entry_bytes: *max_entry_bytes, scope: scope.into() }
 }
 
 fn route(route: &Route) -> proto::Route {

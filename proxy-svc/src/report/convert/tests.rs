@@ -31,6 +31,7 @@ impl From<Event> for proto::UsageEvent {
             usage,
             path,
             error_code,
+            cache,
         } = event;
         Self {
             request_id: request_id.to_string(),
@@ -52,6 +53,7 @@ impl From<Event> for proto::UsageEvent {
             usage: usage.map(Into::into),
             path: path.into(),
             error_code: error_code.map(Into::into).unwrap_or_default(),
+            cache: cache.map_or(proto::CacheUse::None, Into::into).into(),
         }
     }
 }

@@ -83,6 +83,8 @@ impl Open {
             usage: Some(usage),
             path: self.path,
             error_code: None,
+            // A request with an intent asked a provider; whether a cache was asked before is not known any more.
+            cache: None,
         }
     }
 }

@@ -14,6 +14,7 @@ use tollgate_shared::ids::{KeyPoolId, ServiceId};
 
 use super::{AccessKeyState, HeldAccessKey, HeldPool, HeldService, Holdings, Kind, Problem};
 use crate::{
+    cache::CacheKey,
     snapshot::{
         AccessKey, AccessKeyEntry, MacMap, Pool, Route, SecretGeneration, Service, Snapshot, Target, UpstreamKey,
         convert::{FieldError, RouteSpec, TargetSpec, UpstreamKeySpec},
@@ -46,6 +47,7 @@ impl Holdings {
             pepper: self.settings.as_ref().map(|(pepper, _)| pepper.clone()),
             sealing_key: self.settings.as_ref().and_then(|(pepper, _)| SealingKey::derive(pepper)),
             tag_key: self.settings.as_ref().map(|(pepper, _)| TagKey::derive(pepper)),
+            cache_key: self.settings.as_ref().map(|(pepper, _)| CacheKey::derive(pepper)),
             providers: self.providers.iter().map(|(id, held)| (*id, Arc::clone(&held.provider))).collect(),
             services,
             access_keys,

@@ -1,0 +1,237 @@
+//! Plan + body → an answer that was given before to exactly the same question, or nobody's.
+//!
+//! Only for services that ask for it (`response_cache`). Owns what is kept, who waits for whom, and the marks of it in
+//! answers and usage events. It decides nothing about permission: it is asked after the route is known, so that nobody
+//! gets from it what a provider would not be asked for. What is kept is what a caller got, byte for byte; an answer is
+//! kept only when all of it came and nothing was wrong with it.
+//!
+//! - `wish`: what the request and its `cache-control` want.
+//! - `key`: what makes two requests the same; `entry`: an answer; `memory`: where answers are.
+//! - `flight`: one request at a time goes upstream for an answer that many wait for.
+//! - `collector`: an answer that is being copied beside its way to the caller; `replay`: one that is given again.
+
+mod collector;
+mod entry;
+mod flight;
+mod key;
+mod memory;
+mod replay;
+mod wish;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use pingora::protocols::http::ServerSession;
+use tollgate_shared::clock::Clock;
+
+pub(crate) use self::{collector::Collector, key::CacheKey};
+use self::{
+    entry::Entry,
+    flight::{Flights, Outcome, Turn},
+    key::{EntryKey, Question},
+    memory::Memory,
+    wish::Wish,
+};
+use crate::{
+    authenticate::Principal,
+    forward::client_left,
+    gateway::{Inquiry, Recording, Stop},
+    report::CacheUse,
+    route::Plan,
+    snapshot::{CacheScope, ResponseCache, Snapshots},
+};
+
+/// What of the configuration concerns it.
+#[derive(Clone, Copy, Debug)]
+pub struct CacheSettings {
+    /// All answers together; 0 = none are kept.
+    pub max_bytes: u64,
+    /// How long a request waits for another's answer.
+    pub wait: Duration,
+}
+
+/// The answers that this process keeps; one for the process.
+pub(crate) struct Cache {
+    memory: Memory,
+    flights: Flights,
+    wait: Duration,
+    client_write: Duration,
+    clock: Clock,
+}
+
+/// What became of a request.
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one, and lives on the stack")]
+pub(crate) enum Cached<'c> {
+    /// The caller has its answer.
+    Answered,
+    /// A provider is to be asked; with a collector, the answer is copied to it.
+    Ask(Option<Collector<'c>>),
+}
+
+/// What was found for a key.
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one, and lives on the stack")]
+enum Found<'c> {
+    Entry(Arc<Entry>),
+    Nothing(Collector<'c>),
+    ClientLeft,
+}
+
+/// Which answers will do.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    max_age_seconds: u64,
+    ttl_seconds: u32,
+    max_bytes: usize,
+    wait: Duration,
+}
+
+impl Cache {
+    pub(crate) fn new(settings: CacheSettings, client_write: Duration, clock: Clock) -> Self {
+        let CacheSettings { max_bytes, wait } = settings;
+        Self { memory: Memory::new(max_bytes), flights: Flights::new(), wait, client_write, clock }
+    }
+
+    /// How many answers are kept, and the bytes that they take.
+    pub(crate) fn size(&self) -> (usize, u64) {
+        (self.memory.entries(), self.memory.bytes())
+    }
+
+    /// Throws away what nobody would be given any more; to be called now and then.
+    pub(crate) fn drop_expired(&self) {
+        self.memory.drop_expired(self.clock.now());
+    }
+
+    /// Answers a request with what is kept, if its service keeps answers and there is one.
+    pub(crate) async fn answer(
+        &self,
+        session: &mut ServerSession,
+        principal: &Principal,
+        inquiry: &Inquiry<'_>,
+        plan: &Plan,
+        snapshots: &Snapshots,
+        recording: &mut Recording<'_>,
+    ) -> Result<Cached<'_>, Stop> {
+        let service = plan.service();
+        let Some(settings) = &service.response_cache else { return Ok(Cached::Ask(None)) };
+        let wish = Wish::of(inquiry, &session.req_header().headers);
+        // Without the control plane's secret there is no key; then no access key is known either.
+        let cache_key = snapshots.load().cache_key();
+        let (max_age_seconds, key) = match (wish, cache_key) {
+            (Wish::None, _) | (_, None) => return Ok(Cached::Ask(None)),
+            (Wish::Bypass, _) => {
+                recording.cache(CacheUse::Bypass);
+                return Ok(Cached::Ask(None));
+            }
+            (Wish::Renew, Some(cache_key)) => (0, entry_key(&cache_key, settings, principal, inquiry, plan, session)),
+            (Wish::Ask { max_age_seconds }, Some(cache_key)) => {
+                (max_age_seconds, entry_key(&cache_key, settings, principal, inquiry, plan, session))
+            }
+        };
+        let terms = self.terms(settings, max_age_seconds, service.timeouts.total_ms);
+        if wish == Wish::Renew {
+            recording.cache(CacheUse::Bypass);
+            return Ok(Cached::Ask(Some(self.collector(key, terms))));
+        }
+        match self.find(key, terms, client_left(session)).await {
+            Found::Entry(entry) => {
+                recording.cache(CacheUse::Hit);
+                let protocol = inquiry.protocol();
+                replay::replay(session, service, protocol, &entry, self.client_write, recording).await?;
+                Ok(Cached::Answered)
+            }
+            Found::Nothing(collector) => {
+                recording.cache(CacheUse::Miss);
+                Ok(Cached::Ask(Some(collector)))
+            }
+            Found::ClientLeft => Err(Stop::client_left()),
+        }
+    }
+
+    fn terms(&self, settings: &ResponseCache, max_age_seconds: u64, total_ms: Option<u32>) -> Terms {
+        let ResponseCache { ttl_seconds, max_entry_bytes, scope: _ } = *settings;
+        // At least half of a short time-out is left for asking a provider after all.
+        let wait = total_ms.map_or(self.wait, |total| self.wait.min(Duration::from_millis(u64::from(total) / 2)));
+        Terms { max_age_seconds, ttl_seconds, max_bytes: max_entry_bytes, wait }
+    }
+
+    fn collector(&self, key: EntryKey, terms: Terms) -> Collector<'_> {
+        Collector::new(self, key, terms.ttl_seconds, terms.max_bytes)
+    }
+
+    /// What is kept, or what another request that is under way brings; else the turn to ask a provider.
+    async fn find(&self, key: EntryKey, terms: Terms, left: impl Future<Output = ()>) -> Found<'_> {
+        if let Some(entry) = self.held(&key, terms) {
+            return Found::Entry(entry);
+        }
+        let seat = self.flights.join(key);
+        let turn = match seat.free_turn() {
+            Some(turn) => Ok(Some(turn)),
+            None => tokio::select! {
+                biased;
+                turn = seat.turn() => turn.map(Some),
+                () = left => return Found::ClientLeft,
+                () = tokio::time::sleep(terms.wait) => Ok(None),
+            },
+        };
+        match turn {
+            Ok(turn) => self.on_turn(key, terms, seat, turn),
+            Err(Outcome::Kept(entry)) if self.will_do(&entry, terms) => Found::Entry(entry),
+            Err(Outcome::Kept(_) | Outcome::NotKept) => Found::Nothing(self.collector(key, terms)),
+        }
+    }
+
+    fn on_turn<'c>(&'c self, key: EntryKey, terms: Terms, seat: flight::Seat<'c>, turn: Option<Turn>) -> Found<'c> {
+        // Somebody may have been ready between the look and the turn.
+        match self.held(&key, terms) {
+            Some(entry) => {
+                seat.settle(Outcome::Kept(Arc::clone(&entry)));
+                Found::Entry(entry)
+            }
+            None => Found::Nothing(self.collector(key, terms).seated(seat, turn)),
+        }
+    }
+
+    fn held(&self, key: &EntryKey, terms: Terms) -> Option<Arc<Entry>> {
+        self.memory.get(key).filter(|entry| self.will_do(entry, terms))
+    }
+
+    /// By the service's setting as it is now, and by the caller's.
+    fn will_do(&self, entry: &Entry, terms: Terms) -> bool {
+        let age = entry.age_seconds(self.clock.now());
+        age < u64::from(terms.ttl_seconds) && age <= terms.max_age_seconds
+    }
+
+    fn store(&self, key: EntryKey, entry: Entry, ttl_seconds: u32) -> Arc<Entry> {
+        let until = entry.stored_at.saturating_add(i64::from(ttl_seconds) * 1_000_000);
+        let entry = Arc::new(entry);
+        self.memory.insert(key, Arc::clone(&entry), until);
+        entry
+    }
+}
+
+fn entry_key(
+    cache_key: &CacheKey,
+    settings: &ResponseCache,
+    principal: &Principal,
+    inquiry: &Inquiry<'_>,
+    plan: &Plan,
+    session: &ServerSession,
+) -> EntryKey {
+    cache_key.of(&Question {
+        service: principal.key.service.id,
+        access_key: match settings.scope {
+            CacheScope::AccessKey => Some(principal.key.id),
+            CacheScope::Service => None,
+        },
+        route: &plan.route().fingerprint,
+        protocol: inquiry.protocol(),
+        operation: inquiry.operation(),
+        path: inquiry.path(),
+        query: inquiry.query(),
+        stream: inquiry.stream(),
+        headers: &session.req_header().headers,
+        body: inquiry.body(),
+    })
+}
+
+#[cfg(test)]
+mod tests;
