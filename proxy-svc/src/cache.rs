@@ -8,6 +8,7 @@
 //! - `wish`: what the request and its `cache-control` want.
 //! - `key`: what makes two requests the same; `entry`: an answer; `memory`: where answers are.
 //! - `flight`: one request at a time goes upstream for an answer that many wait for.
+//! - `shared`: a second level that several proxies share.
 //! - `collector`: an answer that is being copied beside its way to the caller; `replay`: one that is given again.
 
 mod collector;
@@ -16,19 +17,23 @@ mod flight;
 mod key;
 mod memory;
 mod replay;
+mod shared;
 mod wish;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
 use pingora::protocols::http::ServerSession;
+use tokio_util::task::TaskTracker;
 use tollgate_shared::clock::Clock;
 
+pub use self::shared::SharedStore;
 pub(crate) use self::{collector::Collector, key::CacheKey};
 use self::{
     entry::Entry,
-    flight::{Flights, Outcome, Turn},
+    flight::{Flights, Outcome, Seat, Turn},
     key::{EntryKey, Question},
     memory::Memory,
+    shared::Shared,
     wish::Wish,
 };
 use crate::{
@@ -52,6 +57,7 @@ pub struct CacheSettings {
 /// The answers that this process keeps; one for the process.
 pub(crate) struct Cache {
     memory: Memory,
+    shared: Option<Shared>,
     flights: Flights,
     wait: Duration,
     client_write: Duration,
@@ -75,6 +81,14 @@ enum Found<'c> {
     ClientLeft,
 }
 
+/// Where an answer is kept.
+#[derive(Clone, Debug)]
+struct Place {
+    key: EntryKey,
+    /// What it is sealed with for others.
+    secret: CacheKey,
+}
+
 /// Which answers will do.
 #[derive(Clone, Copy, Debug)]
 struct Terms {
@@ -87,7 +101,13 @@ struct Terms {
 impl Cache {
     pub(crate) fn new(settings: CacheSettings, client_write: Duration, clock: Clock) -> Self {
         let CacheSettings { max_bytes, wait } = settings;
-        Self { memory: Memory::new(max_bytes), flights: Flights::new(), wait, client_write, clock }
+        Self { memory: Memory::new(max_bytes), shared: None, flights: Flights::new(), wait, client_write, clock }
+    }
+
+    /// With a second level; `tasks` owns what is on its way there.
+    #[must_use]
+    pub(crate) fn with_shared(self, store: Arc<dyn SharedStore>, tasks: TaskTracker) -> Self {
+        Self { shared: Some(Shared::new(store, tasks)), ..self }
     }
 
     /// How many answers are kept, and the bytes that they take.
@@ -114,24 +134,24 @@ impl Cache {
         let Some(settings) = &service.response_cache else { return Ok(Cached::Ask(None)) };
         let wish = Wish::of(inquiry, &session.req_header().headers);
         // Without the control plane's secret there is no key; then no access key is known either.
-        let cache_key = snapshots.load().cache_key();
-        let (max_age_seconds, key) = match (wish, cache_key) {
-            (Wish::None, _) | (_, None) => return Ok(Cached::Ask(None)),
-            (Wish::Bypass, _) => {
+        let Some(secret) = snapshots.load().cache_key() else { return Ok(Cached::Ask(None)) };
+        let max_age_seconds = match wish {
+            Wish::None => return Ok(Cached::Ask(None)),
+            Wish::Bypass => {
                 recording.cache(CacheUse::Bypass);
                 return Ok(Cached::Ask(None));
             }
-            (Wish::Renew, Some(cache_key)) => (0, entry_key(&cache_key, settings, principal, inquiry, plan, session)),
-            (Wish::Ask { max_age_seconds }, Some(cache_key)) => {
-                (max_age_seconds, entry_key(&cache_key, settings, principal, inquiry, plan, session))
-            }
+            Wish::Renew => 0,
+            Wish::Ask { max_age_seconds } => max_age_seconds,
         };
+        let key = secret.of(&question(settings, principal, inquiry, plan, session));
+        let place = Place { key, secret };
         let terms = self.terms(settings, max_age_seconds, service.timeouts.total_ms);
         if wish == Wish::Renew {
             recording.cache(CacheUse::Bypass);
-            return Ok(Cached::Ask(Some(self.collector(key, terms))));
+            return Ok(Cached::Ask(Some(self.collector(place, terms))));
         }
-        match self.find(key, terms, client_left(session)).await {
+        match self.find(place, terms, client_left(session)).await {
             Found::Entry(entry) => {
                 recording.cache(CacheUse::Hit);
                 let protocol = inquiry.protocol();
@@ -153,16 +173,16 @@ impl Cache {
         Terms { max_age_seconds, ttl_seconds, max_bytes: max_entry_bytes, wait }
     }
 
-    fn collector(&self, key: EntryKey, terms: Terms) -> Collector<'_> {
-        Collector::new(self, key, terms.ttl_seconds, terms.max_bytes)
+    fn collector(&self, place: Place, terms: Terms) -> Collector<'_> {
+        Collector::new(self, place, terms.ttl_seconds, terms.max_bytes)
     }
 
     /// What is kept, or what another request that is under way brings; else the turn to ask a provider.
-    async fn find(&self, key: EntryKey, terms: Terms, left: impl Future<Output = ()>) -> Found<'_> {
-        if let Some(entry) = self.held(&key, terms) {
+    async fn find(&self, place: Place, terms: Terms, left: impl Future<Output = ()>) -> Found<'_> {
+        if let Some(entry) = self.held(&place.key, terms) {
             return Found::Entry(entry);
         }
-        let seat = self.flights.join(key);
+        let seat = self.flights.join(place.key);
         let turn = match seat.free_turn() {
             Some(turn) => Ok(Some(turn)),
             None => tokio::select! {
@@ -173,21 +193,34 @@ impl Cache {
             },
         };
         match turn {
-            Ok(turn) => self.on_turn(key, terms, seat, turn),
+            Ok(turn) => self.on_turn(place, terms, seat, turn).await,
             Err(Outcome::Kept(entry)) if self.will_do(&entry, terms) => Found::Entry(entry),
-            Err(Outcome::Kept(_) | Outcome::NotKept) => Found::Nothing(self.collector(key, terms)),
+            Err(Outcome::Kept(_) | Outcome::NotKept) => Found::Nothing(self.collector(place, terms)),
         }
     }
 
-    fn on_turn<'c>(&'c self, key: EntryKey, terms: Terms, seat: flight::Seat<'c>, turn: Option<Turn>) -> Found<'c> {
+    async fn on_turn<'c>(&'c self, place: Place, terms: Terms, seat: Seat<'c>, turn: Option<Turn>) -> Found<'c> {
         // Somebody may have been ready between the look and the turn.
-        match self.held(&key, terms) {
+        let entry = match self.held(&place.key, terms) {
+            Some(entry) => Some(entry),
+            None => self.shared_entry(&place, terms).await,
+        };
+        match entry {
             Some(entry) => {
                 seat.settle(Outcome::Kept(Arc::clone(&entry)));
                 Found::Entry(entry)
             }
-            None => Found::Nothing(self.collector(key, terms).seated(seat, turn)),
+            None => Found::Nothing(self.collector(place, terms).seated(seat, turn)),
         }
+    }
+
+    /// From the second level, and from then on in memory.
+    async fn shared_entry(&self, place: &Place, terms: Terms) -> Option<Arc<Entry>> {
+        let entry = self.shared.as_ref()?.get(&place.secret, &place.key).await?;
+        if !self.will_do(&entry, terms) {
+            return None;
+        }
+        Some(self.hold(place.key, entry, terms.ttl_seconds))
     }
 
     fn held(&self, key: &EntryKey, terms: Terms) -> Option<Arc<Entry>> {
@@ -200,7 +233,14 @@ impl Cache {
         age < u64::from(terms.ttl_seconds) && age <= terms.max_age_seconds
     }
 
-    fn store(&self, key: EntryKey, entry: Entry, ttl_seconds: u32) -> Arc<Entry> {
+    fn store(&self, place: &Place, entry: Entry, ttl_seconds: u32) -> Arc<Entry> {
+        if let Some(shared) = &self.shared {
+            shared.put(&place.secret, place.key, &entry, Duration::from_secs(ttl_seconds.into()));
+        }
+        self.hold(place.key, entry, ttl_seconds)
+    }
+
+    fn hold(&self, key: EntryKey, entry: Entry, ttl_seconds: u32) -> Arc<Entry> {
         let until = entry.stored_at.saturating_add(i64::from(ttl_seconds) * 1_000_000);
         let entry = Arc::new(entry);
         self.memory.insert(key, Arc::clone(&entry), until);
@@ -208,15 +248,14 @@ impl Cache {
     }
 }
 
-fn entry_key(
-    cache_key: &CacheKey,
+fn question<'q>(
     settings: &ResponseCache,
     principal: &Principal,
-    inquiry: &Inquiry<'_>,
-    plan: &Plan,
-    session: &ServerSession,
-) -> EntryKey {
-    cache_key.of(&Question {
+    inquiry: &'q Inquiry<'_>,
+    plan: &'q Plan,
+    session: &'q ServerSession,
+) -> Question<'q> {
+    Question {
         service: principal.key.service.id,
         access_key: match settings.scope {
             CacheScope::AccessKey => Some(principal.key.id),
@@ -230,7 +269,7 @@ fn entry_key(
         stream: inquiry.stream(),
         headers: &session.req_header().headers,
         body: inquiry.body(),
-    })
+    }
 }
 
 #[cfg(test)]

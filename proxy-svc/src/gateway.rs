@@ -26,7 +26,7 @@ pub(crate) use self::{inquiry::Inquiry, recording::Recording};
 use crate::{
     admit::{self, InFlight},
     authenticate,
-    cache::{Cache, CacheSettings, Cached},
+    cache::{Cache, CacheSettings, Cached, SharedStore},
     forward::{self, Forwarder},
     models,
     report::{Outcome, Reporter},
@@ -86,6 +86,12 @@ impl Gateway {
             clock: Clock::system(),
             settings,
         }
+    }
+
+    /// With a store in which proxies share the answers that they keep; `tasks` owns what is on its way there.
+    #[must_use]
+    pub fn with_shared_answers(self, store: Arc<dyn SharedStore>, tasks: TaskTracker) -> Self {
+        Self { cache: self.cache.with_shared(store, tasks), ..self }
     }
 
     pub fn in_flight(&self) -> usize {

@@ -23,7 +23,7 @@ mod journal;
 mod record;
 mod reporter;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod segment;
 
 pub use deliver::DeliveryOptions;

@@ -8,16 +8,15 @@ use http::header;
 use pingora::http::ResponseHeader;
 
 use super::{
-    Cache,
+    Cache, Place,
     entry::{Entry, KEPT_HEADERS},
     flight::{Outcome, Seat, Turn},
-    key::EntryKey,
 };
 use crate::report::{Tokens, UsageSource};
 
 pub(crate) struct Collector<'c> {
     cache: &'c Cache,
-    key: EntryKey,
+    place: Place,
     /// Absent where nobody is to wait for this answer.
     seat: Option<Seat<'c>>,
     turn: Option<Turn>,
@@ -39,10 +38,10 @@ enum State {
 }
 
 impl<'c> Collector<'c> {
-    pub(super) fn new(cache: &'c Cache, key: EntryKey, ttl_seconds: u32, max_bytes: usize) -> Self {
+    pub(super) fn new(cache: &'c Cache, place: Place, ttl_seconds: u32, max_bytes: usize) -> Self {
         Self {
             cache,
-            key,
+            place,
             seat: None,
             turn: None,
             ttl_seconds,
@@ -118,7 +117,7 @@ impl<'c> Collector<'c> {
             model: model.unwrap_or_default().into(),
             usage: usage.cloned(),
         };
-        let entry = self.cache.store(self.key, entry, self.ttl_seconds);
+        let entry = self.cache.store(&self.place, entry, self.ttl_seconds);
         if let Some(seat) = self.seat.take() {
             seat.settle(Outcome::Kept(entry));
         }

@@ -3,11 +3,17 @@
 //! The hash is HMAC-SHA256 with a key that only the proxies of one control plane have: nobody outside can find two
 //! requests of one key, nor tell by a key what was asked. Every part goes in with its length, so that no part runs into
 //! the next. Nothing is brought to a normal form: what differs in one byte is another request.
+//!
+//! From the same secret comes the key under which answers are sealed for a store outside of this process.
 
 use std::sync::Arc;
 
 use http::HeaderMap;
-use ring::hmac;
+use ring::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    hmac,
+    rand::{SecureRandom, SystemRandom},
+};
 use tollgate_dialect::{Protocol, endpoint::Operation, headers};
 use tollgate_shared::{
     access_key::Pepper,
@@ -16,15 +22,22 @@ use tollgate_shared::{
 
 use crate::snapshot::Fingerprint;
 
-/// What the key is derived for; another purpose gets another key.
-const PURPOSE: &str = "tollgate response cache v1";
+/// What the keys are derived for; another purpose gets another key.
+const KEY_PURPOSE: &str = "tollgate response cache key v1";
+const SEAL_PURPOSE: &str = "tollgate response cache seal v1";
 
 /// Headers that go to an upstream and do not change its answer: SDKs send a new one with each request.
 const IRRELEVANT: [&str; 2] = ["idempotency-key", "x-server-timeout"];
 
-/// Makes keys of requests. Cheap to clone.
+/// Makes keys of requests, and seals answers. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct CacheKey(Arc<hmac::Key>);
+pub(crate) struct CacheKey(Arc<Keys>);
+
+struct Keys {
+    mac: hmac::Key,
+    /// Absent only if the library would not take 32 bytes for a key: then nothing is sealed and nothing opens.
+    seal: Option<LessSafeKey>,
+}
 
 /// Where an answer is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,12 +63,14 @@ pub(super) struct Question<'a> {
 impl CacheKey {
     /// From the secret that all proxies have from the control plane.
     pub(crate) fn derive(pepper: &Pepper) -> Self {
-        Self(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &pepper.mac(PURPOSE))))
+        let mac = hmac::Key::new(hmac::HMAC_SHA256, &pepper.mac(KEY_PURPOSE));
+        let seal = UnboundKey::new(&AES_256_GCM, &pepper.mac(SEAL_PURPOSE)).ok().map(LessSafeKey::new);
+        Self(Arc::new(Keys { mac, seal }))
     }
 
     pub(super) fn of(&self, question: &Question<'_>) -> EntryKey {
         let Question { service, access_key, route, protocol, operation, path, query, stream, headers, body } = question;
-        let mut parts = Parts(hmac::Context::with_key(&self.0));
+        let mut parts = Parts(hmac::Context::with_key(&self.0.mac));
         parts.part(service.as_uuid().as_bytes());
         parts.part(access_key.as_ref().map_or(&[][..], |id| id.as_uuid().as_bytes()));
         parts.part(route.as_bytes());
@@ -74,6 +89,27 @@ impl CacheKey {
         let mut key = [0; 32];
         key.copy_from_slice(parts.0.sign().as_ref());
         EntryKey(key)
+    }
+
+    /// A random nonce, then the ciphertext and its tag; bound to the key, so that it opens at no other.
+    pub(super) fn seal(&self, key: &EntryKey, mut plain: Vec<u8>) -> Option<Vec<u8>> {
+        let mut nonce = [0; NONCE_LEN];
+        SystemRandom::new().fill(&mut nonce).ok()?;
+        let aad = Aad::from(key.as_bytes());
+        let unique = Nonce::assume_unique_for_key(nonce);
+        self.0.seal.as_ref()?.seal_in_place_append_tag(unique, aad, &mut plain).ok()?;
+        plain.splice(..0, nonce);
+        Some(plain)
+    }
+
+    /// What was sealed for this key; nothing when it was not, or was changed.
+    pub(super) fn open(&self, key: &EntryKey, mut sealed: Vec<u8>) -> Option<Vec<u8>> {
+        let nonce = Nonce::assume_unique_for_key(*sealed.first_chunk()?);
+        let text = sealed.get_mut(NONCE_LEN..)?;
+        let plain = self.0.seal.as_ref()?.open_in_place(nonce, Aad::from(key.as_bytes()), text).ok()?.len();
+        sealed.drain(..NONCE_LEN);
+        sealed.truncate(plain);
+        Some(sealed)
     }
 }
 

@@ -6,6 +6,8 @@ use std::{
 use pingora::http::ResponseHeader;
 use tokio::task::JoinSet;
 
+use tollgate_shared::access_key::Pepper;
+
 use super::{key::tests::numbered, *};
 
 const TERMS: Terms = Terms { max_age_seconds: u64::MAX, ttl_seconds: 60, max_bytes: 1000, wait: Duration::from_mins(1) };
@@ -16,8 +18,12 @@ fn cache() -> (Arc<Cache>, Clock) {
     (Arc::new(Cache::new(settings, Duration::from_secs(1), clock.clone())), clock)
 }
 
+fn place(number: u8) -> Place {
+    Place { key: numbered(number), secret: CacheKey::derive(&Pepper::new(&[1; 32])) }
+}
+
 async fn find(cache: &Cache, number: u8, terms: Terms) -> Found<'_> {
-    cache.find(numbered(number), terms, pending()).await
+    cache.find(place(number), terms, pending()).await
 }
 
 /// What the provider says, as it passes the collector.
@@ -156,7 +162,55 @@ async fn waiting_has_an_end_and_the_first_whole_answer_is_everybodys() {
 async fn a_client_that_leaves_waits_no_longer() {
     let (cache, _) = cache();
     let leader = find(&cache, 1, TERMS).await;
-    assert!(matches!(cache.find(numbered(1), TERMS, std::future::ready(())).await, Found::ClientLeft));
+    assert!(matches!(cache.find(place(1), TERMS, std::future::ready(())).await, Found::ClientLeft));
     drop(leader);
     assert_eq!(cache.flights.count(), 0);
+}
+
+/// A store that two proxies share, and what is asked of it.
+#[derive(Default)]
+struct Store {
+    values: parking_lot::Mutex<std::collections::HashMap<[u8; 32], Vec<u8>>>,
+    hangs: std::sync::atomic::AtomicBool,
+}
+
+#[async_trait::async_trait]
+impl SharedStore for Store {
+    async fn get(&self, key: &[u8; 32]) -> Option<Vec<u8>> {
+        if self.hangs.load(Ordering::SeqCst) {
+            pending::<()>().await;
+        }
+        self.values.lock().get(key).cloned()
+    }
+
+    async fn put(&self, key: &[u8; 32], value: Vec<u8>, ttl: Duration) {
+        assert_eq!(ttl, Duration::from_secs(60));
+        self.values.lock().insert(*key, value);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn proxies_share_answers_that_the_store_cannot_read() {
+    let (store, tasks, clock) = (Arc::new(Store::default()), TaskTracker::new(), Clock::held_at(1_700_000_000_000_000));
+    let proxy = || {
+        let settings = CacheSettings { max_bytes: 1 << 20, wait: TERMS.wait };
+        let store: Arc<dyn SharedStore> = Arc::<Store>::clone(&store);
+        Cache::new(settings, Duration::from_secs(1), clock.clone()).with_shared(store, tasks.clone())
+    };
+    ask_and_keep(&proxy(), 1, 200, b"answer").await;
+    tasks.close();
+    tasks.wait().await;
+    assert!(store.values.lock().values().all(|value| memchr::memmem::find(value, b"answer").is_none()));
+    let other = proxy();
+    clock.advance(Duration::from_secs(30));
+    assert_eq!(body(&find(&other, 1, TERMS).await).as_deref(), Some(&b"answer"[..]));
+    assert_eq!(other.size().0, 1, "not in memory");
+    // The age is that of the answer, wherever it lies.
+    clock.advance(Duration::from_secs(30));
+    assert!(body(&find(&other, 1, TERMS).await).is_none() && body(&find(&proxy(), 1, TERMS).await).is_none());
+    // A store that does not answer costs a moment.
+    store.hangs.store(true, Ordering::SeqCst);
+    let begun = tokio::time::Instant::now();
+    assert!(body(&find(&proxy(), 1, TERMS).await).is_none());
+    assert!(begun.elapsed() < Duration::from_millis(100), "{:?}", begun.elapsed());
 }

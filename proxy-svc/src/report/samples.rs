@@ -58,7 +58,7 @@ fn cache_use() -> impl Strategy<Value = CacheUse> {
     prop_oneof![Just(CacheUse::Miss), Just(CacheUse::Hit), Just(CacheUse::Bypass)]
 }
 
-pub(super) fn tokens() -> impl Strategy<Value = Tokens> {
+pub(crate) fn tokens() -> impl Strategy<Value = Tokens> {
     let source = prop_oneof![Just(UsageSource::Provider), Just(UsageSource::Partial), Just(UsageSource::Estimated)];
     let rare = prop_oneof![Just([0; 3]), any::<[u64; 3]>()];
     (any::<[u64; 6]>(), rare, source, option::of(text())).prop_map(|(figures, rare, source, raw)| {
