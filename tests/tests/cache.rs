@@ -178,7 +178,9 @@ async fn another_tenant_never_gets_it() -> anyhow::Result<()> {
     let shared = keeping(&trio, "shared", json!({"ttl_seconds": 600, "scope": "service"})).await?;
     let without = keeping_with(&trio, "without", json!({})).await?;
     let chat = |key: &str| Call::chat(Dialect::OpenAi, key, "gpt-4.1", false);
-    let mark = async |key: &str| Ok::<_, anyhow::Error>(trio.send(&chat(key)).await?.header("x-tollgate-cache").map(str::to_owned));
+    let mark = async |key: &str| {
+        Ok::<_, anyhow::Error>(trio.send(&chat(key)).await?.header("x-tollgate-cache").map(str::to_owned))
+    };
     // By default an access key is alone with its answers.
     ensure!(mark(&alone.secret).await?.as_deref() == Some("miss"));
     let second = access_key(&trio, &alone.service_id, "second").await?;
@@ -273,7 +275,8 @@ async fn what_a_provider_stores_is_not_kept() -> anyhow::Result<()> {
     // What goes on from one that is stored, without storing anything itself.
     let response = json!({"model": "gpt-4.1", "input": "Hello"}).to_string();
     let response = trio.send(&Call::post(Dialect::OpenAi, &keys.secret, "/v1/responses".into(), response)).await?;
-    let next = json!({"model": "gpt-4.1", "input": "And?", "store": false, "previous_response_id": response.json()?["id"]});
+    let next =
+        json!({"model": "gpt-4.1", "input": "And?", "store": false, "previous_response_id": response.json()?["id"]});
     let next = Call::post(Dialect::OpenAi, &keys.secret, "/v1/responses".into(), next.to_string());
     let answer = trio.send(&next).await?;
     ensure!(answer.status == 200, "{}", answer.text());
@@ -437,7 +440,8 @@ async fn the_mark_can_be_switched_off_and_is_counted() -> anyhow::Result<()> {
     }
     ensure!(second.header("request-id") == Some(second.request_id()?), "{:?}", second.headers);
     let metrics = reqwest::get(format!("http://{}/metrics", trio.addresses.proxy_ops)).await?.text().await?;
-    for line in ["cache_requests_total{result=\"hit\"} 1", "cache_requests_total{result=\"miss\"} 1", "cache_entries 1"] {
+    for line in ["cache_requests_total{result=\"hit\"} 1", "cache_requests_total{result=\"miss\"} 1", "cache_entries 1"]
+    {
         ensure!(metrics.contains(&format!("tollgate_proxy_{line}\n")), "{line}: {metrics}");
     }
     Ok(())

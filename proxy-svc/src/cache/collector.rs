@@ -69,7 +69,8 @@ impl<'c> Collector<'c> {
         let length = header.headers.get(header::CONTENT_LENGTH);
         let announced = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         // The usage in an encoded answer was not read, so nobody knows whether it is whole.
-        if header.headers.contains_key(header::CONTENT_ENCODING) || announced.is_some_and(|size| size > self.max_bytes) {
+        if header.headers.contains_key(header::CONTENT_ENCODING) || announced.is_some_and(|size| size > self.max_bytes)
+        {
             return self.give_up();
         }
         self.is_stream = length.is_none();

@@ -10,7 +10,8 @@ use tollgate_shared::access_key::Pepper;
 
 use super::{key::tests::numbered, *};
 
-const TERMS: Terms = Terms { max_age_seconds: u64::MAX, ttl_seconds: 60, max_bytes: 1000, wait: Duration::from_mins(1) };
+const TERMS: Terms =
+    Terms { max_age_seconds: u64::MAX, ttl_seconds: 60, max_bytes: 1000, wait: Duration::from_mins(1) };
 
 fn cache() -> (Arc<Cache>, Clock) {
     let clock = Clock::held_at(1_700_000_000_000_000);
@@ -94,7 +95,8 @@ async fn nothing_is_kept_of_errors_and_of_what_is_too_long_or_unfinished() {
 /// asked, how many at a time at most, and how many answers came from others.
 async fn stampede(requests: usize, failing: usize, status: u16, text: &'static [u8]) -> (usize, usize, usize) {
     let (cache, _) = cache();
-    let (asked, now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (asked, now, most) =
+        (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let mut tasks = JoinSet::new();
     for _ in 0..requests {
         let (cache, asked, now, most) = (Arc::clone(&cache), Arc::clone(&asked), Arc::clone(&now), Arc::clone(&most));

@@ -69,8 +69,7 @@ const fn is_kept(operation: Operation) -> bool {
 /// Whether the request makes, continues or names something that a provider stores: it is not done when nobody is asked.
 fn is_about_stored(inquiry: &Inquiry<'_>) -> bool {
     inquiry.pin().is_some()
-        || inquiry.stored_ids().is_some()
-        || inquiry.goes_on_from_stored()
+        || inquiry.is_about_stored()
         || inquiry.operation() == Operation::Responses && memmem::find(inquiry.body(), b"\"conversation\"").is_some()
 }
 

@@ -125,9 +125,12 @@ impl<'a> Inquiry<'a> {
         self.pin.as_ref()
     }
 
-    /// Whether it goes on from a response that a provider stores, or makes one that is fetched later.
-    pub(crate) fn goes_on_from_stored(&self) -> bool {
-        matches!(&self.content, Content::Json(scan) if scan.has_previous_response_id || scan.background == Some(true))
+    /// Whether a provider stores its answer, or it goes on from one that is stored. Responses are stored unless the
+    /// caller says otherwise.
+    pub(crate) fn is_about_stored(&self) -> bool {
+        let Content::Json(scan) = &self.content else { return false };
+        let is_stored = scan.store.unwrap_or(self.operation() == Operation::Responses);
+        is_stored || scan.has_previous_response_id || scan.background == Some(true)
     }
 
     /// Where the ids of stored objects stand in its answer.

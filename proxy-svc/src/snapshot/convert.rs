@@ -19,7 +19,8 @@ use tollgate_shared::{
 };
 
 use super::{
-    AccessKey, BaseUrl, CacheScope, FallbackCondition, FallbackOn, Provider, ProviderKind, ResponseCache, Service, Strategy,
+    AccessKey, BaseUrl, CacheScope, FallbackCondition, FallbackOn, Provider, ProviderKind, ResponseCache, Service,
+    Strategy,
 };
 use crate::route::pattern::Pattern;
 

@@ -93,8 +93,7 @@ mod tests {
             responses_api: true,
             models: Arc::new([]),
         };
-        let pool =
-            Pool { id: KeyPoolId::generate(), name: "k".into(), provider: Arc::new(provider), keys: Vec::new() };
+        let pool = Pool { id: KeyPoolId::generate(), name: "k".into(), provider: Arc::new(provider), keys: Vec::new() };
         Target { pool: Arc::new(pool), model: None, weight: 1, priority: 0, default_max_tokens: None }
     }
 

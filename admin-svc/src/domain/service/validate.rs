@@ -198,7 +198,10 @@ mod tests {
             (json!({"ttl_seconds": 1}), &[]),
             (json!({"ttl_seconds": 86_400, "max_entry_bytes": 16_777_216, "scope": "service"}), &[]),
             (json!({"ttl_seconds": 0}), &["response_cache.ttl_seconds"]),
-            (json!({"ttl_seconds": 86_401, "max_entry_bytes": 0}), &["response_cache.ttl_seconds", "response_cache.max_entry_bytes"]),
+            (
+                json!({"ttl_seconds": 86_401, "max_entry_bytes": 0}),
+                &["response_cache.ttl_seconds", "response_cache.max_entry_bytes"],
+            ),
             (json!({"ttl_seconds": 60, "max_entry_bytes": 16_777_217}), &["response_cache.max_entry_bytes"]),
         ] {
             assert_eq!(refused(json!({"response_cache": cache})), fields, "{cache}");

@@ -8,7 +8,8 @@ use tollgate_shared::{clock::UnixMicros, ids::ProxyId};
 
 use super::text;
 use crate::domain::usage::{
-    Attempt, AttemptOutcome, CacheUse, EventDetail, Outcome, Protocol, QuarantinedEvent, Tokens, UsageEvent, UsageSource,
+    Attempt, AttemptOutcome, CacheUse, EventDetail, Outcome, Protocol, QuarantinedEvent, Tokens, UsageEvent,
+    UsageSource,
 };
 
 const DAY_US: i64 = 86_400 * 1_000_000;

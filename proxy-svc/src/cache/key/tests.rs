@@ -67,10 +67,11 @@ fn asked() -> impl Strategy<Value = Asked> {
         |((service, access_key), protocol, operation, (path, query, stream), headers, body)| {
             // What does not go to an upstream of the protocol decides nothing.
             let keep = |name: &HeaderName| headers::request_allowed(protocol, name.as_str());
-            let headers = headers.iter().filter(|(name, _)| keep(name)).fold(HeaderMap::new(), |mut kept, (name, value)| {
-                kept.append(name.clone(), value.clone());
-                kept
-            });
+            let headers =
+                headers.iter().filter(|(name, _)| keep(name)).fold(HeaderMap::new(), |mut kept, (name, value)| {
+                    kept.append(name.clone(), value.clone());
+                    kept
+                });
             Asked { service, access_key, protocol, operation, path, query, stream, headers, body }
         },
     )
@@ -119,7 +120,10 @@ fn headers_count_when_they_change_the_answer() {
     for other in ["anthropic-version", "anthropic-beta", "accept", "content-type"] {
         assert_ne!(asked_with(&[(other, "x")]), plain, "{other}");
     }
-    assert_ne!(asked_with(&[("anthropic-beta", "a"), ("anthropic-beta", "b")]), asked_with(&[("anthropic-beta", "ab")]));
+    assert_ne!(
+        asked_with(&[("anthropic-beta", "a"), ("anthropic-beta", "b")]),
+        asked_with(&[("anthropic-beta", "ab")])
+    );
 }
 
 #[test]
