@@ -64,20 +64,27 @@ pub(crate) struct Cache {
     clock: Clock,
 }
 
-/// What became of a request.
-#[expect(clippy::large_enum_variant, reason = "the large one is the usual one, and lives on the stack")]
+/// What became of a request. The collector is apart, so that requests without one do not carry its size along.
 pub(crate) enum Cached<'c> {
     /// The caller has its answer.
     Answered,
     /// A provider is to be asked; with a collector, the answer is copied to it.
-    Ask(Option<Collector<'c>>),
+    Ask(Option<Box<Collector<'c>>>),
+}
+
+/// A request of a service that keeps answers.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    settings: &'a ResponseCache,
+    principal: &'a Principal,
+    inquiry: &'a Inquiry<'a>,
+    plan: &'a Plan,
 }
 
 /// What was found for a key.
-#[expect(clippy::large_enum_variant, reason = "the large one is the usual one, and lives on the stack")]
 enum Found<'c> {
     Entry(Arc<Entry>),
-    Nothing(Collector<'c>),
+    Nothing(Box<Collector<'c>>),
     ClientLeft,
 }
 
@@ -132,7 +139,20 @@ impl Cache {
     ) -> Result<Cached<'_>, Stop> {
         let service = plan.service();
         let Some(settings) = &service.response_cache else { return Ok(Cached::Ask(None)) };
-        let wish = Wish::of(inquiry, &session.req_header().headers);
+        // Apart from the request's own future, which services without a cache would carry along.
+        let request = Request { settings, principal, inquiry, plan };
+        Box::pin(self.look_up(session, request, snapshots, recording)).await
+    }
+
+    async fn look_up(
+        &self,
+        session: &mut ServerSession,
+        request: Request<'_>,
+        snapshots: &Snapshots,
+        recording: &mut Recording<'_>,
+    ) -> Result<Cached<'_>, Stop> {
+        let service = request.plan.service();
+        let wish = Wish::of(request.inquiry, &session.req_header().headers);
         // Without the control plane's secret there is no key; then no access key is known either.
         let Some(secret) = snapshots.load().cache_key() else { return Ok(Cached::Ask(None)) };
         let max_age_seconds = match wish {
@@ -144,9 +164,9 @@ impl Cache {
             Wish::Renew => 0,
             Wish::Ask { max_age_seconds } => max_age_seconds,
         };
-        let key = secret.of(&question(settings, principal, inquiry, plan, session));
+        let key = secret.of(&request.question(session));
         let place = Place { key, secret };
-        let terms = self.terms(settings, max_age_seconds, service.timeouts.total_ms);
+        let terms = self.terms(request.settings, max_age_seconds, service.timeouts.total_ms);
         if wish == Wish::Renew {
             recording.cache(CacheUse::Bypass);
             return Ok(Cached::Ask(Some(self.collector(place, terms))));
@@ -154,7 +174,7 @@ impl Cache {
         match self.find(place, terms, client_left(session)).await {
             Found::Entry(entry) => {
                 recording.cache(CacheUse::Hit);
-                let protocol = inquiry.protocol();
+                let protocol = request.inquiry.protocol();
                 replay::replay(session, service, protocol, &entry, self.client_write, recording).await?;
                 Ok(Cached::Answered)
             }
@@ -173,8 +193,8 @@ impl Cache {
         Terms { max_age_seconds, ttl_seconds, max_bytes: max_entry_bytes, wait }
     }
 
-    fn collector(&self, place: Place, terms: Terms) -> Collector<'_> {
-        Collector::new(self, place, terms.ttl_seconds, terms.max_bytes)
+    fn collector(&self, place: Place, terms: Terms) -> Box<Collector<'_>> {
+        Box::new(Collector::new(self, place, terms.ttl_seconds, terms.max_bytes))
     }
 
     /// What is kept, or what another request that is under way brings; else the turn to ask a provider.
@@ -183,14 +203,15 @@ impl Cache {
             return Found::Entry(entry);
         }
         let seat = self.flights.join(place.key);
-        let turn = match seat.free_turn() {
-            Some(turn) => Ok(Some(turn)),
-            None => tokio::select! {
+        let turn = if let Some(turn) = seat.free_turn() {
+            Ok(Some(turn))
+        } else {
+            tokio::select! {
                 biased;
                 turn = seat.turn() => turn.map(Some),
                 () = left => return Found::ClientLeft,
                 () = tokio::time::sleep(terms.wait) => Ok(None),
-            },
+            }
         };
         match turn {
             Ok(turn) => self.on_turn(place, terms, seat, turn).await,
@@ -201,17 +222,17 @@ impl Cache {
 
     async fn on_turn<'c>(&'c self, place: Place, terms: Terms, seat: Seat<'c>, turn: Option<Turn>) -> Found<'c> {
         // Somebody may have been ready between the look and the turn.
-        let entry = match self.held(&place.key, terms) {
-            Some(entry) => Some(entry),
-            None => self.shared_entry(&place, terms).await,
-        };
-        match entry {
-            Some(entry) => {
-                seat.settle(Outcome::Kept(Arc::clone(&entry)));
-                Found::Entry(entry)
-            }
-            None => Found::Nothing(self.collector(place, terms).seated(seat, turn)),
+        let mut entry = self.held(&place.key, terms);
+        if entry.is_none() {
+            entry = self.shared_entry(&place, terms).await;
         }
+        let Some(entry) = entry else {
+            let mut collector = self.collector(place, terms);
+            collector.sit(seat, turn);
+            return Found::Nothing(collector);
+        };
+        seat.settle(Outcome::Kept(Arc::clone(&entry)));
+        Found::Entry(entry)
     }
 
     /// From the second level, and from then on in memory.
@@ -248,27 +269,24 @@ impl Cache {
     }
 }
 
-fn question<'q>(
-    settings: &ResponseCache,
-    principal: &Principal,
-    inquiry: &'q Inquiry<'_>,
-    plan: &'q Plan,
-    session: &'q ServerSession,
-) -> Question<'q> {
-    Question {
-        service: principal.key.service.id,
-        access_key: match settings.scope {
-            CacheScope::AccessKey => Some(principal.key.id),
-            CacheScope::Service => None,
-        },
-        route: &plan.route().fingerprint,
-        protocol: inquiry.protocol(),
-        operation: inquiry.operation(),
-        path: inquiry.path(),
-        query: inquiry.query(),
-        stream: inquiry.stream(),
-        headers: &session.req_header().headers,
-        body: inquiry.body(),
+impl Request<'_> {
+    fn question<'q>(&'q self, session: &'q ServerSession) -> Question<'q> {
+        let Self { settings, principal, inquiry, plan } = self;
+        Question {
+            service: principal.key.service.id,
+            access_key: match settings.scope {
+                CacheScope::AccessKey => Some(principal.key.id),
+                CacheScope::Service => None,
+            },
+            route: &plan.route().fingerprint,
+            protocol: inquiry.protocol(),
+            operation: inquiry.operation(),
+            path: inquiry.path(),
+            query: inquiry.query(),
+            stream: inquiry.stream(),
+            headers: &session.req_header().headers,
+            body: inquiry.body(),
+        }
     }
 }
 

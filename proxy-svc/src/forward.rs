@@ -94,8 +94,8 @@ pub(crate) async fn forward<'t>(
     forwarder: &Forwarder,
     session: &mut ServerSession,
     translator: &'t Translator<'t>,
-    mut plan: Plan,
-    collector: Option<Collector<'_>>,
+    plan: &mut Plan,
+    collector: Option<Box<Collector<'_>>>,
     recording: &mut Recording<'_>,
 ) -> Result<(), Stop> {
     let service = std::sync::Arc::clone(plan.service());

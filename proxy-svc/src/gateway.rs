@@ -182,12 +182,15 @@ impl Gateway {
         if let Some(answer) = models::answer(&principal, &inquiry) {
             return respond::answer(session, answer?.into(), recording).await.map_err(Stop::ClientLeft);
         }
-        let plan = route::plan(&principal, &inquiry)?;
-        let cached = self.cache.answer(session, &principal, &inquiry, &plan, &self.snapshots, recording).await?;
-        let Cached::Ask(collector) = cached else { return Ok(()) };
+        let mut plan = route::plan(&principal, &inquiry)?;
+        let collector =
+            match self.cache.answer(session, &principal, &inquiry, &plan, &self.snapshots, recording).await? {
+                Cached::Ask(collector) => collector,
+                Cached::Answered => return Ok(()),
+            };
         recording.intend().map_err(|_| Refusal::journal_full())?;
         let translator = Translator::new(&inquiry, &self.snapshots, principal.key.service.id);
-        forward::forward(&self.forwarder, session, &translator, plan, collector, recording).await
+        forward::forward(&self.forwarder, session, &translator, &mut plan, collector, recording).await
     }
 
     fn body_failed(&self, error: &BodyError) -> Stop {

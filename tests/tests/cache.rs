@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tollgate_tests::{
     Answer, Application, Call, Dialect, Tokens, Trio,
     eventually::{START, eventually},
+    h2_client,
     raw::{Connection, request},
     rest::text,
     usage::expect,
@@ -131,6 +132,27 @@ async fn other_answers_that_are_a_models_own_are_kept_too() -> anyhow::Result<()
     let path = "/v1beta/models/gemini-2.5-flash:streamGenerateContent".to_owned();
     let body = Dialect::Gemini.chat_body("", true).to_string();
     asked_twice(&trio, &Call::post(Dialect::Gemini, &keys.secret, path, body)).await.context("array")?;
+    Ok(())
+}
+
+/// In many pieces.
+#[tokio::test]
+async fn a_long_answer_is_the_same_over_http2() -> anyhow::Result<()> {
+    let trio = Trio::start().await?;
+    let keys = keeping(&trio, "keeping", json!({"ttl_seconds": 600})).await?;
+    for stream in [false, true] {
+        let call = Call::chat(Dialect::OpenAi, &keys.secret, "gpt-4.1-sim-bytes-400000-chunks-40", stream);
+        let (first, _) = asked_twice(&trio, &call).await?;
+        ensure!(first.body.len() > 400_000);
+        let mut request = http::Request::post(format!("http://{}{}", trio.addresses.proxy, call.path));
+        for (name, value) in &call.headers {
+            request = request.header(name, value);
+        }
+        let before = received(&trio).await?;
+        let answer = h2_client::exchange(trio.addresses.proxy, request.body(call.body.clone())?).await?;
+        ensure!(answer.headers().get("x-tollgate-cache").is_some_and(|mark| mark == "hit"), "{:?}", answer.headers());
+        ensure!(*answer.body() == first.body && received(&trio).await? == before);
+    }
     Ok(())
 }
 

@@ -54,8 +54,8 @@ impl<'c> Collector<'c> {
     }
 
     /// With others who wait for this answer. Without the turn, it is one that did not want to wait longer.
-    pub(super) fn seated(self, seat: Seat<'c>, turn: Option<Turn>) -> Self {
-        Self { seat: Some(seat), turn, ..self }
+    pub(super) fn sit(&mut self, seat: Seat<'c>, turn: Option<Turn>) {
+        (self.seat, self.turn) = (Some(seat), turn);
     }
 
     /// The header that the caller gets. Only what names what it is leaves the memory of the connection that it came by.

@@ -3,7 +3,7 @@
 //! A flight is what is under way for one key. Its members take turns: who has the turn asks the provider, the others
 //! wait. An answer that can be kept ends the flight for all of them; when the one whose turn it is fails, or its caller
 //! leaves, the turn goes to the next in line, and to that one alone. A turn is a permit, so it is given back however its
-//! holder ends.
+//! holder ends. Locks are held for a look at one map, never across a wait; members are at most the requests in flight.
 
 use std::{
     collections::{HashMap, hash_map::Entry as Place},

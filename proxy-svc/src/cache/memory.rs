@@ -5,7 +5,10 @@
 
 use std::sync::Arc;
 
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter, sync::Cache};
+use quick_cache::{
+    DefaultHashBuilder, OptionsBuilder, Weighter,
+    sync::{Cache, DefaultLifecycle},
+};
 use tollgate_shared::clock::UnixMicros;
 
 use super::{entry::Entry, key::EntryKey};
@@ -45,7 +48,8 @@ impl Memory {
             .estimated_items_capacity(usize::try_from(expected).unwrap_or(1))
             .weight_capacity(max_bytes)
             .build();
-        let build = |options| Cache::with_options(options, Weight, DefaultHashBuilder::default(), Default::default());
+        let build =
+            |options| Cache::with_options(options, Weight, DefaultHashBuilder::default(), DefaultLifecycle::default());
         Self { held: options.ok().filter(|_| max_bytes > 0).map(build) }
     }
 

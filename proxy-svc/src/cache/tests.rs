@@ -47,7 +47,7 @@ fn body(found: &Found<'_>) -> Option<Vec<u8>> {
 
 async fn ask_and_keep(cache: &Cache, number: u8, status: u16, text: &[u8]) {
     let Found::Nothing(collector) = find(cache, number, TERMS).await else { panic!("found") };
-    answered(collector, status, text);
+    answered(*collector, status, text);
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn stampede(requests: usize, failing: usize, status: u16, text: &'static [
                     tokio::time::sleep(Duration::from_millis(5)).await;
                     now.fetch_sub(1, Ordering::SeqCst);
                     if number >= failing {
-                        answered(collector, status, text);
+                        answered(*collector, status, text);
                     }
                     0
                 }
@@ -154,9 +154,9 @@ async fn waiting_has_an_end_and_the_first_whole_answer_is_everybodys() {
     let waiting = find(&cache, 1, TERMS);
     tokio::pin!(waiting);
     assert!(tokio::time::timeout(Duration::from_secs(1), &mut waiting).await.is_err());
-    answered(second, 200, b"second");
+    answered(*second, 200, b"second");
     assert_eq!(body(&waiting.await).as_deref(), Some(&b"second"[..]));
-    answered(leader, 200, b"first");
+    answered(*leader, 200, b"first");
     assert_eq!(cache.flights.count(), 0);
 }
 
@@ -186,7 +186,7 @@ impl SharedStore for Store {
     }
 
     async fn put(&self, key: &[u8; 32], value: Vec<u8>, ttl: Duration) {
-        assert_eq!(ttl, Duration::from_secs(60));
+        assert_eq!(ttl, Duration::from_mins(1));
         self.values.lock().insert(*key, value);
     }
 }

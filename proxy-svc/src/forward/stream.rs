@@ -48,7 +48,7 @@ pub(super) async fn pass_on(
     session: &mut ServerSession,
     service: &Service,
     mut answer: Answer<'_>,
-    mut collector: Option<Collector<'_>>,
+    mut collector: Option<Box<Collector<'_>>>,
     recording: &mut Recording<'_>,
 ) -> Result<(), Stop> {
     recording.served_by_last_attempt(answer.status);
@@ -121,7 +121,7 @@ async fn pump(
     session: &mut ServerSession,
     answer: &mut Answer<'_>,
     held: Vec<Bytes>,
-    collector: &mut Option<Collector<'_>>,
+    collector: &mut Option<Box<Collector<'_>>>,
     recording: &mut Recording<'_>,
 ) -> End {
     let Answer { upstream, passage, .. } = answer;
@@ -232,18 +232,16 @@ pub(super) async fn tell(
 async fn finish(recording: &mut Recording<'_>, passage: Passage<'_>, outcome: Outcome) -> bool {
     let observed = passage.finish();
     recording.observed(observed.usage);
-    match observed.defect.filter(|_| outcome == Outcome::Ok) {
-        Some(code) => {
-            recording.error_code(code);
-            last_attempt(recording, AttemptOutcome::ServerError);
-            recording.end_durably(Outcome::UpstreamError).await;
-            false
-        }
-        None => {
-            recording.end_durably(outcome).await;
-            outcome == Outcome::Ok
-        }
-    }
+    let defect = observed.defect.filter(|_| outcome == Outcome::Ok);
+    let outcome = if let Some(code) = defect {
+        recording.error_code(code);
+        last_attempt(recording, AttemptOutcome::ServerError);
+        Outcome::UpstreamError
+    } else {
+        outcome
+    };
+    recording.end_durably(outcome).await;
+    outcome == Outcome::Ok
 }
 
 fn last_attempt(recording: &mut Recording<'_>, outcome: AttemptOutcome) {

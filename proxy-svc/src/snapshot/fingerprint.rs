@@ -108,7 +108,7 @@ mod tests {
     fn every_change_that_may_change_an_answer_changes_it() {
         let before = target();
         let fingerprint = Fingerprint::of(std::slice::from_ref(&before));
-        assert_eq!(Fingerprint::of(&[before.clone()]), fingerprint);
+        assert_eq!(Fingerprint::of(std::slice::from_ref(&before)), fingerprint);
         for changed in [
             target(),
             Target { model: Some("m".into()), ..before.clone() },
