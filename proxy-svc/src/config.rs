@@ -46,6 +46,7 @@ pub struct Config {
     pub limits: Limits,
     pub timeouts: Timeouts,
     pub journal: Journal,
+    pub cache: Cache,
     /// Whose word on who called is taken.
     pub trusted_proxies: TrustedProxies,
     /// Whether connections begin with a PROXY header, of a trusted proxy.
@@ -128,6 +129,15 @@ pub struct Journal {
     /// All segments together.
     pub max_bytes: u64,
     pub segment_bytes: u64,
+}
+
+/// Answers that services keep, in the memory of this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cache {
+    /// All of them together; 0 = none are kept.
+    pub max_bytes: u64,
+    /// How long a request waits for another's answer to the same question.
+    pub wait: Duration,
 }
 
 /// What a written record survives.

@@ -23,6 +23,7 @@ use pingora::protocols::http::ServerSession;
 use tokio_util::task::TaskTracker;
 use tollgate_shared::{address::AddressPolicy, clock::Clock, limits::Timeouts};
 
+pub(crate) use self::attempt::client_left;
 use self::{
     attempt::Sent,
     failure::{Conclusion, Failures},
@@ -32,6 +33,7 @@ use self::{
 };
 use crate::{
     admit,
+    cache::Collector,
     gateway::{Recording, Settings, Stop},
     health::Health,
     limits::Limiter,
@@ -106,13 +108,15 @@ impl Limits {
     }
 }
 
-/// Serves the request from the plan's candidates. The intent is on record already. `patience`: the caller's own.
+/// Serves the request from the plan's candidates. The intent is on record already. `patience`: the caller's own. The
+/// answer is copied to the collector, if there is one.
 pub(crate) async fn forward<'t>(
     forwarder: &Forwarder,
     session: &mut ServerSession,
     translator: &'t Translator<'t>,
     mut plan: Plan,
     patience: Option<Duration>,
+    collector: Option<Box<Collector<'_>>>,
     recording: &mut Recording<'_>,
 ) -> Result<(), Stop> {
     let service = Arc::clone(plan.service());
@@ -165,7 +169,7 @@ pub(crate) async fn forward<'t>(
         match attempt::send(&context, outgoing, session, &mut ticket, recording).await {
             Sent::Answer(answer) => {
                 drop(retry);
-                return stream::pass_on(&context, session, &service, answer, ticket, recording).await;
+                return stream::pass_on(&context, session, &service, answer, ticket, collector, recording).await;
             }
             Sent::Failed(failure, told) => {
                 tracing::debug!(

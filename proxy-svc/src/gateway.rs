@@ -1,6 +1,7 @@
 //! A request's way, stage by stage: a table of contents that decides nothing itself.
 //!
-//! `guard → authenticate → admit → (body) → route → reserve → translate → forward → respond`, each stage taking the proof of the one
+//! `guard → authenticate → admit → (body) → route → cache → reserve → translate → forward → respond`, each stage taking the proof of
+//! the one
 //! before. What happens is written down in a [`Recording`] as it happens, and reported however the request ends.
 
 mod body;
@@ -27,6 +28,7 @@ pub(crate) use self::{inquiry::Inquiry, recording::Recording};
 use crate::{
     admit::{self, InFlight},
     budget::Budgets,
+    cache::{Cache, CacheSettings, Cached, SharedStore},
     forward::{self, Forwarder},
     guard::Guard,
     limits::Limiter,
@@ -51,6 +53,7 @@ pub struct Settings {
     pub first_byte: Duration,
     pub idle: Duration,
     pub total: Duration,
+    pub cache: CacheSettings,
 }
 
 /// Serves requests; one for the process.
@@ -63,6 +66,7 @@ pub struct Gateway {
     budgets: Arc<Budgets>,
     in_flight: InFlight,
     guard: Guard,
+    cache: Cache,
     draining: AtomicBool,
     clock: Clock,
     settings: Settings,
@@ -92,6 +96,7 @@ impl Gateway {
             limiter,
             in_flight: InFlight::new(settings.max_in_flight),
             guard,
+            cache: Cache::new(settings.cache, settings.client_write, Clock::system()),
             draining: AtomicBool::new(false),
             clock: Clock::system(),
             settings,
@@ -100,6 +105,12 @@ impl Gateway {
 
     pub(crate) const fn guard(&self) -> &Guard {
         &self.guard
+    }
+
+    /// With a store in which proxies share the answers that they keep; `tasks` owns what is on its way there.
+    #[must_use]
+    pub fn with_shared_answers(self, store: Arc<dyn SharedStore>, tasks: TaskTracker) -> Self {
+        Self { cache: self.cache.with_shared(store, tasks), ..self }
     }
 
     pub fn in_flight(&self) -> usize {
@@ -120,6 +131,16 @@ impl Gateway {
         self.forwarder.close_stale();
         let health = self.snapshots.health();
         health.sweep(health.now());
+    }
+
+    /// Throws away kept answers that are too old to be given again; to be called now and then.
+    pub fn drop_expired_answers(&self) {
+        self.cache.drop_expired();
+    }
+
+    /// How many answers are kept, and the bytes that they take.
+    pub fn kept_answers(&self) -> (usize, u64) {
+        self.cache.size()
     }
 
     pub(crate) fn client_write_timeout(&self) -> Duration {
@@ -200,12 +221,17 @@ impl Gateway {
         let affinity = principal.key.service.affinity.as_ref();
         let member_of = affinity.and_then(|affinity| inquiry.session(affinity, &session.req_header().headers));
         let plan = route::plan(&principal, &inquiry)?.of_session(member_of);
+        let collector =
+            match self.cache.answer(session, &principal, &inquiry, &plan, &self.snapshots, recording).await? {
+                Cached::Ask(collector) => collector,
+                Cached::Answered => return Ok(()),
+            };
         recording.planned(&plan);
         admit::reserve_tokens(&self.limiter, &mut permit, &principal, &inquiry, recording).await?;
         recording.reserved(self.budgets.reserve(&principal, &inquiry, &plan).await?);
         recording.intend().map_err(|_| Refusal::journal_full())?;
         let translator = Translator::new(&inquiry, &self.snapshots, principal.key.service.id);
-        forward::forward(&self.forwarder, session, &translator, plan, patience, recording).await
+        forward::forward(&self.forwarder, session, &translator, plan, patience, collector, recording).await
     }
 
     fn body_failed(&self, error: &BodyError) -> Stop {

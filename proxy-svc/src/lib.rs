@@ -4,6 +4,7 @@ mod admit;
 mod authenticate;
 mod budget;
 mod client;
+pub mod cache;
 pub mod config;
 pub mod connection;
 mod forward;

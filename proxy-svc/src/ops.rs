@@ -78,6 +78,9 @@ impl Ops {
         self.metrics.connections.set_unsigned(self.connections.open() as u64);
         self.metrics.journal.events.set_unsigned(self.reporter.depth());
         self.metrics.journal.bytes.set_unsigned(self.reporter.bytes());
+        let (entries, bytes) = self.gateway.kept_answers();
+        self.metrics.cache.entries.set_unsigned(entries as u64);
+        self.metrics.cache.bytes.set_unsigned(bytes);
         self.metrics.render() + &self.snapshots.health().render()
     }
 }

@@ -23,10 +23,10 @@ mod journal;
 mod record;
 mod reporter;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod segment;
 
 pub use deliver::DeliveryOptions;
-pub use event::{Attempt, AttemptOutcome, Event, Intent, Outcome, Protocol, Tokens, UsageSource};
+pub use event::{Attempt, AttemptOutcome, CacheUse, Event, Intent, Outcome, Protocol, Tokens, UsageSource};
 pub use journal::{JournalError, JournalOptions, Level, Pressure, Recovered};
 pub use reporter::{OpenIntent, Reporter};

@@ -32,6 +32,7 @@ use tollgate_shared::clock::Clock;
 use self::signals::Signals;
 use crate::{
     budget::{Borrower, BorrowerParts, Budgets},
+    cache::CacheSettings,
     config::{Config, JournalLevel},
     connection::{ConnectionSettings, Connections, Listener},
     gateway::{Gateway, Settings},
@@ -57,6 +58,7 @@ const CONTROL_THREADS: usize = 1;
 /// How long the end waits for the control plane to take what is left of the journal.
 const DELIVERY_GRACE: Duration = Duration::from_secs(3);
 const STALE_UPSTREAMS_EVERY: Duration = Duration::from_secs(10);
+const EXPIRED_ANSWERS_EVERY: Duration = Duration::from_mins(1);
 /// After that the port is taken for bound though it cannot be reached from here.
 const BOUND_WITHIN: Duration = Duration::from_secs(5);
 const IN_WORK_EVERY: Duration = Duration::from_millis(20);
@@ -227,10 +229,12 @@ impl Proxy {
         };
         self.await_listener(config).await;
         let mut stale = tokio::time::interval(STALE_UPSTREAMS_EVERY);
+        let mut expired = tokio::time::interval(EXPIRED_ANSWERS_EVERY);
         let patient = loop {
             tokio::select! {
                 patient = signals.stop() => break patient,
                 _ = stale.tick() => self.gateway.close_stale_upstreams(),
+                _ = expired.tick() => self.gateway.drop_expired_answers(),
             }
         };
         tokio::select! {
@@ -312,6 +316,7 @@ impl From<&Config> for Settings {
             first_byte: timeouts.first_byte,
             idle: timeouts.idle,
             total: timeouts.total,
+            cache: CacheSettings { max_bytes: config.cache.max_bytes, wait: config.cache.wait },
         }
     }
 }

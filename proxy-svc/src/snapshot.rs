@@ -28,6 +28,7 @@ use tollgate_shared::{
 use crate::{
     health::Health,
     limits::{Counted, Registry},
+    cache::CacheKey,
     route::{Rosters, pattern::Pattern},
     stored::TagKey,
     translate::SealingKey,
@@ -36,6 +37,7 @@ use crate::{
 mod apply;
 mod convert;
 mod fallback;
+mod fingerprint;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod frame;
@@ -47,6 +49,7 @@ pub mod watch;
 
 pub use fallback::{FallbackCondition, FallbackOn};
 pub(crate) use prices::Prices;
+pub use fingerprint::Fingerprint;
 
 /// By the MAC of an access key's secret.
 type MacMap<T> = HashMap<AccessKeyMac, T, BuildHasherDefault<MacHasher>>;
@@ -63,6 +66,7 @@ pub struct Snapshot {
     pepper: Option<Pepper>,
     sealing_key: Option<SealingKey>,
     tag_key: Option<TagKey>,
+    cache_key: Option<CacheKey>,
     providers: BTreeMap<ProviderId, Arc<Provider>>,
     services: HashMap<ServiceId, Arc<Service>>,
     access_keys: MacMap<AccessKeyEntry>,
@@ -111,6 +115,11 @@ impl Snapshot {
     /// What the ids of stored objects are tagged with; absent as [`Snapshot::pepper`].
     pub(crate) fn tag_key(&self) -> Option<TagKey> {
         self.tag_key.clone()
+    }
+
+    /// What the keys of answers that are kept are made with; absent as [`Snapshot::pepper`].
+    pub(crate) fn cache_key(&self) -> Option<CacheKey> {
+        self.cache_key.clone()
     }
 
     pub fn service(&self, id: ServiceId) -> Option<&Arc<Service>> {
@@ -241,6 +250,8 @@ pub struct Service {
     pub budget: Option<Budget>,
     /// Requests must be signed.
     pub require_signature: bool,
+    /// Absent = answers are not kept.
+    pub response_cache: Option<ResponseCache>,
 }
 
 /// What names the session of a request, whose requests go to the same key while it can serve.
@@ -269,6 +280,24 @@ pub(crate) struct TokenKey {
     pub(crate) public_key: [u8; 32],
 }
 
+/// Which answers a service keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResponseCache {
+    /// How old an answer may be, at least 1.
+    pub ttl_seconds: u32,
+    /// A longer answer is not kept.
+    pub max_entry_bytes: usize,
+    pub scope: CacheScope,
+}
+
+/// Who shares what is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheScope {
+    AccessKey,
+    /// All access keys of the service.
+    Service,
+}
+
 /// Models, and where they are served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -279,13 +308,16 @@ pub struct Route {
     pub fallback_on: FallbackOn,
     /// The targets' keys in the order in which they are tried.
     pub rosters: Arc<Rosters>,
+    /// Of the targets: answers that others gave are not given again.
+    pub fingerprint: Fingerprint,
 }
 
 impl Route {
     /// With the default conditions for another target. `previous`: of the service before, whose turns go on.
     pub fn new(models: Vec<Pattern>, targets: Vec<Target>, health: &Health, previous: Option<&Self>) -> Self {
         let rosters = Arc::new(Rosters::new(&targets, health, previous.map(|route| &*route.rosters)));
-        Self { models, targets, fallback_on: FallbackOn::default(), rosters }
+        let fingerprint = Fingerprint::of(&targets);
+        Self { models, targets, fallback_on: FallbackOn::default(), rosters, fingerprint }
     }
 
     #[must_use]

@@ -11,6 +11,8 @@ use std::{
 
 use tollgate_shared::clock::{Clock, UnixMicros};
 
+use crate::report::CacheUse;
+
 mod histogram;
 mod label;
 mod limits;
@@ -35,6 +37,7 @@ pub struct Metrics {
     pub limits: LimitMetrics,
     pub budgets: BudgetMetrics,
     pub protection: ProtectionMetrics,
+    pub cache: CacheMetrics,
 }
 
 /// A finished request.
@@ -103,6 +106,28 @@ pub struct ProtectionMetrics {
     pub shed_for_memory: Counter,
     /// Bytes in use; 0 while nobody watches.
     pub memory: Gauge,
+}
+
+/// What services' caches did; written by `gateway`.
+#[derive(Debug, Default)]
+pub struct CacheMetrics {
+    pub hits: Counter,
+    pub misses: Counter,
+    pub bypasses: Counter,
+    /// Answers that are kept, and what they take.
+    pub entries: Gauge,
+    pub bytes: Gauge,
+}
+
+impl CacheMetrics {
+    pub fn used(&self, cache: CacheUse) {
+        let counter = match cache {
+            CacheUse::Hit => &self.hits,
+            CacheUse::Miss => &self.misses,
+            CacheUse::Bypass => &self.bypasses,
+        };
+        counter.add(1);
+    }
 }
 
 impl Metrics {

@@ -20,6 +20,15 @@ text_enum! {
 }
 
 text_enum! {
+    /// Who shares the answers that are kept.
+    pub enum CacheScope {
+        AccessKey = "access_key",
+        /// All access keys of the service.
+        Service = "service",
+    }
+}
+
+text_enum! {
     /// How a target failed, where another one of its route may take over.
     pub enum FallbackCondition {
         RateLimited = "rate_limited",
@@ -87,6 +96,9 @@ pub struct ServiceSpec {
     /// Absent = requests of one session may meet any key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub affinity: Option<Affinity>,
+    /// Absent = answers are not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_cache: Option<ResponseCache>,
 }
 
 /// Requests of one session go to the same key while it can serve, so that the provider's cache of prompts is used.
@@ -99,6 +111,21 @@ pub struct Affinity {
     /// For `header`: which one.
     #[serde(default = "session_header")]
     pub header: String,
+}
+
+/// Answers are kept in the proxies' memory, and given again to whoever asks exactly the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResponseCache {
+    /// How old an answer may be, 1 to 86400.
+    #[schema(example = 3600)]
+    pub ttl_seconds: u32,
+    /// A longer answer is not kept, 1 to 16777216; absent = 1048576.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_entry_bytes: Option<u32>,
+    /// Who shares what is kept.
+    #[serde(default = "per_access_key")]
+    pub scope: CacheScope,
 }
 
 /// Models and where they go.
@@ -179,6 +206,8 @@ pub(crate) struct ServiceDefinition {
     pub(crate) hidden_headers: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) affinity: Option<Affinity>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) response_cache: Option<ResponseCache>,
 }
 
 impl From<&ServiceSpec> for ServiceDefinition {
@@ -197,8 +226,20 @@ impl From<&ServiceSpec> for ServiceDefinition {
             security,
             hidden_headers,
             affinity,
+            response_cache,
         } = spec.clone();
-        Self { routes, retry, timeouts, limits, limits_mode, budget, security, hidden_headers, affinity }
+        Self {
+            routes,
+            retry,
+            timeouts,
+            limits,
+            limits_mode,
+            budget,
+            security,
+            hidden_headers,
+            affinity,
+            response_cache,
+        }
     }
 }
 
@@ -212,6 +253,10 @@ fn session_header() -> String {
 
 const fn enforce() -> LimitsMode {
     LimitsMode::Enforce
+}
+
+const fn per_access_key() -> CacheScope {
+    CacheScope::AccessKey
 }
 
 const fn one() -> u32 {

@@ -66,6 +66,16 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// What the service's response cache had to do with a request.
+    pub enum CacheUse {
+        Miss = "miss",
+        /// The answer came from it: no provider was asked, and nothing was used.
+        Hit = "hit",
+        Bypass = "bypass",
+    }
+}
+
 /// One request. Ids are absent where the request did not get that far.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UsageEvent {
@@ -113,6 +123,16 @@ pub struct EventDetail {
     pub output_audio: i64,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub input_image: i64,
+    /// Absent where there is no cache, or it keeps nothing of this kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheUse>,
+}
+
+impl UsageEvent {
+    /// What was used at a provider: of an answer that was made before, nothing.
+    pub fn tokens_used(&self) -> Tokens {
+        if self.detail.cache == Some(CacheUse::Hit) { Tokens::default() } else { self.tokens }
+    }
 }
 
 /// One try against one upstream key.

@@ -84,7 +84,18 @@ pub async fn delete(connection: &mut AnyConnection, id: ServiceId) -> Result<(),
 
 fn from_row(row: &AnyRow) -> Result<Service, StoreError> {
     let fields = Fields::new(TABLE, row);
-    let ServiceDefinition { routes, retry, timeouts, limits, limits_mode, budget, security, hidden_headers, affinity } =
+    let ServiceDefinition {
+        routes,
+        retry,
+        timeouts,
+        limits,
+        limits_mode,
+        budget,
+        security,
+        hidden_headers,
+        affinity,
+        response_cache,
+    } =
         fields.document("definition")?;
     Ok(Service {
         id: fields.parsed("id")?,
@@ -102,6 +113,7 @@ fn from_row(row: &AnyRow) -> Result<Service, StoreError> {
             security,
             hidden_headers,
             affinity,
+            response_cache,
         },
         stamp: fields.stamp()?,
     })

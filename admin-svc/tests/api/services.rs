@@ -44,12 +44,14 @@ async fn service_is_made_and_changed(server: Server) {
         "limits_mode": "shadow",
         "budget": {"amount": "12.5", "currency": "USD", "period": "month", "hard": false},
         "security": {"ip_allow": ["10.1.2.3/8", "2001:db8::1"], "ip_deny": [], "require_signature": false},
-        "hidden_headers": ["X-Tollgate-Cost"]
+        "hidden_headers": ["X-Tollgate-Cost"],
+        "response_cache": {"ttl_seconds": 300}
     });
     let service = admin.create(SERVICES, &body).await;
     assert_eq!(service["budget"], json!({"amount": "12.50", "currency": "USD", "period": "month", "hard": false}));
     assert_eq!(service["security"]["ip_allow"], json!(["10.0.0.0/8", "2001:db8::1/128"]));
     assert_eq!(service["hidden_headers"], json!(["x-tollgate-cost"]));
+    assert_eq!(service["response_cache"], json!({"ttl_seconds": 300, "scope": "access_key"}));
     assert_eq!(service["routes"][0]["targets"][1]["model"], "gpt-4o");
     assert_eq!(service["limits_mode"], "shadow");
     let path = at(SERVICES, &service);

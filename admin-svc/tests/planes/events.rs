@@ -51,5 +51,6 @@ pub(crate) fn event(service_id: &str) -> UsageEvent {
         path: "/v1/chat/completions".to_owned(),
         error_code: String::new(),
         cost: None,
+        cache: 0,
     }
 }

@@ -2,7 +2,7 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tollgate_proto::{Outcome, Usage, UsageEvent};
+use tollgate_proto::{CacheUse, Outcome, Usage, UsageEvent};
 use uuid::Uuid;
 
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
 on_both!(
     crate::control_plane::ControlPlane::start;
     an_event_is_shown_as_it_was_reported,
+    a_hit_of_the_cache_is_counted_and_used_nothing,
     events_are_paged_newest_first,
     filters_narrow_the_list,
     a_summary_groups_and_adds_up,
@@ -59,6 +60,7 @@ async fn an_event_is_shown_as_it_was_reported(plane: ControlPlane) {
         "provider_id": sent.provider_id,
         "upstream_key_id": sent.upstream_key_id,
         "cost": null,
+        "cache": null,
     });
     for (field, value) in expected.as_object().unwrap() {
         assert_eq!(shown.get(field), Some(value), "{field}");
@@ -75,6 +77,19 @@ async fn an_event_is_shown_as_it_was_reported(plane: ControlPlane) {
     assert_eq!(plane.get("/api/v1/usage/events").await["items"], json!([shown]));
     let unknown = format!("/api/v1/usage/events/{}", Uuid::now_v7());
     plane.call(Method::GET, &unknown, None, StatusCode::NOT_FOUND).await;
+}
+
+/// The sums are of what was used at providers.
+async fn a_hit_of_the_cache_is_counted_and_used_nothing(plane: ControlPlane) {
+    let service = Uuid::now_v7().to_string();
+    let hit = UsageEvent { cache: CacheUse::Hit.into(), attempts: Vec::new(), ..event(&service) };
+    let miss = UsageEvent { cache: CacheUse::Miss.into(), ..event(&service) };
+    deliver(&plane, vec![hit.clone(), miss]).await;
+    let shown = plane.get(&format!("/api/v1/usage/events/{}", hit.request_id)).await;
+    assert_eq!((&shown["cache"], &shown["usage"]["output"]), (&json!("hit"), &json!(12)));
+    let summary = plane.get("/api/v1/usage/summary?group_by=service").await;
+    let row = &summary["items"][0];
+    assert_eq!((&row["requests"], &row["input_tokens"], &row["output_tokens"]), (&json!(2), &json!(30), &json!(12)));
 }
 
 async fn events_are_paged_newest_first(plane: ControlPlane) {

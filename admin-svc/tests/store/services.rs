@@ -3,7 +3,7 @@
 use admin_svc::{
     domain::{
         patch,
-        service::{FallbackCondition, Service, ServiceSpec},
+        service::{CacheScope, FallbackCondition, ResponseCache, Service, ServiceSpec},
         stamp::Stamp,
     },
     store::services,
@@ -36,6 +36,8 @@ async fn routes_round_trip(Opened { store, .. }: Opened) {
     written.spec.routes[0].fallback_on = None;
     written.spec.routes[1].fallback_on = Some(vec![FallbackCondition::ContentPolicy]);
     written.spec.routes[1].targets[0].default_max_tokens = None;
+    written.spec.response_cache =
+        Some(ResponseCache { ttl_seconds: 60, max_entry_bytes: Some(1), scope: CacheScope::Service });
     services::update(&mut tx, &written).await.unwrap();
     tx.commit().await.unwrap();
     let read = services::all(&mut store.reader().await.unwrap()).await.unwrap().remove(0);

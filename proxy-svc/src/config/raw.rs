@@ -31,6 +31,7 @@ pub(super) struct Raw {
     pub limits: Limits,
     pub timeouts: Timeouts,
     pub journal: Journal,
+    pub cache: Cache,
     /// Networks in CIDR notation, comma-separated.
     pub trusted_proxies: String,
     /// `off` or `on`.
@@ -86,6 +87,13 @@ pub(super) struct Journal {
     pub segment_bytes: u64,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cache {
+    pub max_bytes: u64,
+    pub wait_ms: u64,
+}
+
 impl Default for Raw {
     fn default() -> Self {
         Self {
@@ -132,6 +140,7 @@ impl Default for Raw {
                 signature_nonces: 1_000_000,
                 memory_watermark: "off".to_owned(),
             },
+            cache: Cache { max_bytes: 64 << 20, wait_ms: 30_000 },
         }
     }
 }

@@ -36,6 +36,7 @@ fn defaults_are_the_documented_ones() {
     assert_eq!(config.limits.max_body_bytes, 33_554_432);
     assert_eq!(config.timeouts.total, Duration::from_mins(15));
     assert_eq!(config.journal.level, JournalLevel::Process);
+    assert_eq!((config.cache.max_bytes, config.cache.wait), (67_108_864, Duration::from_secs(30)));
     assert_eq!(config.log, "info");
     assert!(config.threads >= 1);
     assert!(config.redis_url.is_none());
@@ -93,6 +94,8 @@ fn wrong_values_are_refused_by_the_name_of_their_field() {
         ("[proxy.timeouts]\nidle = 5", "idle"),
         ("[proxy.journal]\nlevel = 'memory'", "level"),
         ("[proxy.journal]\nmax_bytes = 100", "journal.max_bytes"),
+        ("[proxy.cache]\nmax_bytes = -1", "cache.max_bytes"),
+        ("[proxy.cache]\nwait_ms = 999999999", "cache.wait_ms"),
         ("[proxy]\nport = 8080", "port"),
     ] {
         let error = load(file, &[TOKEN]).unwrap_err();

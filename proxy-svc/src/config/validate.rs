@@ -11,7 +11,7 @@ use tollgate_shared::{
     telemetry::{self, LogFormat},
 };
 
-use super::{AdminEndpoint, Config, Journal, Limits, Protection, ProxyProtocol, Timeouts, raw};
+use super::{AdminEndpoint, Cache, Config, Journal, Limits, Protection, ProxyProtocol, Timeouts, raw};
 use crate::{
     client::TrustedProxies,
     guard::{connections::MOST_CONNECTIONS, memory},
@@ -43,6 +43,7 @@ impl TryFrom<raw::Raw> for Config {
             trusted_proxies,
             proxy_protocol,
             protection,
+            cache,
         } = raw;
         if data_dir.is_empty() {
             return Err(ConfigurationError::field("data_dir", "must not be empty"));
@@ -75,6 +76,7 @@ impl TryFrom<raw::Raw> for Config {
             trusted_proxies,
             proxy_protocol,
             protection: protection.try_into()?,
+            cache: cache.try_into()?,
         })
     }
 }
@@ -301,5 +303,17 @@ fn check_watermark(text: &str) -> Result<Option<u64>, ConfigurationError> {
                 Err(ConfigurationError::field("protection.memory_watermark", message))
             }
         },
+    }
+}
+
+impl TryFrom<raw::Cache> for Cache {
+    type Error = ConfigurationError;
+
+    fn try_from(raw: raw::Cache) -> Result<Self, ConfigurationError> {
+        let raw::Cache { max_bytes, wait_ms } = raw;
+        Ok(Self {
+            max_bytes: within("cache.max_bytes", max_bytes, 0, 1 << 40)?,
+            wait: within("cache.wait_ms", wait_ms, 0, LONGEST_MS).map(Duration::from_millis)?,
+        })
     }
 }

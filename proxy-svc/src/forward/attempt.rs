@@ -272,6 +272,6 @@ async fn exchange(
 }
 
 /// Resolves when the client closes its side, or breaks off.
-pub(super) async fn client_left(session: &mut ServerSession) {
+pub(crate) async fn client_left(session: &mut ServerSession) {
     while let Ok(Some(_)) = session.read_body_or_idle(true).await {}
 }

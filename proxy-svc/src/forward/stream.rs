@@ -22,9 +22,10 @@ use super::{
     prelude::Held,
 };
 use crate::{
+    cache::Collector,
     gateway::{Recording, Stop},
     health::{Cause, Ticket, Verdict},
-    report::{AttemptOutcome, Outcome},
+    report::{AttemptOutcome, CacheUse, Outcome},
     respond,
     snapshot::Service,
     translate::Passage,
@@ -52,18 +53,24 @@ pub(super) async fn pass_on(
     service: &Service,
     mut answer: Answer<'_>,
     mut ticket: Ticket,
+    mut collector: Option<Box<Collector<'_>>>,
     recording: &mut Recording<'_>,
 ) -> Result<(), Stop> {
     recording.served_by_last_attempt(answer.status);
     let written = match answer_header(context, session, service, &answer, recording) {
-        Ok(header) => session.write_response_header(header).await,
+        Ok(header) => {
+            if let Some(collector) = &mut collector {
+                collector.begin(&header);
+            }
+            session.write_response_header(header).await
+        }
         Err(error) => Err(error),
     };
     let held = std::mem::replace(&mut answer.held, Held::Begun(Vec::new()));
     let end = match (written, held) {
         (Err(_), _) => End::ClientLeft,
         (Ok(()), Held::Whole(body)) => End::Complete(body),
-        (Ok(()), Held::Begun(pieces)) => pump(context, session, &mut answer, pieces, recording).await,
+        (Ok(()), Held::Begun(pieces)) => pump(context, session, &mut answer, pieces, &mut collector, recording).await,
     };
     let Answer { mut upstream, destination, status, passage, .. } = answer;
     match end {
@@ -75,6 +82,11 @@ pub(super) async fn pass_on(
             let is_whole = finish(recording, passage, outcome).await;
             let broken = (!is_whole).then_some(Verdict::Failed(Cause::Server));
             settle(context, &mut ticket, status, told.or(broken));
+            if let Some(mut collector) = collector.filter(|_| is_whole && outcome == Outcome::Ok) {
+                collector.take(&last);
+                let (model, usage) = recording.served();
+                collector.keep(model, usage);
+            }
             context.forwarder.upstreams.release(upstream, &destination).await;
             let written = session.write_response_body(last, true);
             match tokio::time::timeout(context.limits.client_write, written).await {
@@ -120,11 +132,15 @@ async fn pump(
     session: &mut ServerSession,
     answer: &mut Answer<'_>,
     held: Vec<Bytes>,
+    collector: &mut Option<Box<Collector<'_>>>,
     recording: &mut Recording<'_>,
 ) -> End {
     let Answer { upstream, passage, .. } = answer;
     for piece in held {
         recording.first_byte_sent();
+        if let Some(collector) = collector {
+            collector.take(&piece);
+        }
         if session.write_response_body(piece, false).await.is_err() {
             return End::ClientLeft;
         }
@@ -172,6 +188,9 @@ async fn pump(
             continue;
         }
         recording.first_byte_sent();
+        if let Some(collector) = collector {
+            collector.take(&kept);
+        }
         if session.write_response_body(kept, false).await.is_err() {
             return End::ClientLeft;
         }
@@ -349,6 +368,11 @@ fn answer_header(
     if shown("x-tollgate-attempts") {
         header.insert_header("x-tollgate-attempts", HeaderValue::from(recording.attempt_count()))?;
     }
+    if let Some(cache) = recording.cache_use()
+        && shown("x-tollgate-cache")
+    {
+        header.insert_header("x-tollgate-cache", HeaderValue::from_static(cache_mark(cache)))?;
+    }
     // People name providers in their own language: such bytes pass as they are.
     if shown("x-tollgate-provider")
         && let Ok(name) = HeaderValue::from_bytes(context.candidate.pool.provider.name.as_bytes())
@@ -371,6 +395,14 @@ fn answer_header(
         header.insert_header("x-tollgate-cost", amount)?;
     }
     Ok(Box::new(header))
+}
+
+const fn cache_mark(cache: CacheUse) -> &'static str {
+    match cache {
+        CacheUse::Miss => "miss",
+        CacheUse::Hit => "hit",
+        CacheUse::Bypass => "bypass",
+    }
 }
 
 fn has_body(header: &ResponseHeader) -> bool {

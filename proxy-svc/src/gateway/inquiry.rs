@@ -126,6 +126,14 @@ impl<'a> Inquiry<'a> {
         self.pin.as_ref()
     }
 
+    /// Whether a provider stores its answer, or it goes on from one that is stored. Responses are stored unless the
+    /// caller says otherwise.
+    pub(crate) fn is_about_stored(&self) -> bool {
+        let Content::Json(scan) = &self.content else { return false };
+        let is_stored = scan.store.unwrap_or(self.operation() == Operation::Responses);
+        is_stored || scan.has_previous_response_id || scan.background == Some(true)
+    }
+
     /// Where the ids of stored objects stand in its answer.
     pub(crate) fn stored_ids(&self) -> Option<Places> {
         let store = match &self.content {
@@ -168,6 +176,11 @@ impl<'a> Inquiry<'a> {
     pub(crate) fn wants_events(&self) -> bool {
         !self.stream_in_path()
             || self.head.query.as_deref().is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"))
+    }
+
+    /// Without the tag of a stored object's id.
+    pub(crate) fn path(&self) -> &str {
+        &self.head.path
     }
 
     /// Without what could be an access key.

@@ -16,7 +16,7 @@ use crate::{
     budget::Reservation,
     limits::{Dimension, Ledger, Scope},
     meter::Observation,
-    report::{Attempt, Event, Intent, JournalError, OpenIntent, Outcome, Reporter, Tokens, UsageSource},
+    report::{Attempt, CacheUse, Event, Intent, JournalError, OpenIntent, Outcome, Reporter, Tokens, UsageSource},
     respond::Refusal,
     route::Plan,
     snapshot::Snapshots,
@@ -78,6 +78,7 @@ impl<'a> Recording<'a> {
             cost: None,
             path: Box::default(),
             error_code: None,
+            cache: None,
         };
         Self {
             reporter,
@@ -250,6 +251,29 @@ impl<'a> Recording<'a> {
         self.event.usage = Some(Tokens { input_uncached, output, source, ..Tokens::default() });
     }
 
+    /// What the service's cache has to do with it.
+    pub(crate) fn cache(&mut self, cache: CacheUse) {
+        self.metrics.cache.used(cache);
+        self.event.cache = Some(cache);
+    }
+
+    pub(crate) fn cache_use(&self) -> Option<CacheUse> {
+        self.event.cache
+    }
+
+    /// What is known of the answer that went on: the model's name at its provider, and what it used.
+    pub(crate) fn served(&self) -> (Option<&str>, Option<&Tokens>) {
+        (self.event.model_served.as_deref(), self.event.usage.as_ref())
+    }
+
+    /// A model answered this before; with what that used then. No provider and no upstream key is named, because none
+    /// was asked: what they were asked for adds up to what they bill.
+    pub(crate) fn answered_before(&mut self, model: &str, usage: Option<&Tokens>) {
+        self.event.status = Some(200);
+        self.event.model_served = Some(model.into());
+        self.event.usage = usage.cloned();
+    }
+
     /// The gateway had the whole answer itself.
     pub(crate) fn answered(&mut self, status: u16) {
         self.event.status = Some(status);
@@ -313,7 +337,10 @@ impl<'a> Recording<'a> {
             time_to_first_token: self.event.ttft,
         });
         let (mut input, mut output) = (0, 0);
-        if let Some(usage) = &self.event.usage {
+        // A hit used nothing.
+        if let Some(usage) = &self.event.usage
+            && self.event.cache != Some(CacheUse::Hit)
+        {
             input = usage.input_uncached + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h;
             output = usage.output;
             self.metrics.tokens_used(input, output);

@@ -51,6 +51,7 @@ fn key(models: &[&str], routes: Vec<Route>) -> Principal {
         affinity: None,
         budget: None,
         require_signature: false,
+        response_cache: None,
     };
     Principal::of(Arc::new(AccessKey {
         id: AccessKeyId::generate(),

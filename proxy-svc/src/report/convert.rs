@@ -18,7 +18,7 @@ use tonic::{
 };
 
 use super::{
-    event::{AttemptOutcome, Outcome, Protocol, Tokens, UsageSource},
+    event::{AttemptOutcome, CacheUse, Outcome, Protocol, Tokens, UsageSource},
     record::{Final, FinalAttempt, FinalTokens, Malformed},
 };
 
@@ -98,6 +98,7 @@ fn put_event(wire: &mut Wire<'_>, event: Final<'_>) -> Result<(), Malformed> {
         cost,
         path,
         error_code,
+        cache,
         attempts,
     } = event;
     wire.id(1, request_id.as_uuid());
@@ -127,6 +128,7 @@ fn put_event(wire: &mut Wire<'_>, event: Final<'_>) -> Result<(), Malformed> {
     if let Some(cost) = cost {
         wire.message(20, |wire| put_cost(wire, &cost))?;
     }
+    wire.enumeration(21, cache.map_or(proto::CacheUse::None, Into::into).into());
     Ok(())
 }
 
@@ -240,6 +242,16 @@ impl From<Outcome> for proto::Outcome {
             Outcome::UpstreamError => Self::UpstreamError,
             Outcome::ClientClosed => Self::ClientClosed,
             Outcome::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+impl From<CacheUse> for proto::CacheUse {
+    fn from(cache: CacheUse) -> Self {
+        match cache {
+            CacheUse::Miss => Self::Miss,
+            CacheUse::Hit => Self::Hit,
+            CacheUse::Bypass => Self::Bypass,
         }
     }
 }

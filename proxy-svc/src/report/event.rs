@@ -48,6 +48,17 @@ pub enum AttemptOutcome {
     ClientClosed,
 }
 
+/// What the service's response cache had to do with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CacheUse {
+    /// It had no answer; a provider was asked.
+    Miss,
+    /// The answer came from it and no provider was asked: the event's usage is what the answer used when it was made.
+    Hit,
+    /// It was not asked, because the request says so or names something that is stored.
+    Bypass,
+}
+
 /// Where usage figures come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum UsageSource {
@@ -146,4 +157,6 @@ pub struct Event {
     pub path: Box<str>,
     /// A refusal's or failure's code, e.g. `model_not_found`.
     pub error_code: Option<Cow<'static, str>>,
+    /// Absent where there is no cache, or it keeps nothing of this kind.
+    pub cache: Option<CacheUse>,
 }

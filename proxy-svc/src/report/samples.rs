@@ -10,7 +10,7 @@ use tollgate_shared::{
 use uuid::Uuid;
 
 use super::{
-    event::{Attempt, AttemptOutcome, Event, Intent, Outcome, Protocol, Tokens, UsageSource},
+    event::{Attempt, AttemptOutcome, CacheUse, Event, Intent, Outcome, Protocol, Tokens, UsageSource},
     record::{Final, Malformed},
 };
 
@@ -57,7 +57,11 @@ fn attempt_outcome() -> impl Strategy<Value = AttemptOutcome> {
     ]
 }
 
-pub(super) fn tokens() -> impl Strategy<Value = Tokens> {
+fn cache_use() -> impl Strategy<Value = CacheUse> {
+    prop_oneof![Just(CacheUse::Miss), Just(CacheUse::Hit), Just(CacheUse::Bypass)]
+}
+
+pub(crate) fn tokens() -> impl Strategy<Value = Tokens> {
     let source = prop_oneof![Just(UsageSource::Provider), Just(UsageSource::Partial), Just(UsageSource::Estimated)];
     let rare = prop_oneof![Just([0; 3]), any::<[u64; 3]>()];
     (any::<[u64; 6]>(), rare, source, option::of(text())).prop_map(|(figures, rare, source, raw)| {
@@ -104,12 +108,12 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
         (uuid(), any::<i64>(), micros(), option::of(micros()), option::of(any::<u16>()), outcome(), protocol());
     let caller = (any::<bool>(), option::of(uuid()), option::of(uuid()), option::of(uuid()), option::of(text()));
     let served = (option::of(text()), option::of(uuid()), option::of(uuid()), vec(attempt(), 0..4));
-    let rest = (option::of(tokens()), option::of(cost()), text(), option::of(text()));
+    let rest = (option::of(tokens()), option::of(cost()), text(), option::of(text()), option::of(cache_use()));
     (request, caller, served, rest).prop_map(|(request, caller, served, rest)| {
         let (id, started_at, duration, ttft, status, outcome, protocol) = request;
         let (stream, service, access_key, user, model_requested) = caller;
         let (model_served, provider, upstream_key, attempts) = served;
-        let (usage, cost, path, code) = rest;
+        let (usage, cost, path, code, cache) = rest;
         Event {
             request_id: RequestId::from_uuid(id),
             started_at,
@@ -131,6 +135,7 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
             cost,
             path,
             error_code: code.map(|code| code.into_string().into()),
+            cache,
         }
     })
 }
@@ -176,6 +181,7 @@ pub(super) fn enormous_event() -> Event {
         cost: Some(Cost { amount: Money::from_micros(i64::MIN), currency: Currency::USD }),
         path: long(),
         error_code: Some(long().into_string().into()),
+        cache: Some(CacheUse::Bypass),
         ..final_of(RequestId::generate(), 0)
     }
 }
@@ -220,6 +226,7 @@ pub(super) fn final_of(request_id: RequestId, output: u64) -> Event {
         cost: None,
         path: intent.path.into(),
         error_code: None,
+        cache: None,
     }
 }
 
@@ -245,6 +252,7 @@ impl Final<'_> {
             cost,
             path,
             error_code,
+            cache,
             attempts,
         } = self;
         Ok(Event {
@@ -268,6 +276,7 @@ impl Final<'_> {
             cost,
             path: path.into(),
             error_code: error_code.map(|code| code.to_owned().into()),
+            cache,
         })
     }
 }

@@ -85,6 +85,7 @@ pub(super) fn service(routes: &[Route], strategy: Strategy) -> Arc<Service> {
         affinity: None,
         budget: None,
         require_signature: false,
+        response_cache: None,
     })
 }
 

@@ -20,8 +20,9 @@ use tollgate_shared::{
 };
 
 use super::{
-    AccessKey, Affinity, AffinitySource, BaseUrl, Budget, FallbackCondition, FallbackOn, LimitsMode, Provider,
-    ProviderKind, Service, Strategy, TokenKey, User, prices::PriceSpec,
+    AccessKey, Affinity, AffinitySource, BaseUrl, Budget, CacheScope, FallbackCondition, FallbackOn, LimitsMode, Provider,
+    ProviderKind, ResponseCache, Service, Strategy, TokenKey, User,
+    prices::PriceSpec,
 };
 use crate::{
     limits::Counted,
@@ -35,6 +36,8 @@ mod base_url;
 const DEFAULT_MAX_ATTEMPTS: u32 = 3;
 /// Far above any provider's; a header value must stay bounded.
 const MAX_SECRET_BYTES: usize = 8 << 10;
+/// What a service that says nothing about it keeps of one answer.
+const DEFAULT_MAX_ENTRY_BYTES: u32 = 1 << 20;
 /// Of a provider's list; far above any provider's.
 const MAX_MODELS: usize = 10_000;
 const MAX_MODEL_CHARACTERS: usize = 256;
@@ -252,6 +255,7 @@ impl TryFrom<proto::Service> for ServiceSpec {
             limits_mode: _,
             budget,
             require_signature,
+            response_cache,
         } = message;
         let max_attempts = max_attempts.unwrap_or(DEFAULT_MAX_ATTEMPTS);
         if max_attempts == 0 {
@@ -285,6 +289,10 @@ impl TryFrom<proto::Service> for ServiceSpec {
             affinity: affinity.map(Affinity::try_from).transpose().map_err(|error| error.within("affinity"))?,
             budget: convert_budget(budget)?,
             require_signature,
+            response_cache: response_cache
+                .map(ResponseCache::try_from)
+                .transpose()
+                .map_err(|error| error.within("response_cache"))?,
         };
         let routes = routes.into_iter().enumerate().map(|(index, route)| {
             RouteSpec::try_from(route).map_err(|error| error.within(&format!("routes[{index}]")))
@@ -314,6 +322,29 @@ impl TryFrom<proto::Affinity> for Affinity {
             })
         });
         Ok(Self { by: sources.collect::<Result<_, _>>()? })
+    }
+}
+
+impl TryFrom<proto::ResponseCache> for ResponseCache {
+    type Error = FieldError;
+
+    fn try_from(message: proto::ResponseCache) -> Result<Self, FieldError> {
+        let scope = message.scope();
+        let proto::ResponseCache { ttl_seconds, max_entry_bytes, scope: _ } = message;
+        let max_entry_bytes = max_entry_bytes.unwrap_or(DEFAULT_MAX_ENTRY_BYTES);
+        for (field, value) in [("ttl_seconds", ttl_seconds), ("max_entry_bytes", max_entry_bytes)] {
+            if value == 0 {
+                return Err(FieldError::new(field, "must be at least 1"));
+            }
+        }
+        Ok(Self {
+            ttl_seconds,
+            max_entry_bytes: usize::try_from(max_entry_bytes).unwrap_or(usize::MAX),
+            scope: match scope {
+                proto::CacheScope::Service => CacheScope::Service,
+                proto::CacheScope::AccessKey | proto::CacheScope::Unspecified => CacheScope::AccessKey,
+            },
+        })
     }
 }
 

@@ -92,6 +92,7 @@ pub(super) fn service_resource(number: u8, change: impl FnOnce(&mut proto::Servi
         limits_mode: proto::LimitsMode::Enforce.into(),
         budget: None,
         require_signature: false,
+        response_cache: None,
     };
     change(&mut service);
     wrap(Resource::Service(service))

@@ -26,6 +26,7 @@ pub(super) fn render(metrics: &Metrics) -> String {
     limits(&mut page, metrics);
     budgets(&mut page, metrics);
     protection(&mut page, metrics);
+    cache(&mut page, metrics);
     page.0
 }
 
@@ -186,6 +187,16 @@ fn protection(page: &mut Page, metrics: &Metrics) {
         of.bad_keys.get(),
     );
     page.single("memory_bytes", "gauge", "Memory in use, where a watermark is set.", of.memory.get());
+}
+
+fn cache(page: &mut Page, metrics: &Metrics) {
+    let of = &metrics.cache;
+    page.family("cache_requests_total", "counter", "Requests to services that keep answers.");
+    for (result, count) in [("hit", &of.hits), ("miss", &of.misses), ("bypass", &of.bypasses)] {
+        page.line("cache_requests_total", &format!("{{result=\"{result}\"}}"), count.get());
+    }
+    page.single("cache_entries", "gauge", "Answers that are kept.", of.entries.get());
+    page.single("cache_bytes", "gauge", "Memory that kept answers take.", of.bytes.get());
 }
 
 /// Exact, without a float: `1234567` → `1.234567`, `5000` → `0.005`, `1000000` → `1`.

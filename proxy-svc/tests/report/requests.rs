@@ -81,6 +81,7 @@ impl Caller {
             }),
             path: "/v1/chat/completions".into(),
             error_code: None,
+            cache: None,
         }
     }
 }

@@ -75,6 +75,10 @@ class Trio:
                     raise
             time.sleep(0.05)
 
+    def administer(self, path: str, body: dict | None = None) -> dict:
+        """Reads from the control plane's API, or creates what the body says."""
+        return self._call("POST" if body else "GET", f"{self.admin}/api/v1/{path}", body, token=self.access_token)
+
     def _call(self, method: str, url: str, body: dict | None = None, token: str | None = None) -> dict | list:
         request = urllib.request.Request(url, method=method)
         if body is not None:

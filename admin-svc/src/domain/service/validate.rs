@@ -1,6 +1,6 @@
 //! What makes a service valid. Whether its pools exist is for `app` to say.
 
-use super::{Affinity, FallbackCondition, Route, ServiceSpec, Target};
+use super::{Affinity, FallbackCondition, ResponseCache, Route, ServiceSpec, Target};
 use crate::domain::validation::{Invalid, Violations};
 
 const HIGHEST_WEIGHT: u32 = 10_000;
@@ -9,6 +9,10 @@ const MOST_ATTEMPTS: u32 = 10;
 const MOST_ROUTES: usize = 200;
 const MOST_TARGETS: usize = 100;
 const LONGEST_SLUG: usize = 63;
+/// A day: what is older is asked for anew.
+const LONGEST_TTL_SECONDS: u32 = 86_400;
+/// As much as a proxy's cache takes of one answer.
+const LARGEST_ENTRY_BYTES: u32 = 16 << 20;
 
 const LONGEST_HEADER: usize = 100;
 
@@ -16,7 +20,7 @@ const LONGEST_HEADER: usize = 100;
 const SECRET_HEADERS: [&str; 5] = ["authorization", "x-api-key", "x-goog-api-key", "cookie", "proxy-authorization"];
 
 /// Response headers that a service may switch off.
-const SWITCHABLE_HEADERS: [&str; 11] = [
+const SWITCHABLE_HEADERS: [&str; 12] = [
     "x-request-id",
     "x-ratelimit-limit-requests",
     "x-ratelimit-remaining-requests",
@@ -28,6 +32,8 @@ const SWITCHABLE_HEADERS: [&str; 11] = [
     "x-tollgate-provider",
     "x-tollgate-model",
     "x-tollgate-cost",
+    // And `age` with it.
+    "x-tollgate-cache",
 ];
 
 impl ServiceSpec {
@@ -51,6 +57,9 @@ impl ServiceSpec {
         check_headers(&mut violations, &mut self.hidden_headers);
         if let Some(affinity) = &mut self.affinity {
             check_affinity(&mut violations, affinity);
+        }
+        if let Some(cache) = &self.response_cache {
+            check_cache(&mut violations, cache);
         }
         violations.finish().map(|()| self)
     }
@@ -121,6 +130,14 @@ fn check_affinity(violations: &mut Violations, affinity: &mut Affinity) {
     violations.require(is_name, "affinity.header", "must be the name of a header, of at most 100 characters");
     let is_secret = SECRET_HEADERS.contains(&header.as_str());
     violations.require(!is_secret, "affinity.header", "must not be a header that carries credentials");
+}
+
+fn check_cache(violations: &mut Violations, cache: &ResponseCache) {
+    let ResponseCache { ttl_seconds, max_entry_bytes, scope: _ } = cache;
+    let lasts = (1..=LONGEST_TTL_SECONDS).contains(ttl_seconds);
+    violations.require(lasts, "response_cache.ttl_seconds", "must be 1 to 86400");
+    let fits = max_entry_bytes.is_none_or(|bytes| (1..=LARGEST_ENTRY_BYTES).contains(&bytes));
+    violations.require(fits, "response_cache.max_entry_bytes", "must be 1 to 16777216");
 }
 
 #[cfg(test)]
@@ -207,6 +224,25 @@ mod tests {
         assert_eq!(with(json!({"by": ["header"], "header": "Authorization"})), ["affinity.header"]);
         let normal = service(json!({"affinity": {"by": ["header"], "header": "X-Conversation"}})).validated().unwrap();
         assert_eq!(normal.affinity.unwrap().header, "x-conversation");
+    }
+
+    #[test]
+    fn what_is_kept_of_answers_has_bounds() {
+        for (cache, fields) in [
+            (json!(null), &[][..]),
+            (json!({"ttl_seconds": 1}), &[]),
+            (json!({"ttl_seconds": 86_400, "max_entry_bytes": 16_777_216, "scope": "service"}), &[]),
+            (json!({"ttl_seconds": 0}), &["response_cache.ttl_seconds"]),
+            (
+                json!({"ttl_seconds": 86_401, "max_entry_bytes": 0}),
+                &["response_cache.ttl_seconds", "response_cache.max_entry_bytes"],
+            ),
+            (json!({"ttl_seconds": 60, "max_entry_bytes": 16_777_217}), &["response_cache.max_entry_bytes"]),
+        ] {
+            assert_eq!(refused(json!({"response_cache": cache})), fields, "{cache}");
+        }
+        let kept = service(json!({"response_cache": {"ttl_seconds": 60}})).response_cache.unwrap();
+        assert_eq!(kept.scope, super::super::CacheScope::AccessKey);
     }
 
     #[test]

@@ -160,7 +160,7 @@ impl Sums {
             Outcome::ClientClosed => self.client_closed += 1,
             Outcome::Interrupted => self.interrupted += 1,
         }
-        self.tokens.add(&event.tokens);
+        self.tokens.add(&event.tokens_used());
         self.duration_us += event.duration_us;
         self.durations[bucket(event.duration_us)] += 1;
         match event.cost {

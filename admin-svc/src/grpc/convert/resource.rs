@@ -14,8 +14,8 @@ use crate::domain::{
     provider::{Provider, ProviderKind, ProviderSpec},
     published::{Owner, Resource, Settings},
     service::{
-        Affinity, AffinitySource, FallbackCondition, LimitsMode, Retry, Route, Security, Service, ServiceSpec,
-        Strategy, Target,
+        Affinity, AffinitySource, CacheScope, FallbackCondition, LimitsMode, ResponseCache, Retry, Route, Security, Service,
+        ServiceSpec, Strategy, Target,
     },
     timestamp::Timestamp,
     upstream_key::{UpstreamKey, UpstreamKeySpec},
@@ -102,6 +102,7 @@ fn service(service: &Service) -> proto::Service {
         security: Security { ip_allow, ip_deny, require_signature },
         hidden_headers,
         affinity,
+        response_cache,
     } = spec;
     let strategy = match strategy {
         Strategy::RoundRobin => proto::Strategy::RoundRobin,
@@ -128,6 +129,7 @@ fn service(service: &Service) -> proto::Service {
         },
         budget: budget.as_ref().map(self::budget),
         require_signature: *require_signature,
+        response_cache: response_cache.as_ref().map(self::response_cache),
     }
 }
 
@@ -144,6 +146,15 @@ fn affinity(affinity: &Affinity) -> proto::Affinity {
 fn user(owner: &Owner) -> proto::User {
     let Owner { id, limits } = owner;
     proto::User { id: id.to_string(), limits: Some(self::limits(limits)) }
+}
+
+fn response_cache(cache: &ResponseCache) -> proto::ResponseCache {
+    let ResponseCache { ttl_seconds, max_entry_bytes, scope } = cache;
+    let scope = match scope {
+        CacheScope::AccessKey => proto::CacheScope::AccessKey,
+        CacheScope::Service => proto::CacheScope::Service,
+    };
+    proto::ResponseCache { ttl_seconds: *ttl_seconds, max_entry_bytes: *max_entry_bytes, scope: scope.into() }
 }
 
 fn route(route: &Route) -> proto::Route {

@@ -12,7 +12,8 @@ use tollgate_shared::{
 
 use super::text;
 use crate::domain::usage::{
-    Attempt, AttemptOutcome, EventDetail, Outcome, Protocol, QuarantinedEvent, Tokens, UsageEvent, UsageSource,
+    Attempt, AttemptOutcome, CacheUse, EventDetail, Outcome, Protocol, QuarantinedEvent, Tokens, UsageEvent,
+    UsageSource,
 };
 
 const DAY_US: i64 = 86_400 * 1_000_000;
@@ -68,6 +69,7 @@ fn checked(event: &proto::UsageEvent, proxy_id: ProxyId, now: UnixMicros) -> Res
         path,
         error_code,
         cost,
+        cache,
     } = event;
     let usage = usage.clone().unwrap_or_default();
     let (tokens, source) = tokens(&usage)?;
@@ -99,6 +101,7 @@ fn checked(event: &proto::UsageEvent, proxy_id: ProxyId, now: UnixMicros) -> Res
             input_audio: token_count("usage.input_audio", input_audio)?,
             output_audio: token_count("usage.output_audio", output_audio)?,
             input_image: token_count("usage.input_image", input_image)?,
+            cache: cache_use(*cache)?,
         },
         reported_by: Some(proxy_id),
     })
@@ -217,6 +220,16 @@ fn attempt_outcome(outcome: i32) -> Result<AttemptOutcome, Reason> {
         Ok(Message::ConnectionLost) => Ok(AttemptOutcome::ConnectionLost),
         Ok(Message::ClientClosed) => Ok(AttemptOutcome::ClientClosed),
         Ok(Message::Unspecified) | Err(_) => Err("attempts.outcome is unknown".to_owned()),
+    }
+}
+
+fn cache_use(cache: i32) -> Result<Option<CacheUse>, Reason> {
+    match proto::CacheUse::try_from(cache) {
+        Ok(proto::CacheUse::None) => Ok(None),
+        Ok(proto::CacheUse::Miss) => Ok(Some(CacheUse::Miss)),
+        Ok(proto::CacheUse::Hit) => Ok(Some(CacheUse::Hit)),
+        Ok(proto::CacheUse::Bypass) => Ok(Some(CacheUse::Bypass)),
+        Err(_) => Err("cache is unknown".to_owned()),
     }
 }
 

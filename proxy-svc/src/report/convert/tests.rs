@@ -32,6 +32,7 @@ impl From<Event> for proto::UsageEvent {
             cost,
             path,
             error_code,
+            cache,
         } = event;
         Self {
             request_id: request_id.to_string(),
@@ -55,6 +56,7 @@ impl From<Event> for proto::UsageEvent {
             error_code: error_code.map(Into::into).unwrap_or_default(),
             cost: cost
                 .map(|cost| proto::Cost { amount_micros: cost.amount.micros(), currency: cost.currency.to_string() }),
+            cache: cache.map_or(proto::CacheUse::None, Into::into).into(),
         }
     }
 }

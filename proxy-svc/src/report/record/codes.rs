@@ -1,7 +1,7 @@
 //! Enumerations as bytes. The numbers are for ever: journals that were written before a program's update have them.
 
 use super::{
-    super::event::{AttemptOutcome, Outcome, Protocol, UsageSource},
+    super::event::{AttemptOutcome, CacheUse, Outcome, Protocol, UsageSource},
     Malformed,
 };
 
@@ -24,6 +24,7 @@ codes! {
         Ok = 1, ClientError = 2, Refused = 3, UpstreamError = 4, ClientClosed = 5, Interrupted = 6,
     }
     source_code / source: UsageSource { Provider = 1, Partial = 2, Estimated = 3 }
+    cache_code / cache_use: CacheUse { Miss = 1, Hit = 2, Bypass = 3 }
     attempt_code / attempt_outcome: AttemptOutcome {
         Ok = 1, RateLimited = 2, Overloaded = 3, ServerError = 4, CredentialsRefused = 5, ClientError = 6,
         ConnectFailed = 7, TimedOut = 8, ConnectionLost = 9, ClientClosed = 10,

@@ -9,10 +9,10 @@ use tollgate_shared::{
 };
 
 use super::{
-    super::event::{Event, Outcome, Protocol},
+    super::event::{CacheUse, Event, Outcome, Protocol},
     ACCOUNTING_BYTES, Detail, MAX_ATTEMPTS, Malformed,
     bytes::{Reader, put_cost, put_duration, put_id, put_if, put_micros, put_number, put_text},
-    codes::{code, outcome, outcome_code, protocol},
+    codes::{cache_code, cache_use, code, outcome, outcome_code, protocol},
     parts::{FinalAttempts, FinalTokens, attempts, put_attempts, put_tokens, tokens},
 };
 
@@ -35,6 +35,10 @@ mod has {
     pub(super) const ERROR_CODE: u64 = 1 << 11;
     /// At the record's end, where a program that does not know it reads no more.
     pub(super) const COST: u64 = 1 << 12;
+    /// Not a bit but where the code begins, three bits long, 0 = absent: a program that does not know it reads the
+    /// same layout.
+    pub(super) const CACHE_SHIFT: u32 = 20;
+    pub(super) const CACHE_MASK: u64 = 0b111;
 }
 
 /// The record of a request that is over.
@@ -53,6 +57,7 @@ pub(in super::super) fn encode_final(event: &Event, detail: Detail, out: &mut Ve
 }
 
 fn flags(event: &Event) -> u64 {
+    let cache = event.cache.map_or(0, |cache| u64::from(cache_code(cache)) << has::CACHE_SHIFT);
     [
         (event.stream, has::STREAM),
         (event.ttft.is_some(), has::TTFT),
@@ -69,7 +74,7 @@ fn flags(event: &Event) -> u64 {
         (event.cost.is_some(), has::COST),
     ]
     .into_iter()
-    .fold(0, |flags, (present, bit)| if present { flags | bit } else { flags })
+    .fold(cache, |flags, (present, bit)| if present { flags | bit } else { flags })
 }
 
 fn encode_event(event: &Event, kept_attempts: usize, detail: Detail, out: &mut Vec<u8>) {
@@ -94,6 +99,7 @@ fn encode_event(event: &Event, kept_attempts: usize, detail: Detail, out: &mut V
         cost,
         path,
         error_code,
+        cache: _,
     } = event;
     let bounds = detail.bounds();
     put_id(out, request_id.as_uuid());
@@ -140,6 +146,7 @@ pub(in super::super) struct Final<'a> {
     pub(in super::super) cost: Option<Cost>,
     pub(in super::super) path: &'a str,
     pub(in super::super) error_code: Option<&'a str>,
+    pub(in super::super) cache: Option<CacheUse>,
     pub(in super::super) attempts: FinalAttempts<'a>,
 }
 
@@ -170,6 +177,11 @@ pub(in super::super) fn decode_final(bytes: &[u8]) -> Result<Final<'_>, Malforme
         usage: has(has::USAGE).then(|| tokens(&mut reader)).transpose()?,
         path: reader.text()?,
         error_code: has(has::ERROR_CODE).then(|| reader.text()).transpose()?,
+        cache: match (flags >> has::CACHE_SHIFT) & has::CACHE_MASK {
+            0 => None,
+            #[expect(clippy::cast_possible_truncation, reason = "three bits")]
+            code => Some(cache_use(code as u8)?),
+        },
         attempts: attempts(reader)?,
     })
 }

@@ -88,6 +88,8 @@ impl Open {
             cost: self.cost,
             path: self.path,
             error_code: None,
+            // A request with an intent asked a provider; whether a cache was asked before is not known any more.
+            cache: None,
         }
     }
 }

@@ -31,6 +31,7 @@ fn service() -> proto::Service {
         limits_mode: proto::LimitsMode::Shadow.into(),
         budget: None,
         require_signature: true,
+        response_cache: Some(proto::ResponseCache { ttl_seconds: 60, max_entry_bytes: Some(7), scope: 2 }),
     }
 }
 
@@ -87,11 +88,28 @@ fn service_keeps_every_field() {
     let sources = [AffinitySource::PromptCacheKey, AffinitySource::Header(HeaderName::from_static("x-session-id"))];
     assert_eq!(converted.affinity.unwrap().by, sources);
     assert_eq!(converted.ip_allow, ["10.0.0.0/8".parse().unwrap(), "::1/128".parse::<IpNet>().unwrap()]);
+    let cache = ResponseCache { ttl_seconds: 60, max_entry_bytes: 7, scope: CacheScope::Service };
+    assert_eq!(converted.response_cache, Some(cache));
     assert_eq!(routes[0].models[0].as_str(), "gpt-*");
     assert_eq!(routes[0].targets[0].model.as_deref(), Some("gpt-4o"));
     assert_eq!((routes[0].targets[0].weight, routes[0].targets[0].priority), (2, 1));
     assert_eq!(routes[0].targets[0].default_max_tokens, Some(4096));
     assert_eq!(routes[0].fallback_on, FallbackOn::from_iter([FallbackCondition::ContextWindow]));
+}
+
+#[test]
+fn answers_are_shared_with_nobody_unless_it_is_said() {
+    let converted = |ttl_seconds, scope| {
+        let cache = Some(proto::ResponseCache { ttl_seconds, max_entry_bytes: None, scope });
+        ServiceSpec::try_from(proto::Service { response_cache: cache, ..service() })
+    };
+    for (scope, expected) in [(0, CacheScope::AccessKey), (1, CacheScope::AccessKey), (99, CacheScope::AccessKey)] {
+        let cache = converted(1, scope).unwrap().service.response_cache.unwrap();
+        assert_eq!((cache.scope, cache.max_entry_bytes), (expected, 1 << 20));
+    }
+    assert_eq!(converted(0, 1).unwrap_err().field, "response_cache.ttl_seconds");
+    let none = ServiceSpec::try_from(proto::Service { response_cache: None, ..service() }).unwrap();
+    assert_eq!(none.service.response_cache, None);
 }
 
 #[test]
@@ -123,7 +141,7 @@ fn every_condition_keeps_its_meaning() {
 #[test]
 fn wrong_fields_of_a_service_are_named_by_their_path() {
     type Change = fn(&mut proto::Service);
-    let changes: [(&str, Change); 14] = [
+    let changes: [(&str, Change); 15] = [
         ("id", |service| service.id = "7".into()),
         ("strategy", |service| service.strategy = 99),
         ("affinity.by", |service| service.affinity = Some(proto::Affinity::default())),
@@ -137,6 +155,9 @@ fn wrong_fields_of_a_service_are_named_by_their_path() {
         ("routes[0].targets[0].pool_id", |service| service.routes[0].targets[0].pool_id = "x".into()),
         ("routes[0].targets[0].default_max_tokens", |service| {
             service.routes[0].targets[0].default_max_tokens = Some(0);
+        }),
+        ("response_cache.max_entry_bytes", |service| {
+            service.response_cache.as_mut().unwrap().max_entry_bytes = Some(0);
         }),
         ("routes[0].fallback.on[1]", |service| service.routes[0].fallback.as_mut().unwrap().on.push(99)),
         ("routes[0].fallback.on[0]", |service| service.routes[0].fallback.as_mut().unwrap().on[0] = 0),

@@ -14,6 +14,7 @@ use tollgate_shared::ids::{KeyPoolId, ServiceId, UserId};
 
 use super::{AccessKeyState, HeldAccessKey, HeldPool, HeldService, HeldUser, Holdings, Kind, Problem};
 use crate::{
+    cache::CacheKey,
     health::Health,
     limits::{Registry, Scope},
     snapshot::{
@@ -53,6 +54,7 @@ impl Holdings {
             sealing_key: settings.and_then(|settings| SealingKey::derive(&settings.pepper)),
             tag_key: settings.map(|settings| TagKey::derive(&settings.pepper)),
             token_keys: settings.map(|settings| settings.token_keys.clone()).unwrap_or_default(),
+            cache_key: settings.map(|settings| CacheKey::derive(&settings.pepper)),
             providers: self.providers.iter().map(|(id, held)| (*id, Arc::clone(&held.provider))).collect(),
             services,
             access_keys,

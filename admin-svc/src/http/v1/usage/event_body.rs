@@ -9,7 +9,7 @@ use tollgate_shared::{
 use super::parameters::millis;
 use crate::domain::{
     timestamp::Timestamp,
-    usage::{Attempt, AttemptOutcome, EventDetail, Outcome, Protocol, Tokens, UsageEvent, UsageSource},
+    usage::{Attempt, AttemptOutcome, CacheUse, EventDetail, Outcome, Protocol, Tokens, UsageEvent, UsageSource},
 };
 
 /// One request and its attempts. Ids are null where the request did not get that far.
@@ -27,6 +27,8 @@ pub(super) struct UsageEventBody {
     outcome: Outcome,
     protocol: Protocol,
     stream: bool,
+    /// What the service's response cache had to do with it; null where it has none, or it keeps nothing of this kind.
+    cache: Option<CacheUse>,
     path: String,
     /// A refusal's or failure's code, e.g. `model_not_found`; null when all went well.
     error_code: Option<String>,
@@ -39,6 +41,7 @@ pub(super) struct UsageEventBody {
     provider_id: Option<ProviderId>,
     upstream_key_id: Option<UpstreamKeyId>,
     attempts: Vec<AttemptBody>,
+    /// Of a cache's `hit`, what the answer used when it was made: the hit itself used nothing, and is in no sum.
     usage: UsageBody,
     /// Null when nothing was used, and when the model had no price.
     cost: Option<CostBody>,
@@ -119,7 +122,7 @@ impl From<UsageEvent> for UsageEventBody {
             cost,
             error_code,
             reported_by: _,
-            detail: EventDetail { path, attempts, raw: _, input_audio, output_audio, input_image },
+            detail: EventDetail { path, attempts, raw: _, input_audio, output_audio, input_image, cache },
         } = event;
         let Tokens { input_uncached, cache_read, cache_write_5m, cache_write_1h, output, reasoning } = tokens;
         Self {
@@ -131,6 +134,7 @@ impl From<UsageEvent> for UsageEventBody {
             outcome,
             protocol,
             stream,
+            cache,
             path,
             error_code: filled(error_code),
             service_id,
