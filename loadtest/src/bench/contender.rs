@@ -9,6 +9,7 @@ use serde_json::json;
 use super::client::{Client, request};
 use super::process::{Launch, Process, Scratch, free_address, sibling};
 use super::settings::{Name, Settings};
+use super::tollgate::Extent;
 use super::{nginx, say, tollgate, verify, wrk};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -52,7 +53,7 @@ impl Stage {
         let direct = Contender::new(Name::Direct, upstream, None)?;
         direct.first_answer(&mut provider).await.context("the simulated provider")?;
         let mut stage = Self { provider, contenders: vec![direct], scratch };
-        for name in [Name::Nginx, Name::BarePingora, Name::Tollgate] {
+        for name in [Name::Nginx, Name::BarePingora, Name::Tollgate, Name::TollgateEverything] {
             if settings.wants(name) {
                 stage.add(name, upstream, settings).await.with_context(|| format!("starting {name}"))?;
             }
@@ -76,7 +77,8 @@ impl Stage {
                 nginx::launch(upstream, settings, &self.scratch)?.map(|(address, launch)| (address, launch, None))
             }
             Name::BarePingora => Some(bare_pingora(upstream, settings, &self.scratch)?),
-            Name::Tollgate => tollgate::launch(upstream, settings, &self.scratch).await?,
+            Name::Tollgate => tollgate::launch(Extent::Usual, upstream, settings, &self.scratch).await?,
+            Name::TollgateEverything => tollgate::launch(Extent::Everything, upstream, settings, &self.scratch).await?,
         };
         let Some((address, launch, tollgate)) = started else {
             if settings.contenders.contains(&name) {

@@ -73,9 +73,14 @@ impl Report {
         }
         out.push('\n');
         for scenario in Scenario::ALL {
-            for other in [Name::BarePingora, Name::Nginx] {
-                out.push_str(&self.ratios(scenario, other));
+            for (mine, other) in [
+                (Name::Tollgate, Name::BarePingora),
+                (Name::Tollgate, Name::Nginx),
+                (Name::TollgateEverything, Name::BarePingora),
+            ] {
+                out.push_str(&self.ratios(scenario, mine, other));
             }
+            out.push_str(&self.everything(scenario));
         }
         out.push_str(&self.translation());
         out
@@ -83,10 +88,7 @@ impl Report {
 
     /// What translating a stream costs beside passing it on.
     fn translation(&self) -> String {
-        let cpu = |scenario| {
-            let is_it = |entry: &&Entry| (entry.scenario, entry.contender) == (scenario, Name::Tollgate);
-            self.entries.iter().find(is_it).and_then(|entry| entry.median.cpu_us)
-        };
+        let cpu = |scenario| self.median(scenario, Name::Tollgate).and_then(|figures| figures.cpu_us);
         match (cpu(Scenario::Translated), cpu(Scenario::Stream)) {
             (Some(translated), Some(untouched)) if untouched > 0.0 => {
                 format!("translated / stream, tollgate: CPU {:.2}\n", translated / untouched)
@@ -95,30 +97,42 @@ impl Report {
         }
     }
 
+    fn median(&self, scenario: Scenario, name: Name) -> Option<&Figures> {
+        let is_it = |entry: &&Entry| (entry.scenario, entry.contender) == (scenario, name);
+        self.entries.iter().find(is_it).map(|entry| &entry.median)
+    }
+
+    /// What limits, budgets, sessions and lists cost a request.
+    fn everything(&self, scenario: Scenario) -> String {
+        let cpu = |name| self.median(scenario, name).and_then(|figures| figures.cpu_us);
+        match (cpu(Name::TollgateEverything), cpu(Name::Tollgate)) {
+            (Some(all), Some(usual)) => {
+                format!("{scenario}: tollgate-everything - tollgate: CPU {:+.1} µs each\n", all - usual)
+            }
+            _ => String::new(),
+        }
+    }
+
     /// `tollgate / bare-pingora` for what both have measured.
-    fn ratios(&self, scenario: Scenario, other: Name) -> String {
-        let find = |name| {
-            self.entries
-                .iter()
-                .find(|entry| (entry.scenario, entry.contender) == (scenario, name))
-                .map(|entry| &entry.median)
+    fn ratios(&self, scenario: Scenario, name: Name, other: Name) -> String {
+        let (Some(mine), Some(other_figures)) = (self.median(scenario, name), self.median(scenario, other)) else {
+            return String::new();
         };
-        let (Some(mine), Some(other_figures)) = (find(Name::Tollgate), find(other)) else { return String::new() };
         let mut parts = Vec::new();
-        let mut compare = |name: &str, mine: Option<f64>, other: Option<f64>| {
+        let mut compare = |what: &str, mine: Option<f64>, other: Option<f64>| {
             if let (Some(mine), Some(other)) = (mine, other)
                 && other > 0.0
             {
-                parts.push(format!("{name} {:.2}", mine / other));
+                parts.push(format!("{what} {:.2}", mine / other));
             }
         };
         compare("per second", mine.per_second, other_figures.per_second);
         compare("CPU", mine.cpu_us, other_figures.cpu_us);
         compare("p99", mine.p99_ms, other_figures.p99_ms);
-        for (name, value) in &mine.others {
-            compare(name, Some(*value), other_figures.others.get(name).copied());
+        for (what, value) in &mine.others {
+            compare(what, Some(*value), other_figures.others.get(what).copied());
         }
-        format!("{scenario}: tollgate / {other}: {}\n", parts.join(", "))
+        format!("{scenario}: {name} / {other}: {}\n", parts.join(", "))
     }
 }
 
@@ -156,7 +170,7 @@ mod tests {
     #[test]
     fn medians_and_ratios_are_shown() {
         let mut report = Report::new(&Settings::parse_from(["bench"]));
-        for (contender, cpu) in [(Name::BarePingora, 20.0), (Name::Tollgate, 15.0)] {
+        for (contender, cpu) in [(Name::BarePingora, 20.0), (Name::Tollgate, 15.0), (Name::TollgateEverything, 18.0)] {
             for noise in [0.0, 100.0, -1.0] {
                 let figures = Figures { cpu_us: Some(cpu + noise), ..Figures::default() };
                 report.add(Scenario::Plain, contender, figures);
@@ -165,6 +179,8 @@ mod tests {
         let text = report.markdown();
         assert!(text.contains("| plain | bare-pingora | – | – | – | 20.0 | – |  |"), "{text}");
         assert!(text.contains("plain: tollgate / bare-pingora: CPU 0.75\n"), "{text}");
+        assert!(text.contains("plain: tollgate-everything / bare-pingora: CPU 0.90\n"), "{text}");
+        assert!(text.contains("plain: tollgate-everything - tollgate: CPU +3.0 µs each\n"), "{text}");
         assert!(report.json().unwrap().contains("\"cpu_us\": 120.0"));
     }
 }

@@ -67,6 +67,8 @@ pub enum Name {
     Nginx,
     BarePingora,
     Tollgate,
+    /// With limits, budgets, sessions and lists of addresses.
+    TollgateEverything,
 }
 
 impl fmt::Display for Name {
@@ -76,6 +78,7 @@ impl fmt::Display for Name {
             Name::Nginx => "nginx",
             Name::BarePingora => "bare-pingora",
             Name::Tollgate => "tollgate",
+            Name::TollgateEverything => "tollgate-everything",
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Tollgate as a contender: both services, set up through the public API as an operator would.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,14 @@ use super::settings::Settings;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const EMAIL: &str = "bench@example.com";
+/// Limits of the proxy itself, for [`Extent::Everything`].
+const OF_THE_PROXY: [(&str, &str); 5] = [
+    ("TOLLGATE_PROXY_LIMITS__REQUESTS_PER_MINUTE", "100000000"),
+    ("TOLLGATE_PROXY_LIMITS__REQUESTS_PER_DAY", "10000000000"),
+    ("TOLLGATE_PROXY_LIMITS__TOKENS_PER_MINUTE", "1000000000000"),
+    ("TOLLGATE_PROXY_PROTECTION__REQUESTS_PER_SECOND_PER_ADDRESS", "100000"),
+    ("TOLLGATE_PROXY_PROTECTION__CONNECTIONS_PER_ADDRESS", "10000"),
+];
 
 /// What stands beside the proxy, and the access key that it takes.
 #[derive(Debug)]
@@ -22,8 +31,19 @@ pub(super) struct Ready {
     pub(super) helpers: Vec<Process>,
 }
 
+/// What of Tollgate takes part in a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// What is always on: authentication, routing, health, the journal, metrics.
+    Usual,
+    /// Besides, limits at every scope, budgets with prices, health-best scheduling, sessions, lists of addresses and rates
+    /// of addresses: all far from their bounds, because a refusal is no answer.
+    Everything,
+}
+
 /// `None` when the two programs have not been built.
 pub(super) async fn launch(
+    extent: Extent,
     upstream: SocketAddr,
     settings: &Settings,
     scratch: &Scratch,
@@ -45,7 +65,7 @@ pub(super) async fn launch(
         ("TOLLGATE_ADMIN_LISTEN", rest.to_string()),
         ("TOLLGATE_ADMIN_GRPC_LISTEN", grpc.to_string()),
         ("TOLLGATE_ADMIN_OPS_LISTEN", admin_ops?.to_string()),
-        ("TOLLGATE_ADMIN_DATA_DIR", scratch.directory("admin")?.display().to_string()),
+        ("TOLLGATE_ADMIN_DATA_DIR", scratch.directory(&format!("admin-{extent}"))?.display().to_string()),
         ("TOLLGATE_ADMIN_SETUP_TOKEN", setup_token.clone()),
     ];
     variables.extend(common.clone());
@@ -54,29 +74,39 @@ pub(super) async fn launch(
         arguments: Vec::new(),
         variables,
         core: settings.load_core,
-        output: scratch.file("admin-svc.log"),
+        output: scratch.file(&format!("admin-svc-{extent}.log")),
     };
     let mut variables = vec![
         ("TOLLGATE_PROXY_LISTEN", address.to_string()),
         ("TOLLGATE_PROXY_OPS_LISTEN", proxy_ops?.to_string()),
-        ("TOLLGATE_PROXY_DATA_DIR", scratch.directory("proxy")?.display().to_string()),
+        ("TOLLGATE_PROXY_DATA_DIR", scratch.directory(&format!("proxy-{extent}"))?.display().to_string()),
         ("TOLLGATE_PROXY_ADMIN_ENDPOINT", format!("http://{grpc}")),
     ];
+    if extent == Extent::Everything {
+        variables.extend(OF_THE_PROXY.map(|(name, value)| (name, value.to_owned())));
+    }
     variables.extend(common);
     let proxy = Launch {
         program: proxy_program,
         arguments: Vec::new(),
         variables,
         core: settings.proxy_core,
-        output: scratch.file("proxy-svc.log"),
+        output: scratch.file(&format!("proxy-svc-{extent}.log")),
     };
     let mut admin = admin.start()?;
-    let credential = seed(rest, upstream, &setup_token, &mut admin).await.context("setting up through the API")?;
+    let credential =
+        seed(extent, rest, upstream, &setup_token, &mut admin).await.context("setting up through the API")?;
     Ok(Some((address, proxy, Some(Ready { credential, helpers: vec![admin] }))))
 }
 
 /// First administrator, two providers, a pool with two keys for each, service, access key; gives the key's secret.
-async fn seed(rest: SocketAddr, upstream: SocketAddr, setup_token: &str, admin: &mut Process) -> Result<String> {
+async fn seed(
+    extent: Extent,
+    rest: SocketAddr,
+    upstream: SocketAddr,
+    setup_token: &str,
+    admin: &mut Process,
+) -> Result<String> {
     let password = format!("Bench-{:016x}-Passw0rd!", fastrand::u64(..));
     let account = json!({"token": setup_token, "email": EMAIL, "password": password, "name": "Bench"});
     let start = Instant::now();
@@ -100,14 +130,64 @@ async fn seed(rest: SocketAddr, upstream: SocketAddr, setup_token: &str, admin: 
         let pool = json!({"name": kind, "provider_id": text(&provider, "id")?});
         let pool = text(&create("/api/v1/key-pools", pool).await?, "id")?;
         for secret in UPSTREAM_KEYS {
-            create("/api/v1/upstream-keys", json!({"pool_id": pool, "name": secret, "secret": secret})).await?;
+            let key = json!({"pool_id": pool, "name": secret, "secret": secret, "limits": extent.limits(UPSTREAM)});
+            create("/api/v1/upstream-keys", key).await?;
         }
         routes.push(json!({"models": [models], "targets": [{"pool_id": pool}]}));
     }
-    let service = json!({"name": "bench", "slug": "bench", "strategy": "round_robin", "routes": routes});
+    let mut service = json!({"name": "bench", "slug": "bench", "strategy": "round_robin", "routes": routes});
+    let mut key = json!({"name": "bench"});
+    if extent == Extent::Everything {
+        let price = json!({"model": "*", "input": "0.10", "output": "0.40"});
+        create("/api/v1/prices", price).await?;
+        let user = format!("/api/v1/users/{}", text(&session["user"], "id")?);
+        Client::call(rest, "PATCH", &user, Some(&token), &json!({"limits": extent.limits(CALLERS)})).await?;
+        let budget = json!({"amount": "1000000.00", "currency": "USD", "period": "day", "hard": true});
+        let (allow, deny) = (["127.0.0.0/8", "::1/128"], ["10.0.0.0/8", "192.168.0.0/16"]);
+        extend(
+            &mut service,
+            json!({
+                "strategy": "health_best",
+                "affinity": {"by": ["prompt_cache_key", "metadata.user_id", "header"]},
+                "limits": extent.limits(CALLERS),
+                "budget": budget,
+                "security": {"ip_allow": allow, "ip_deny": deny},
+            }),
+        );
+        extend(&mut key, json!({"limits": extent.limits(CALLERS), "budget": budget, "ip_allow": allow}));
+    }
     let service = create("/api/v1/services", service).await?;
-    let key = create("/api/v1/access-keys", json!({"service_id": text(&service, "id")?, "name": "bench"})).await?;
-    text(&key, "secret")
+    extend(&mut key, json!({"service_id": text(&service, "id")?}));
+    text(&create("/api/v1/access-keys", key).await?, "secret")
+}
+
+const CALLERS: [&str; 4] = ["rpm", "tpm", "rpd", "concurrency"];
+/// Of a provider's key.
+const UPSTREAM: [&str; 3] = ["rpm", "tpm", "rpd"];
+
+impl Extent {
+    /// Limits of these kinds that no benchmark reaches.
+    fn limits<const N: usize>(self, kinds: [&str; N]) -> Value {
+        match self {
+            Self::Usual => json!({}),
+            Self::Everything => kinds.into_iter().map(|kind| (kind.to_owned(), json!(1_000_000_000))).collect(),
+        }
+    }
+}
+
+impl fmt::Display for Extent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Usual => "usual",
+            Self::Everything => "everything",
+        })
+    }
+}
+
+fn extend(object: &mut Value, further: Value) {
+    if let (Value::Object(object), Value::Object(further)) = (object, further) {
+        object.extend(further);
+    }
 }
 
 fn text(answer: &Value, field: &str) -> Result<String> {
