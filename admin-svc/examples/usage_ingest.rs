@@ -105,6 +105,7 @@ impl Caller {
                     status: 200,
                     outcome: AttemptOutcome::Ok,
                     reason: "first".to_owned(),
+                    detail: String::new(),
                 }],
                 raw: "{\"prompt_tokens\":2000,\"completion_tokens\":350,\"total_tokens\":2350}".to_owned(),
                 ..EventDetail::default()

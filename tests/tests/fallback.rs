@@ -81,7 +81,8 @@ async fn another_provider_takes_over_in_every_protocol() -> anyhow::Result<()> {
     for failing in 0..3 {
         for dialect in Dialect::ALL {
             for stream in [false, true] {
-                let key = fresh(&trio, &format!("smart-{failing}-{}-{stream}", dialect.name()), failing, &fault).await?;
+                let key =
+                    fresh(&trio, &format!("smart-{failing}-{}-{stream}", dialect.name()), failing, &fault).await?;
                 let (answer, event) = ask(&trio, dialect, &key, stream).await?;
                 let case = format!("{failing} providers fail, {dialect:?}, stream {stream}: {} {event}", answer.text());
                 ensure!(answer.status == 200, "{case}");

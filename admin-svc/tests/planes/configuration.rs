@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tollgate_proto::{
-    Affinity, AffinitySource, FallbackCondition, FallbackPolicy, ResourceError, ResourceKind, ResourceRef, resource, watch_request,
+    Affinity, AffinitySource, FallbackCondition, FallbackPolicy, ResourceError, ResourceKind, ResourceRef, resource,
+    watch_request,
 };
 use tonic::Code;
 

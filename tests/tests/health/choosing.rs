@@ -137,7 +137,8 @@ async fn shares(trio: &Trio, application: &Application) -> anyhow::Result<Vec<f6
     .await?;
     let total = counts.iter().sum::<usize>();
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-    Ok(counts.iter().map(|count| *count as f64 / total as f64).collect())
+    let shares = counts.iter().map(|count| *count as f64 / total as f64).collect();
+    Ok(shares)
 }
 
 #[tokio::test]
@@ -159,9 +160,8 @@ async fn changes_are_in_force_within_a_second_and_drop_nothing() -> anyhow::Resu
 
 async fn change_everything(trio: &Trio, application: &Application) -> anyhow::Result<()> {
     let keys = application.keys(Dialect::OpenAi);
-    let close = |found: &[f64], wanted: [f64; 3]| {
-        found.iter().zip(wanted).all(|(found, wanted)| (found - wanted).abs() < 0.1)
-    };
+    let close =
+        |found: &[f64], wanted: [f64; 3]| found.iter().zip(wanted).all(|(found, wanted)| (found - wanted).abs() < 0.1);
     let equal = shares(trio, application).await?;
     ensure!(close(&equal, [0.33, 0.33, 0.33]), "{equal:?}");
     // Membership: a key is out at once.

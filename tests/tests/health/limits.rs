@@ -103,7 +103,10 @@ async fn when_all_keys_cool_one_attempt_is_made_and_the_caller_learns_when() -> 
             ensure!(calls(&trio, &application, dialect, before).await? == expected, "{case}");
             let reasons = attempts(&trio, &answer).await?;
             let reasons: Vec<&str> = reasons.iter().map(|(reason, _)| reason.as_str()).collect();
-            ensure!(if round == 0 { reasons == ["first", "next_key"] } else { reasons == ["least_bad"] }, "{reasons:?}");
+            ensure!(
+                if round == 0 { reasons == ["first", "next_key"] } else { reasons == ["least_bad"] },
+                "{reasons:?}"
+            );
         }
     }
     Ok(())
