@@ -86,7 +86,7 @@ impl Failure {
     pub(super) fn verdict(self, status: Option<u16>, in_time: bool) -> Verdict {
         match self {
             Self::RateLimited { retry_after, quota } => Verdict::RateLimited { wait: retry_after, quota },
-            Self::CredentialsRefused => Verdict::Refused(status.unwrap_or(401)),
+            Self::CredentialsRefused => Verdict::Refused(status.unwrap_or(200)),
             Self::Overloaded { .. } => Verdict::Failed(Cause::Overloaded),
             Self::ServerError | Self::Malformed => Verdict::Failed(Cause::Server),
             Self::TimedOut | Self::ConnectFailed if !in_time => Verdict::Neutral,
@@ -102,6 +102,7 @@ impl Failure {
             Some(wait) => format!(", retry after {} s", wait.as_millis().div_ceil(1000)),
             None => String::new(),
         };
+        let status = status.filter(|status| *status >= 400);
         match self {
             Self::RateLimited { retry_after, quota: Quota::Window } => {
                 format!("rate limited{}", after(retry_after)).into()

@@ -156,7 +156,7 @@ impl Circuit {
         if inner.is_straggler(attempt) {
             return;
         }
-        inner.change(Reason::Refused { status: Some(status) }, now);
+        inner.change(Reason::Refused { status: Some(status).filter(|status| *status >= 400) }, now);
         inner.out = Some(KeyState::Refused);
         inner.ends_at = now.after(REFUSED_FOR);
         self.gate.set(KeyState::Refused, inner.ends_at);

@@ -26,7 +26,8 @@ pub(crate) enum Verdict {
         quota: Quota,
     },
     Failed(Cause),
-    /// By this status; 403 is about the model, everything else about the key.
+    /// 401, 402, and a 400 that says so, are about the key. Anything else is about the model, too: a provider also refuses
+    /// what a key may not use, and no caller shall take a key from the others by asking for it.
     Refused(u16),
     /// The request's own fault, or a time that the caller set.
     Neutral,
@@ -92,8 +93,8 @@ impl Ticket {
         match verdict {
             Verdict::RateLimited { quota: Quota::Spent, .. } => self.key.account.spent(of_account, now),
             Verdict::RateLimited { .. } => self.key.account.accepted(of_account, now),
-            Verdict::Refused(403) | Verdict::Failed(_) | Verdict::Neutral => {}
-            Verdict::Refused(status) => self.key.account.refused(of_account, Some(status), now),
+            Verdict::Refused(status @ 400..=402) => self.key.account.refused(of_account, Some(status), now),
+            Verdict::Refused(_) | Verdict::Failed(_) | Verdict::Neutral => {}
         }
         if let Some(model) = self.model(now) {
             self.of_model(&model, verdict, of_circuit, now, wall);
@@ -119,7 +120,7 @@ impl Ticket {
                 &model.tally.rate_limited
             }
             Verdict::Refused(status) => {
-                if status == 403 {
+                if !matches!(status, 400..=402) {
                     model.circuit.refused(attempt, status, now);
                 }
                 &model.tally.refused

@@ -68,12 +68,11 @@ impl Plan {
             if sorted.ready.is_empty() {
                 continue;
             }
-            let (position, why) = match self.session_home(tier, sorted.ready.iter()) {
-                Some(position) => (position, Why::Session),
-                None => {
-                    let picked = scheduler(self.service.strategy).pick(&sorted.contenders, tier.take_turn());
-                    (sorted.ready[picked], Why::Turn)
-                }
+            let (position, why) = if let Some(position) = self.session_home(tier, sorted.ready.iter()) {
+                (position, Why::Session)
+            } else {
+                let picked = scheduler(self.service.strategy).pick(&sorted.contenders, tier.take_turn());
+                (sorted.ready[picked], Why::Turn)
             };
             return Some(chosen(&tier.members[position], ask, why));
         }
@@ -174,10 +173,10 @@ impl Plan {
             let is_at_home = home.is_none_or(|home| home == position);
             let may_fail = ask.may_fail || member.watch.is_overdue(ask.model, ask.now);
             if is_at_home && may_fail {
-                match claimed(member, ask) {
-                    Some(chosen) => return Some(chosen),
-                    None => found.least_bad = found.least_bad.or(Some((ask.now, member))),
+                if let Some(chosen) = claimed(member, ask) {
+                    return Some(chosen);
                 }
+                found.least_bad = found.least_bad.or(Some((ask.now, member)));
             } else {
                 found.last_trial = found.last_trial.or(Some(member));
             }

@@ -137,7 +137,8 @@ async fn shares(trio: &Trio, application: &Application) -> anyhow::Result<Vec<f6
     .await?;
     let total = counts.iter().sum::<usize>();
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-    Ok(counts.iter().map(|count| *count as f64 / total as f64).collect())
+    let shares = counts.iter().map(|count| *count as f64 / total as f64).collect();
+    Ok(shares)
 }
 
 #[tokio::test]

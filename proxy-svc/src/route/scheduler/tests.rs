@@ -6,6 +6,7 @@ const ALL: [Strategy; 3] = [Strategy::RoundRobin, Strategy::Weighted, Strategy::
 
 /// Runs turns over members of which only those in `present(turn)` can serve; how often each served, and how often it
 /// should have by weight among those present.
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
 fn run(
     strategy: Strategy,
     weights: &[u64],
@@ -97,7 +98,7 @@ proptest! {
         for strategy in ALL {
             let present = |turn: u64, member: usize| {
                 let (_, period, phase) = members[member];
-                ((turn + phase) / period) % 2 == 0
+                ((turn + phase) / period).is_multiple_of(2)
             };
             let (served, due) = run(strategy, &weights, 10_000, present);
             prop_assert!(is_fair(&served, &due), "{strategy:?} {members:?}: {served:?}, not {due:?}");
