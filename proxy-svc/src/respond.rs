@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Official clients wait at most so long before they try again by themselves.
-const LONGEST_RETRY: Duration = Duration::from_secs(60);
+const LONGEST_RETRY: Duration = Duration::from_mins(1);
 
 /// Why a request is not served, as the caller is told. The text never holds a cause from inside.
 #[derive(Debug)]

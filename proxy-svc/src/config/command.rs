@@ -52,7 +52,7 @@ pub struct Sources {
     /// The control plane's gRPC address, e.g. <https://tollgate-admin:9091>.
     #[arg(long, global = true, value_name = "URL")]
     pub admin_endpoint: Option<String>,
-    /// Redis, for limits that several proxies share; better set as TOLLGATE_PROXY_REDIS_URL when it holds a password.
+    /// Redis, for limits that several proxies share; better set as `TOLLGATE_PROXY_REDIS_URL` when it holds a password.
     #[arg(long, global = true, value_name = "URL")]
     pub redis_url: Option<String>,
     /// Log filter, e.g. `info` or `info,proxy_svc=debug`.

@@ -27,10 +27,11 @@ pub(super) struct Bucket {
     full_at: AtomicU64,
 }
 
-/// In what time `amount` comes back at `limit / divisor` a minute; rounded up, so that rounding never grants more.
+/// In what time `amount` comes back at `limit / divisor` a minute; rounded down to a nanosecond, so that a bucket holds
+/// its whole quota in whatever pieces it is taken.
 pub(super) fn cost(amount: u64, limit: u64, divisor: u64) -> Nanos {
-    let exact = (u128::from(amount) * u128::from(divisor) * u128::from(WINDOW)).div_ceil(u128::from(limit.max(1)));
-    u64::try_from(exact).unwrap_or(LARGEST_COST).min(LARGEST_COST)
+    let amount = u128::from(amount).saturating_mul(u128::from(divisor)).saturating_mul(u128::from(WINDOW));
+    u64::try_from(amount / u128::from(limit.max(1))).unwrap_or(LARGEST_COST).min(LARGEST_COST)
 }
 
 /// How much is left where so much is used.

@@ -57,7 +57,7 @@ struct Live {
 /// What one counter is asked for: microseconds until it comes back, or requests of a day.
 pub(super) struct Amount {
     pub(super) daily: bool,
-    pub(super) amount: u64,
+    pub(super) take: u64,
     pub(super) most: u64,
     /// What the counter held when it was last seen from here.
     pub(super) known: u64,
@@ -110,9 +110,9 @@ impl Shared {
         let left = patience.left()?;
         let mut invocation = self.script.prepare_invoke();
         for want in wants {
-            let Amount { daily, amount, most, known, day } = want.amount(now);
+            let Amount { daily, take, most, known, day } = want.amount(now);
             invocation.key(want.shared_key()).arg(if daily { "d" } else { "b" });
-            invocation.arg(amount).arg(most).arg(known).arg(day);
+            invocation.arg(take).arg(most).arg(known).arg(day);
         }
         let mut connection = live.connection.clone();
         let begun = Instant::now();

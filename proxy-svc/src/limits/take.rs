@@ -53,7 +53,8 @@ impl Limiter {
             if let Some((want, wait)) = whole {
                 return Err(want.exhausted(wait));
             }
-            if let Some(asked) = shared.ask(&wants, now, patience).await {
+            // In a box, because every request's future would have to hold it.
+            if let Some(asked) = Box::pin(shared.ask(&wants, now, patience)).await {
                 return self.asked(wants, divisor, shared, &asked);
             }
         }
@@ -183,12 +184,12 @@ impl Want {
     pub(super) fn amount(&self, now: Moment) -> Amount {
         if self.is_daily() {
             let (most, known) = (self.limit, self.counters.day.seen.count(now.day()));
-            return Amount { daily: true, amount: self.amount, most, known, day: now.day() };
+            return Amount { daily: true, take: self.amount, most, known, day: now.day() };
         }
-        let amount = self.cost(1).div_ceil(1_000);
-        let most = amount.max(bucket::WINDOW / 1_000);
+        let take = self.cost(1) / 1_000;
+        let most = take.max(bucket::WINDOW / 1_000);
         let known = self.bucket().seen.used(now.nanos) / 1_000;
-        Amount { daily: false, amount, most, known, day: now.day() }
+        Amount { daily: false, take, most, known, day: now.day() }
     }
 
     /// Where Redis counts it.
@@ -247,7 +248,7 @@ fn adjust(bucket: &Bucket, now: Moment, before: u64, after: u64) {
 
 /// Rounded as [`Want::amount`] rounds.
 fn micros(cost: u64) -> i64 {
-    i64::try_from(cost.div_ceil(1_000)).unwrap_or(i64::MAX)
+    i64::try_from(cost / 1_000).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ impl Redis {
     }
 
     fn start_at(address: SocketAddr) -> Self {
-        let process = Command::new("redis-server")
+        let mut process = Command::new("redis-server")
             .args(["--port", &address.port().to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .stdout(Stdio::null())
             .spawn()
@@ -36,6 +36,8 @@ impl Redis {
             }
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
+        let _ = process.kill();
+        let _ = process.wait();
         panic!("redis-server does not listen");
     }
 
