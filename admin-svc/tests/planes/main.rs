@@ -14,6 +14,7 @@ mod proxy;
 mod budgets;
 mod configuration;
 mod ingest;
+mod leases;
 mod proxies;
 mod rollups;
 mod usage_api;
