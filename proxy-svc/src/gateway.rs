@@ -167,9 +167,8 @@ impl Gateway {
             return respond::answer(session, answer?.into(), recording).await.map_err(Stop::ClientLeft);
         }
         let plan = route::plan(&principal, &inquiry)?;
-        recording.planned(&plan);
         recording.reserved(self.budgets.reserve(&principal, &inquiry, &plan).await?);
-        recording.intend().map_err(|_| Refusal::journal_full())?;
+        recording.intend(&plan).map_err(|_| Refusal::journal_full())?;
         let translator = Translator::new(&inquiry, &self.snapshots, principal.key.service.id);
         forward::forward(&self.forwarder, session, &translator, plan, recording).await
     }
