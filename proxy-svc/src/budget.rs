@@ -103,14 +103,15 @@ pub(crate) struct Budgets {
 /// What a request may cost, taken from its budgets. Dropped unsettled, nothing was spent.
 #[derive(Debug, Default)]
 pub(crate) struct Reservation {
-    taken: [Option<Taken>; SCOPES],
+    /// On the heap, and only where there is a budget: a request's own state is large enough.
+    taken: Option<Box<[Option<Taken>; SCOPES]>>,
 }
 
 impl Reservation {
     /// The request is over, and cost this.
     pub(crate) fn settle(mut self, cost: Option<Cost>) {
         let spent = cost.map_or(0, |cost| cost.amount.micros());
-        for taken in self.taken.iter_mut().filter_map(Option::take) {
+        for taken in self.taken.iter_mut().flat_map(|taken| taken.iter_mut()).filter_map(Option::take) {
             taken.settle(spent);
         }
     }
@@ -163,9 +164,8 @@ impl Budgets {
             return Ok(reservation);
         }
         let deadline = Instant::now() + PATIENCE;
-        for (place, (key, budget)) in
-            reservation.taken.iter_mut().zip(scopes).filter_map(|(place, scope)| Some((place, scope?)))
-        {
+        let taken = reservation.taken.insert(Box::default());
+        for (place, (key, budget)) in taken.iter_mut().zip(scopes).filter_map(|(place, scope)| Some((place, scope?))) {
             let estimate = {
                 let snapshot = self.snapshots.load();
                 estimate::most(inquiry, plan, snapshot.prices(), &budget)?
@@ -291,18 +291,15 @@ impl Budgets {
         let mut accounts = HashMap::with_capacity(before.len());
         let mut changed = Vec::new();
         for (key, budget) in of_services.chain(of_keys) {
-            let account = match before.get(&key) {
-                Some(account) => {
-                    if account.change(budget) {
-                        changed.push(Arc::clone(account));
-                    }
-                    Arc::clone(account)
+            let account = if let Some(account) = before.get(&key) {
+                if account.change(budget) {
+                    changed.push(Arc::clone(account));
                 }
-                None => {
-                    let account = Arc::new(Account::new(key, budget));
-                    changed.push(Arc::clone(&account));
-                    account
-                }
+                Arc::clone(account)
+            } else {
+                let account = Arc::new(Account::new(key, budget));
+                changed.push(Arc::clone(&account));
+                account
             };
             accounts.insert(key, account);
         }

@@ -226,10 +226,9 @@ impl Gateway {
                 Cached::Ask(collector) => collector,
                 Cached::Answered => return Ok(()),
             };
-        recording.planned(&plan);
         admit::reserve_tokens(&self.limiter, &mut permit, &principal, &inquiry, recording).await?;
         recording.reserved(self.budgets.reserve(&principal, &inquiry, &plan).await?);
-        recording.intend().map_err(|_| Refusal::journal_full())?;
+        recording.intend(&plan).map_err(|_| Refusal::journal_full())?;
         let translator = Translator::new(&inquiry, &self.snapshots, principal.key.service.id);
         forward::forward(&self.forwarder, session, &translator, plan, patience, collector, recording).await
     }

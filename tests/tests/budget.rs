@@ -383,6 +383,41 @@ async fn without_the_control_plane_what_is_held_is_used_up_and_then_refused_for_
 }
 
 #[tokio::test]
+async fn a_control_plane_that_dies_under_load_lends_nothing_twice() -> anyhow::Result<()> {
+    let (mut trio, application) = priced().await?;
+    let (id, secret) = key(&trio, &application, hard("0.15")).await?;
+    let (call, address) = (bounded(&secret, "gpt-4.1"), trio.addresses.proxy);
+    let mut load = JoinSet::new();
+    load.spawn(async move {
+        let mut answers = Vec::new();
+        // Twice in a row with nothing but 429: it is spent.
+        while answers.len() < 5_000 && !answers.iter().rev().take(2 * CALLS).all(|answer: &Answer| answer.status == 429)
+            || answers.len() < 2 * CALLS
+        {
+            let round = at_once(CALLS, &call, &[address]).await?;
+            if count(&round, 503) > 0 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            answers.extend(round);
+        }
+        anyhow::Ok(answers)
+    });
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        trio.kill_admin()?;
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        trio.start_admin().await?;
+    }
+    let answers = load.join_next().await.context("no load")??;
+    ensure!(count(&answers, 200) + count(&answers, 429) + count(&answers, 503) == answers.len());
+    let spent = spent(&trio, &answers).await?;
+    ensure!(spent <= 150_000, "{spent} of 150000");
+    ensure!(spent > 140_000, "only {spent} of 150000 were spent");
+    ensure!(micros(&standing(&trio, &id).await?["spent"])? == spent);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_soft_budget_never_refuses_and_a_hard_one_refuses_what_has_no_price() -> anyhow::Result<()> {
     let (trio, application) = priced().await?;
     let soft = json!({"amount": "0.000001", "currency": "USD", "period": "total", "hard": false});

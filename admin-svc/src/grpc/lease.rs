@@ -61,16 +61,16 @@ async fn run(
     responses: &mpsc::Sender<Result<BorrowResponse, Status>>,
 ) -> Result<(), Status> {
     let borrower = hello(&mut requests).await?;
-    lender.renew(&borrower).await.map_err(not_now)?;
+    lender.renew(&borrower).await.map_err(|error| not_now(&error))?;
     // An answer to nobody says that asks are taken.
     answer(responses, BorrowResponse::default()).await?;
     while let Some(request) = requests.message().await? {
         match request.message {
             Some(Message::Asks(Asks { nonce, asks })) => {
-                let grants = lender.lend(&borrower, &convert::asks(asks)?).await.map_err(not_now)?;
+                let grants = lender.lend(&borrower, &convert::asks(asks)?).await.map_err(|error| not_now(&error))?;
                 answer(responses, BorrowResponse { nonce, grants: convert::grants(grants) }).await?;
             }
-            Some(Message::Renew(_)) => lender.renew(&borrower).await.map_err(not_now)?,
+            Some(Message::Renew(_)) => lender.renew(&borrower).await.map_err(|error| not_now(&error))?,
             Some(Message::Hello(_)) | None => return Err(Status::invalid_argument("asks are expected")),
         }
     }
@@ -95,7 +95,7 @@ async fn answer(
 }
 
 /// The one place where it is logged.
-fn not_now(error: LenderError) -> Status {
+fn not_now(error: &LenderError) -> Status {
     tracing::warn!(%error, "nothing is lent to a proxy at present");
     Status::unavailable("the database does not answer")
 }

@@ -13,6 +13,7 @@ mod audit;
 mod authentication;
 mod document;
 mod pools_and_keys;
+mod prices;
 mod protocol;
 mod provider_models;
 mod providers;

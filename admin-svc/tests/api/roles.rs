@@ -12,7 +12,8 @@ on_both!(
     crate::server::Server::start;
     each_role_may_do_what_it_should, strangers_may_do_nothing);
 
-const READS: [(&str, &[&str]); 7] = [
+const READS: [(&str, &[&str]); 8] = [
+    ("/api/v1/prices", &["operator", "member", "auditor"]),
     ("/api/v1/providers", &["operator", "member", "auditor"]),
     ("/api/v1/key-pools", &["operator", "member", "auditor"]),
     ("/api/v1/upstream-keys", &["operator", "member", "auditor"]),
@@ -23,7 +24,8 @@ const READS: [(&str, &[&str]); 7] = [
 ];
 
 /// An empty body is refused as invalid (422) where the role may write, and as forbidden (403) where it may not.
-const WRITES: [(&str, &[&str]); 6] = [
+const WRITES: [(&str, &[&str]); 7] = [
+    ("/api/v1/prices", &["operator"]),
     ("/api/v1/providers", &["operator"]),
     ("/api/v1/key-pools", &["operator"]),
     ("/api/v1/upstream-keys", &["operator"]),

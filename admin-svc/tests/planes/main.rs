@@ -17,6 +17,7 @@ mod configuration;
 mod health;
 mod ingest;
 mod probes;
+mod leases;
 mod proxies;
 mod rollups;
 mod usage_api;

@@ -255,8 +255,8 @@ impl Account {
     }
 
     /// An answer to totals that were told.
-    pub(super) fn granted(&self, answer: Answer, grant: Grant, need: i64, now: UnixMicros) {
-        let Grant { period: Range { start, end }, total, settled } = grant;
+    pub(super) fn granted(&self, answer: Answer, grant: &Grant, need: i64, now: UnixMicros) {
+        let (start, end, total) = (grant.period.start, grant.period.end, grant.total);
         let lease = self.lease.load();
         if (lease.start, lease.end) == (start, end) {
             let more = total - lease.granted.load(Relaxed);
@@ -266,7 +266,7 @@ impl Account {
                 lease.balance.fetch_add(more, AcqRel);
             }
         } else if answer != Answer::None {
-            let first_grant = total - settled;
+            let first_grant = total - grant.settled;
             let (balance, granted, last_grant) = (first_grant.into(), total.into(), first_grant.into());
             let next = Lease { start, end, balance, granted, last_grant, first_grant, ..Lease::default() };
             self.lease.store(Arc::new(next));

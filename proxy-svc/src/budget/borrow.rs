@@ -116,11 +116,9 @@ impl Borrower {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         let mut told = false;
         while !stop.is_cancelled() {
-            let opening = Self::open(self.connection());
-            let opened = match stop.run_until_cancelled(self.meanwhile(opening)).await {
-                None => return,
-                Some(opened) => opened,
-            };
+            // On the heap: it is large, and opened seldom.
+            let opening = Box::pin(Self::open(self.connection()));
+            let Some(opened) = stop.run_until_cancelled(self.meanwhile(opening)).await else { return };
             let ended = match opened {
                 Ok(session) => {
                     backoff.reset();
@@ -281,7 +279,7 @@ impl Borrower {
             let proto::Grant { state: _, period_start_unix_us, period_end_unix_us, granted_micros, settled_micros } =
                 grant;
             let period = period_start_unix_us..period_end_unix_us;
-            account.granted(answer, Grant { period, total: granted_micros, settled: settled_micros }, need, now);
+            account.granted(answer, &Grant { period, total: granted_micros, settled: settled_micros }, need, now);
         }
         Ok(())
     }

@@ -33,7 +33,7 @@ impl Bench {
 
     fn grant(&self, answer: Answer, total: i64, need: i64) {
         let period = Period::Day.around(self.clock.now());
-        self.account.granted(answer, Grant { period, total, settled: 0 }, need, self.clock.now());
+        self.account.granted(answer, &Grant { period, total, settled: 0 }, need, self.clock.now());
     }
 
     async fn take(&self, amount: i64) -> Result<Taken, Short> {
@@ -68,7 +68,7 @@ async fn a_request_waits_for_an_answer_and_no_longer() {
         bench.bells.recv().await.expect("it says so again");
         assert_eq!(account.totals(NOW, false).need, 10);
         let grant = Grant { period: Period::Day.around(NOW), total: 10, settled: 0 };
-        account.granted(Answer::Granted, grant, 10, NOW);
+        account.granted(Answer::Granted, &grant, 10, NOW);
     };
     let (taken, ()) = tokio::join!(taking, answering);
     assert!(taken.is_ok());

@@ -43,9 +43,7 @@ pub(crate) struct Recording<'a> {
     ledger: Ledger,
     /// Prices are looked up where a request ends.
     snapshots: &'a Snapshots,
-    /// What the estimated input costs where the request is likely to go.
-    estimated_cost: Option<Cost>,
-    reservation: Option<Reservation>,
+    reservation: Reservation,
     /// The caller is known, so there is somebody to report this to.
     reportable: bool,
     ended: bool,
@@ -90,8 +88,7 @@ impl<'a> Recording<'a> {
             estimated_input: 0,
             ledger: Ledger::new(),
             snapshots,
-            estimated_cost: None,
-            reservation: None,
+            reservation: Reservation::default(),
             reportable: false,
             ended: false,
         }
@@ -125,18 +122,17 @@ impl<'a> Recording<'a> {
         self.estimated_input = inquiry.body_bytes() as u64 / BYTES_PER_TOKEN;
     }
 
-    /// Notes what its input costs where it goes first, in case that nobody sees its end.
-    pub(crate) fn planned(&mut self, plan: &Plan) {
-        let Some(first) = plan.destinations().next() else { return };
-        let Some(model) = first.model.or(self.event.model_requested.as_deref()) else { return };
+    /// What its input costs where it goes first, in case that nobody sees its end.
+    fn estimated_cost(&self, plan: &Plan) -> Option<Cost> {
+        let first = plan.destinations().next()?;
+        let model = first.model.or(self.event.model_requested.as_deref())?;
         let input = Tokens { input_uncached: self.estimated_input, ..Tokens::default() };
-        let snapshot = self.snapshots.load();
-        self.estimated_cost = snapshot.prices().of(first.provider.id, model).map(|price| price.cost(&input));
+        self.snapshots.load().prices().of(first.provider.id, model).map(|price| price.cost(&input))
     }
 
     /// It is settled when the request ends, however it does.
     pub(crate) fn reserved(&mut self, reservation: Reservation) {
-        self.reservation = Some(reservation);
+        self.reservation = reservation;
     }
 
     /// What usage costs at the provider that serves the request; `None` while its model has no price there.
@@ -153,7 +149,7 @@ impl<'a> Recording<'a> {
     }
 
     /// Writes the intent: from here on the request is on record, whatever happens to this process.
-    pub(crate) fn intend(&mut self) -> Result<(), JournalError> {
+    pub(crate) fn intend(&mut self, plan: &Plan) -> Result<(), JournalError> {
         let (Some(service_id), Some(access_key_id), Some(user_id)) =
             (self.event.service_id, self.event.access_key_id, self.event.user_id)
         else {
@@ -170,7 +166,7 @@ impl<'a> Recording<'a> {
             model_requested: self.event.model_requested.as_deref().unwrap_or_default(),
             path: &self.event.path,
             estimated_input: self.estimated_input,
-            estimated_cost: self.estimated_cost,
+            estimated_cost: self.estimated_cost(plan),
         };
         self.intent = Some(self.reporter.begin(&intent)?);
         Ok(())
@@ -326,9 +322,7 @@ impl<'a> Recording<'a> {
         self.event.outcome = outcome;
         self.event.duration = self.begun.elapsed();
         self.event.cost = self.cost();
-        if let Some(reservation) = self.reservation.take() {
-            reservation.settle(self.event.cost);
-        }
+        std::mem::take(&mut self.reservation).settle(self.event.cost);
         self.metrics.request_finished(&FinishedRequest {
             protocol: self.event.protocol.into(),
             status: self.event.status.unwrap_or(0),

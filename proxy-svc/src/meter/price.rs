@@ -125,8 +125,8 @@ mod tests {
 
     const USD: Currency = Currency::USD;
 
-    fn micros(price: &Price, tokens: Tokens) -> i64 {
-        price.cost(&tokens).amount.micros()
+    fn micros(price: &Price, tokens: &Tokens) -> i64 {
+        price.cost(tokens).amount.micros()
     }
 
     #[test]
@@ -157,7 +157,7 @@ mod tests {
             ..Tokens::default()
         };
         // 70 + 300 + 80 + 100 + 50 + 40 + 450 + 350: reasoning is within the output.
-        assert_eq!(micros(&price, tokens), 1_440);
+        assert_eq!(micros(&price, &tokens), 1_440);
     }
 
     #[test]
@@ -166,7 +166,7 @@ mod tests {
         let part = |change: fn(&mut Tokens)| {
             let mut tokens = Tokens::default();
             change(&mut tokens);
-            micros(&price, tokens)
+            micros(&price, &tokens)
         };
         assert_eq!(part(|tokens| tokens.cache_read = 10), 20);
         assert_eq!(part(|tokens| tokens.cache_write_5m = 10), 20);
@@ -174,13 +174,13 @@ mod tests {
         assert_eq!(part(|tokens| (tokens.output, tokens.output_audio) = (10, 10)), 80);
         assert_eq!(part(|tokens| (tokens.input_uncached, tokens.input_audio) = (10, 4)), 20);
         let dear = Rates { input: 1, cache_write_5m: Some(3_000_000), ..Rates::default() };
-        assert_eq!(micros(&Price::new(USD, dear), Tokens { cache_write_1h: 10, ..Tokens::default() }), 30);
+        assert_eq!(micros(&Price::new(USD, dear), &Tokens { cache_write_1h: 10, ..Tokens::default() }), 30);
     }
 
     #[test]
     fn the_sum_is_rounded_once_and_half_goes_up() {
         let price = Price::new(USD, Rates { input: 150_000, output: 600_000, ..Rates::default() });
-        let cost = |input_uncached, output| micros(&price, Tokens { input_uncached, output, ..Tokens::default() });
+        let cost = |input_uncached, output| micros(&price, &Tokens { input_uncached, output, ..Tokens::default() });
         assert_eq!(cost(7, 0), 1);
         assert_eq!(cost(3, 0), 0);
         assert_eq!(cost(3, 1), 1);
@@ -205,7 +205,7 @@ mod tests {
                 input_audio: Some(g), output_audio: Some(h), input_image: Some(i),
             };
             let price = Price::new(USD, rates);
-            prop_assert!(micros(&price, tokens) >= 0);
+            prop_assert!(micros(&price, &tokens) >= 0);
         }
 
         #[test]
@@ -224,7 +224,7 @@ mod tests {
             };
             let price = Price::new(USD, rates);
             let prompt = input_uncached + cache_read + cache_write_5m;
-            prop_assert!(price.dearest(prompt, output) >= micros(&price, tokens));
+            prop_assert!(price.dearest(prompt, output) >= micros(&price, &tokens));
         }
     }
 }

@@ -153,7 +153,7 @@ fn path_of_the_call_is_that_of_the_generated_service() {
 
 #[test]
 fn malformed_event_adds_nothing_to_a_batch() {
-    let event = Event { model_requested: Some("m".into()), ..enormous_event() };
+    let event = Event { model_requested: Some("m".into()), cost: None, ..enormous_event() };
     let mut bytes = Vec::new();
     record::encode_final(&event, Detail::Everything, &mut bytes);
     bytes.truncate(bytes.len() - 1);
