@@ -26,7 +26,7 @@ use tollgate_shared::{address::AddressPolicy, clock::Clock};
 use self::{body::BodyError, inquiry::Head};
 pub(crate) use self::{inquiry::Inquiry, recording::Recording};
 use crate::{
-    admit::{self, InFlight},
+    admit::{self, InFlight, signature},
     budget::Budgets,
     cache::{Cache, CacheSettings, Cached, SharedStore},
     forward::{self, Forwarder},
@@ -197,7 +197,7 @@ impl Gateway {
         let caller = self.guard.authenticate(client, &self.snapshots.load(), header, now)?;
         recording.caller(&caller.principal, endpoint.protocol, &path);
         admit::by_address(&caller.principal, client.address)?;
-        let signed = self.guard.signature(&caller, header, has_body, now)?;
+        let signed = signature::of_head(&caller, header, has_body, now)?;
         let principal = caller.principal;
         // Held to the end of the answer.
         let mut permit = admit::enter(&self.limiter, &principal, recording).await?;
@@ -205,12 +205,15 @@ impl Gateway {
         let head = Head::new(header, &path, endpoint, &mut tags)?;
         let patience = patience::of(&header.headers)?;
 
-        let digests = self.guard.first_use(signed, now).await?;
+        let digests = match signed {
+            Some(signed) => Some(signed.first_use(self.guard.nonces(), now).await?),
+            None => None,
+        };
         let reading = body::read(session, self.settings.max_body_bytes, self.settings.client_body_idle);
         let body = timeout(self.settings.total, reading).await.unwrap_or(Err(BodyError::TimedOut));
         let body = body.map_err(|error| self.body_failed(&error))?;
         if let Some(digests) = &digests {
-            admit::signature::of_body(digests, &body)?;
+            digests.check(&body)?;
         }
         let body = head.untagged_body(body, &mut tags)?;
         let inquiry = Inquiry::new(head, &body, tags.into_pin())?;

@@ -28,7 +28,7 @@ use ledger::{ClientHasher, Ledger};
 use memory::MemoryWatermark;
 
 use crate::{
-    admit::signature::{self, ContentDigests, NonceStore, ProxyNonces, SignedHead},
+    admit::signature::{NonceStore, ProxyNonces},
     authenticate::{self, Authenticated, VerifiedTokens},
     client::{Client, TrustedProxies},
     respond::Refusal,
@@ -196,27 +196,9 @@ impl Guard {
         if wait >= LONGEST_WAIT_MICROS - cost && !client.shares_connection { refusal.closing() } else { refusal }
     }
 
-    /// Checks a request's signature, where its service demands one.
-    pub(crate) fn signature(
-        &self,
-        caller: &Authenticated<'_>,
-        header: &RequestHeader,
-        has_body: bool,
-        now: UnixMicros,
-    ) -> Result<Option<SignedHead>, Refusal> {
-        Ok(signature::of_head(caller, header, has_body, now)?)
-    }
-
-    /// What the body of a signed request must match, once it is known that the request comes for the first time.
-    pub(crate) async fn first_use(
-        &self,
-        head: Option<SignedHead>,
-        now: UnixMicros,
-    ) -> Result<Option<ContentDigests>, Refusal> {
-        match head {
-            Some(head) => head.first_use(&*self.nonces, now).await.map(Some),
-            None => Ok(None),
-        }
+    /// Where it is noted which signed requests came.
+    pub(crate) fn nonces(&self) -> &dyn NonceStore {
+        &*self.nonces
     }
 }
 

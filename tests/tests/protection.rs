@@ -242,15 +242,17 @@ async fn short_memory_sheds_all_but_the_first_requests() -> anyhow::Result<()> {
     .await?;
     let idle = metric(&trio, "tollgate_proxy_memory_bytes").await?;
     ensure!(idle > 8_388_608, "an idle proxy takes {idle} bytes");
-    trio.simulator.fault(json!({}), None, json!({"kind": "slow_drip", "gap_ms": 500})).await?;
+    trio.simulator.fault(json!({}), None, json!({"kind": "slow_drip", "gap_ms": 2000})).await?;
     let call = application.chat(Dialect::OpenAi, true);
     let headers: Vec<(&str, &str)> = call.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let mut streams = Vec::new();
     for _ in 0..8 {
         let mut connection = Connection::open(trio.addresses.proxy).await?;
         connection.send(&request("POST", &call.path, &headers, &call.body)).await?;
-        ensure!(connection.head().await?.status == 200);
         streams.push(connection);
+    }
+    for stream in &mut streams {
+        ensure!(stream.head().await?.status == 200);
     }
     let shed = exchange(trio.addresses.proxy, &question(&application.secret, &[])).await?;
     ensure!(shed.head.status == 503 && shed.head.header("retry-after") == Some("1"), "{:?}", shed.head);

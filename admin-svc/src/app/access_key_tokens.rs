@@ -133,10 +133,11 @@ pub(super) async fn public_keys(
     for name in [CURRENT_KEY, PREVIOUS_KEY] {
         let Some((_, sealed)) = stored(connection, name).await? else { continue };
         let opened = keyring.unseal(setting_cell(name), &sealed).map(|seed| PublicTokenKey::of_seed(&seed));
-        match opened {
-            Ok(Ok(key)) => keys.push(key),
+        if let Ok(Ok(key)) = opened {
+            keys.push(key);
+        } else {
             // The others still serve.
-            Ok(Err(_)) | Err(_) => tracing::error!(setting = name, "a token key does not open; proxies do not get it"),
+            tracing::error!(setting = name, "a token key does not open; proxies do not get it");
         }
     }
     Ok(keys)

@@ -8,7 +8,7 @@ use admin_svc::{
     domain::{
         access_key::{AccessKey, AccessKeySpec, AccessKeyStatus},
         budget::{Ask, Borrower, BudgetKey, Grant, GrantState, Standing},
-        service::{Retry, Route, Security, Service, ServiceSpec, Strategy},
+        service::{LimitsMode, Retry, Route, Security, Service, ServiceSpec, Strategy},
         stamp::Stamp,
         status::Status,
         timestamp::Timestamp,
@@ -90,6 +90,7 @@ impl World {
             name: "user".to_owned(),
             role: Role::Admin,
             status: Status::Active,
+            limits: Limits::default(),
         };
         let user = User { id: user_id, spec, stamp, last_login_at: None, password_hash: String::new() };
         users::insert(&mut tx, &user).await.unwrap();
@@ -103,9 +104,12 @@ impl World {
             retry: Retry::default(),
             timeouts: Timeouts::default(),
             limits: Limits::default(),
+            limits_mode: LimitsMode::Enforce,
             budget: None,
             security: Security::default(),
             hidden_headers: Vec::new(),
+            affinity: None,
+            response_cache: None,
         };
         services::insert(&mut tx, &Service { id: service_id, spec, stamp }).await.unwrap();
         let id = AccessKeyId::generate();

@@ -85,39 +85,52 @@ pub(crate) struct SignedHead {
     digests: ContentDigests,
 }
 
-/// Checks the signature where the service demands one; one that is there without need is not looked at.
+/// Checks the signature where the service demands one; one that is there without need is not looked at. Boxed, so that
+/// requests without one stay small.
 pub(crate) fn of_head(
     caller: &Authenticated<'_>,
     header: &RequestHeader,
     has_body: bool,
     now: UnixMicros,
-) -> Result<Option<SignedHead>, SignatureError> {
-    let key = &caller.principal.key;
-    if !key.service.require_signature {
-        return Ok(None);
-    }
+) -> Result<Option<Box<SignedHead>>, Refusal> {
+    let demanded = caller.principal.key.service.require_signature;
+    if demanded { Ok(Some(Box::new(check_head(caller, header, has_body, now)?))) } else { Ok(None) }
+}
+
+fn check_head(
+    caller: &Authenticated<'_>,
+    header: &RequestHeader,
+    has_body: bool,
+    now: UnixMicros,
+) -> Result<SignedHead, SignatureError> {
     let input = Input::read(&header.headers)?;
     let digests = ContentDigests::read(&header.headers)?;
     check_components(&input, has_body, digests.is_empty())?;
     let until = check_time(&input, now)?;
     verify(&input, &Message::new(header)?, caller.presented)?;
-    Ok(Some(SignedHead { nonce: Nonce::new(key.id, &input.nonce, until), digests }))
+    Ok(SignedHead { nonce: Nonce::new(caller.principal.key.id, &input.nonce, until), digests })
 }
 
 impl SignedHead {
     /// Returns what the body must match.
-    pub(crate) async fn first_use(self, nonces: &dyn NonceStore, now: UnixMicros) -> Result<ContentDigests, Refusal> {
+    pub(crate) async fn first_use(
+        self: Box<Self>,
+        nonces: &dyn NonceStore,
+        now: UnixMicros,
+    ) -> Result<Box<ContentDigests>, Refusal> {
         match nonces.first_use(self.nonce, now).await {
-            NonceUse::First => Ok(self.digests),
+            NonceUse::First => Ok(Box::new(self.digests)),
             NonceUse::Again => Err(SignatureError::NonceReused.into()),
             NonceUse::Unknown => Err(Refusal::nonces_full()),
         }
     }
 }
 
-/// Whether a body is the one that was signed.
-pub(crate) fn of_body(digests: &ContentDigests, body: &Bytes) -> Result<(), Refusal> {
-    if digests.match_body(body) { Ok(()) } else { Err(SignatureError::Digest.into()) }
+impl ContentDigests {
+    /// Whether a body is the one that was signed.
+    pub(crate) fn check(&self, body: &Bytes) -> Result<(), Refusal> {
+        if self.match_body(body) { Ok(()) } else { Err(SignatureError::Digest.into()) }
+    }
 }
 
 fn check_components(input: &Input, has_body: bool, no_digest: bool) -> Result<(), SignatureError> {

@@ -1,6 +1,9 @@
 //! The PROXY protocol, versions 1 and 2: the first bytes of a connection, in which a balancer says whose it is. Pure.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+};
 
 use bytes::Buf;
 
@@ -49,24 +52,34 @@ fn read_v1(bytes: &[u8]) -> Preface {
         return if bytes.len() < LONGEST_V1 { Preface::Incomplete } else { Preface::Malformed };
     };
     let line = bytes[..end].strip_suffix(b"\r").and_then(|line| std::str::from_utf8(line).ok());
-    let source = line.and_then(source_v1);
-    source.map_or(Preface::Malformed, |source| Preface::Header(Header { source, length: end + 1 }))
+    match line.ok_or(Unreadable).and_then(source_v1) {
+        Ok(source) => Preface::Header(Header { source, length: end + 1 }),
+        Err(Unreadable) => Preface::Malformed,
+    }
 }
 
-fn source_v1(line: &str) -> Option<Option<SocketAddr>> {
+/// A line that is no header.
+struct Unreadable;
+
+fn source_v1(line: &str) -> Result<Option<SocketAddr>, Unreadable> {
     let mut words = line.split(' ').skip(1);
-    let family = words.next()?;
+    let family = words.next().ok_or(Unreadable)?;
     if family == "UNKNOWN" {
-        return Some(None);
+        return Ok(None);
     }
-    let (source, destination): (IpAddr, IpAddr) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    let (port, _): (u16, u16) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let (source, destination): (IpAddr, IpAddr) = (parsed(words.next())?, parsed(words.next())?);
+    let (port, _): (u16, u16) = (parsed(words.next())?, parsed(words.next())?);
     let of_family = match family {
         "TCP4" => source.is_ipv4() && destination.is_ipv4(),
         "TCP6" => source.is_ipv6() && destination.is_ipv6(),
         _ => false,
     };
-    (of_family && words.next().is_none()).then_some(Some(SocketAddr::new(source, port)))
+    let whole = of_family && words.next().is_none();
+    if whole { Ok(Some(SocketAddr::new(source, port))) } else { Err(Unreadable) }
+}
+
+fn parsed<T: FromStr>(word: Option<&str>) -> Result<T, Unreadable> {
+    word.and_then(|word| word.parse().ok()).ok_or(Unreadable)
 }
 
 fn read_v2(bytes: &[u8]) -> Preface {
@@ -78,8 +91,6 @@ fn read_v2(bytes: &[u8]) -> Preface {
     }
     let Some(mut addresses) = bytes.get(V2_FIXED..length) else { return Preface::Incomplete };
     let source = match (version_and_command, family) {
-        // LOCAL: the addresses, if any, are to be ignored.
-        (0x20, _) => None,
         // TCP over IPv4 and IPv6: source, destination, source's port, destination's port.
         (0x21, 0x11) if addresses.len() >= 12 => {
             let source = IpAddr::from(addresses.get_u32().to_be_bytes());
@@ -91,8 +102,8 @@ fn read_v2(bytes: &[u8]) -> Preface {
             addresses.advance(16);
             Some(SocketAddr::new(source, addresses.get_u16()))
         }
-        // A family that is not one of TCP's says nothing that is of use here.
-        (0x21, 0x00 | 0x12 | 0x22 | 0x31 | 0x32) => None,
+        // LOCAL: the addresses, if any, are to be ignored. A family that is not one of TCP's says nothing of use here.
+        (0x20, _) | (0x21, 0x00 | 0x12 | 0x22 | 0x31 | 0x32) => None,
         _ => return Preface::Malformed,
     };
     Preface::Header(Header { source, length })
