@@ -113,23 +113,24 @@ async fn an_idle_key_is_probed_and_one_in_use_or_disabled_is_not(plane: ControlP
     assert!(probed["next_probe_at"].is_string());
     assert!(provider.asked() >= 2, "once for the list of models, and then by probes");
 
-    let proxy = HealthStream::open(&plane).await;
-    let ok = OutcomeCounts { ok: 1, ..Default::default() };
-    proxy.report(vec![state(&key, Some("gpt-4o"), KeyState::Healthy, ok)]).await;
-    eventually(&plane, &format!("{PATH}/{key}"), |health| health["models"][0]["outcomes"]["ok"] == 1).await;
+    let path = format!("/api/v1/upstream-keys/{key}");
+    plane.call(Method::PATCH, &path, Some(&json!({"status": "disabled"})), StatusCode::OK).await;
     // What was under way by then.
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let before = provider.asked();
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(provider.asked(), before, "in use");
-
-    let disable = json!({"status": "disabled"});
-    plane.call(Method::PATCH, &format!("/api/v1/upstream-keys/{key}"), Some(&disable), StatusCode::OK).await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
     let before = provider.asked();
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert_eq!(provider.asked(), before, "disabled");
     assert_eq!(plane.get(&format!("{PATH}/{key}")).await["state"], "disabled");
+
+    plane.call(Method::PATCH, &path, Some(&json!({"status": "active"})), StatusCode::OK).await;
+    let proxy = HealthStream::open(&plane).await;
+    let ok = OutcomeCounts { ok: 1, ..Default::default() };
+    proxy.report(vec![state(&key, Some("gpt-4o"), KeyState::Healthy, ok)]).await;
+    eventually(&plane, &format!("{PATH}/{key}"), |health| health["models"][0]["outcomes"]["ok"] == 1).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let before = provider.asked();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(provider.asked(), before, "in use");
 }
 
 async fn a_provider_that_comes_back_is_noticed(plane: ControlPlane) {
