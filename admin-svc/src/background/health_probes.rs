@@ -6,8 +6,7 @@
 
 use std::time::Duration;
 
-use futures::stream::{FuturesUnordered, StreamExt};
-use tokio::time::Instant;
+use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -28,13 +27,14 @@ const LEASE: Duration = Duration::from_secs(40);
 /// Runs until `stop`. A key that is being probed then is probed again when its claim is over.
 pub async fn run(app: App, pace: ProbePace, stop: CancellationToken) {
     let every = LOOK.min(pace.trouble.0 / 2).min(pace.idle.0 / 2);
-    let mut running = FuturesUnordered::new();
+    // Tasks of their own: one that holds the way to write goes on while this one waits for it.
+    let mut running = JoinSet::new();
     let mut failing = false;
     let mut look_at = Instant::now();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            Some(()) = running.next() => {}
+            Some(_) = running.join_next() => {}
             () = tokio::time::sleep_until(look_at) => {
                 let claimed = claim(&app, &pace, AT_A_TIME - running.len()).await;
                 // Once per outage.
@@ -44,7 +44,9 @@ pub async fn run(app: App, pace: ProbePace, stop: CancellationToken) {
                     tracing::warn!(%error, "upstream keys are not probed");
                 }
                 failing = claimed.is_err();
-                running.extend(claimed.unwrap_or_default().into_iter().map(|due| probe(&app, due, &pace)));
+                for due in claimed.unwrap_or_default() {
+                    running.spawn(probe(app.clone(), due, pace));
+                }
                 look_at = Instant::now() + every;
             }
         }
@@ -64,10 +66,10 @@ async fn claim(app: &App, pace: &ProbePace, most: usize) -> Result<Vec<DueProbe>
     if due.is_empty() { Ok(due) } else { app.claim_key_probes(due, pace, LEASE, most).await }
 }
 
-async fn probe(app: &App, due: DueProbe, pace: &ProbePace) {
+async fn probe(app: App, due: DueProbe, pace: ProbePace) {
     let id = due.upstream_key_id;
     let before = due.last.map(|(outcome, _)| outcome);
-    match app.probe_key(&due, pace).await {
+    match app.probe_key(&due, &pace).await {
         // Said once, when it changes.
         Ok(found) if before != Some(found.outcome) => {
             tracing::info!(

@@ -6,8 +6,7 @@
 
 use std::time::Duration;
 
-use futures::stream::{FuturesUnordered, StreamExt};
-use tokio::time::Instant;
+use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -31,13 +30,14 @@ const LONGEST_RETRY: Duration = Duration::from_hours(1);
 /// Runs until `stop`. A provider that is being asked then is asked again by whoever comes next.
 pub async fn run(app: App, stop: CancellationToken) {
     let mut signal = app.store().changes();
-    let mut running = FuturesUnordered::new();
+    // Tasks of their own: one that holds the way to write goes on while this one waits for it.
+    let mut running = JoinSet::new();
     let mut failing = false;
     let mut look_at = Instant::now();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            Some(()) = running.next() => look_at = look_at.min(Instant::now() + GATHER),
+            Some(_) = running.join_next() => look_at = look_at.min(Instant::now() + GATHER),
             changed = signal.changed() => match changed {
                 Ok(()) => look_at = look_at.min(Instant::now() + GATHER),
                 Err(_) => return,
@@ -45,7 +45,9 @@ pub async fn run(app: App, stop: CancellationToken) {
             () = tokio::time::sleep_until(look_at) => {
                 let mut claimed = Vec::new();
                 let looked = claim(&app, AT_A_TIME - running.len(), &mut claimed).await;
-                running.extend(claimed.into_iter().map(|due| refresh(&app, due)));
+                for due in claimed {
+                    running.spawn(refresh(app.clone(), due));
+                }
                 // Once per outage.
                 if let Err(error) = &looked
                     && !failing
@@ -72,7 +74,7 @@ async fn claim(app: &App, most: usize, claimed: &mut Vec<ModelRefresh>) -> Resul
     Ok(())
 }
 
-async fn refresh(app: &App, due: ModelRefresh) {
+async fn refresh(app: App, due: ModelRefresh) {
     let (id, before) = (due.provider_id, due.failures);
     let (failures, wait) = match app.refresh_models_unasked(id).await {
         Ok(provider) => {

@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU16, AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use admin_svc::{background::health_probes, domain::key_probe::ProbePace};
@@ -38,6 +38,7 @@ on_both!(
     a_provider_that_was_never_reached_is_not_called_unreachable,
     a_test_on_demand_counts_as_a_probe,
     of_two_replicas_one_probes,
+    many_probes_keep_nobody_waiting,
 );
 
 /// Far quicker than any operator would have it.
@@ -112,25 +113,24 @@ async fn an_idle_key_is_probed_and_one_in_use_or_disabled_is_not(plane: ControlP
     assert!(probed["next_probe_at"].is_string());
     assert!(provider.asked() >= 2, "once for the list of models, and then by probes");
 
-    let proxy = HealthStream::open(&plane).await;
-    let ok = OutcomeCounts { ok: 1, ..Default::default() };
-    proxy.report(vec![state(&key, Some("gpt-4o"), KeyState::Healthy, ok)]).await;
-    // What was under way when it was reported.
-    tokio::time::sleep(Duration::from_millis(1_200)).await;
-    let before = provider.asked();
-    for _ in 0..8 {
-        proxy.report(vec![state(&key, Some("gpt-4o"), KeyState::Healthy, ok)]).await;
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    assert!(provider.asked() <= before + 1, "in use: {} after {before}", provider.asked());
-
-    let disable = json!({"status": "disabled"});
-    plane.call(Method::PATCH, &format!("/api/v1/upstream-keys/{key}"), Some(&disable), StatusCode::OK).await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    let path = format!("/api/v1/upstream-keys/{key}");
+    plane.call(Method::PATCH, &path, Some(&json!({"status": "disabled"})), StatusCode::OK).await;
+    // What was under way by then.
+    tokio::time::sleep(Duration::from_millis(300)).await;
     let before = provider.asked();
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert_eq!(provider.asked(), before, "disabled");
     assert_eq!(plane.get(&format!("{PATH}/{key}")).await["state"], "disabled");
+
+    plane.call(Method::PATCH, &path, Some(&json!({"status": "active"})), StatusCode::OK).await;
+    let proxy = HealthStream::open(&plane).await;
+    let ok = OutcomeCounts { ok: 1, ..Default::default() };
+    proxy.report(vec![state(&key, Some("gpt-4o"), KeyState::Healthy, ok)]).await;
+    eventually(&plane, &format!("{PATH}/{key}"), |health| health["models"][0]["outcomes"]["ok"] == 1).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let before = provider.asked();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(provider.asked(), before, "in use");
 }
 
 async fn a_provider_that_comes_back_is_noticed(plane: ControlPlane) {
@@ -238,4 +238,28 @@ async fn of_two_replicas_one_probes(plane: ControlPlane) {
     is(&replica, &key, "healthy").await;
     tokio::time::sleep(Duration::from_millis(700)).await;
     assert_eq!(provider.asked(), before + 1);
+}
+
+/// The tasks that probe share the one way to write with everybody else.
+async fn many_probes_keep_nobody_waiting(plane: ControlPlane) {
+    let (provider, base_url) = Provider::start().await;
+    let first = key(&plane, &base_url).await;
+    let pool = plane.get(&format!("/api/v1/upstream-keys/{first}")).await["pool_id"].clone();
+    let lines: Vec<String> = (0..40).map(|number| format!("sk-many-0123456789-{number}")).collect();
+    let import = json!({"pool_id": pool, "lines": lines});
+    plane.call(Method::POST, "/api/v1/upstream-keys/import", Some(&import), StatusCode::OK).await;
+    let before = provider.asked();
+    let often = (Duration::from_millis(40), Duration::from_millis(80));
+    probing(&plane, ProbePace { idle: often, ..PACE });
+    let path = format!("/api/v1/upstream-keys/{first}");
+    let started = Instant::now();
+    let mut weight = 1;
+    while started.elapsed() < Duration::from_secs(3) {
+        weight += 1;
+        let change = json!({"weight": weight});
+        let asked_at = Instant::now();
+        plane.call(Method::PATCH, &path, Some(&change), StatusCode::OK).await;
+        assert!(asked_at.elapsed() < Duration::from_secs(3), "{:?} for one change", asked_at.elapsed());
+    }
+    assert!(provider.asked() > before + 80, "each key more than once: {} after {before}", provider.asked());
 }

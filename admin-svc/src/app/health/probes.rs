@@ -32,6 +32,10 @@ const RECOVERED_US: i64 = 60 * 1_000_000;
 /// What a probe found counts at proxies for so much longer than the next probe takes to come.
 const SLACK: Duration = Duration::from_secs(20);
 
+/// How old the newest outcome that replicas know of may be though the key is in use: it is reported every second or two,
+/// and written every five while nothing else changes.
+const KNOWN_WITHIN: Duration = Duration::from_secs(8);
+
 /// What one call of a provider found.
 #[derive(Debug)]
 pub struct Finding {
@@ -88,7 +92,7 @@ fn next(due: &DueProbe, view: &KeyView, pace: &ProbePace, now: UnixMicros, rando
         return Next::Probe;
     }
     match view.outcome_at() {
-        Some(at) if since(at) < pace.idle.0 => Next::PutOff(later(at, pace.idle(random))),
+        Some(at) if since(at) < pace.idle.0 + KNOWN_WITHIN => Next::PutOff(later(now, pace.idle(random))),
         _ => Next::Probe,
     }
 }

@@ -40,8 +40,8 @@ fn decided(due: &DueProbe, view: &KeyView) -> Next {
 #[test]
 fn a_key_in_use_is_put_off_and_an_idle_one_is_probed() {
     let in_use = view(KeyState::Healthy, Some(NOW - SECOND));
-    assert_eq!(decided(&due(None), &in_use), Next::PutOff(NOW - SECOND + 180 * SECOND));
-    assert_eq!(decided(&due(None), &view(KeyState::Healthy, Some(NOW - 61 * SECOND))), Next::Probe);
+    assert_eq!(decided(&due(None), &in_use), Next::PutOff(NOW + 180 * SECOND));
+    assert_eq!(decided(&due(None), &view(KeyState::Healthy, Some(NOW - 68 * SECOND))), Next::Probe);
     assert_eq!(decided(&due(None), &view(KeyState::Unknown, None)), Next::Probe);
     assert_eq!(decided(&due(None), &KeyView::default()), Next::Probe);
 }
