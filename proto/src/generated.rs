@@ -310,6 +310,9 @@ pub struct Service {
     /// For the limits of the service, its access keys and their users.
     #[prost(enumeration = "LimitsMode", tag = "16")]
     pub limits_mode: i32,
+    /// Absent = answers are not kept.
+    #[prost(message, optional, tag = "17")]
+    pub response_cache: ::core::option::Option<ResponseCache>,
 }
 /// Requests of one session go to the same key while it can serve.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -320,6 +323,18 @@ pub struct Affinity {
     /// Lower case, for AFFINITY_SOURCE_HEADER.
     #[prost(string, tag = "2")]
     pub header: ::prost::alloc::string::String,
+}
+/// Answers are kept, and given again to whoever asks exactly the same.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResponseCache {
+    /// How old an answer may be, 1 to 86400.
+    #[prost(uint32, tag = "1")]
+    pub ttl_seconds: u32,
+    /// A longer answer is not kept; at least 1, absent = 1 MiB.
+    #[prost(uint32, optional, tag = "2")]
+    pub max_entry_bytes: ::core::option::Option<u32>,
+    #[prost(enumeration = "CacheScope", tag = "3")]
+    pub scope: i32,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Route {
@@ -619,6 +634,38 @@ impl AffinitySource {
             "AFFINITY_SOURCE_PROMPT_CACHE_KEY" => Some(Self::PromptCacheKey),
             "AFFINITY_SOURCE_METADATA_USER_ID" => Some(Self::MetadataUserId),
             "AFFINITY_SOURCE_HEADER" => Some(Self::Header),
+            _ => None,
+        }
+    }
+}
+/// Who shares what is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum CacheScope {
+    /// As ACCESS_KEY, so that what is not known is shared with nobody.
+    Unspecified = 0,
+    AccessKey = 1,
+    /// All access keys of the service.
+    Service = 2,
+}
+impl CacheScope {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CACHE_SCOPE_UNSPECIFIED",
+            Self::AccessKey => "CACHE_SCOPE_ACCESS_KEY",
+            Self::Service => "CACHE_SCOPE_SERVICE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CACHE_SCOPE_UNSPECIFIED" => Some(Self::Unspecified),
+            "CACHE_SCOPE_ACCESS_KEY" => Some(Self::AccessKey),
+            "CACHE_SCOPE_SERVICE" => Some(Self::Service),
             _ => None,
         }
     }
@@ -2050,6 +2097,8 @@ pub struct UsageEvent {
     /// Absent when nothing was used, and when the model had no price.
     #[prost(message, optional, tag = "20")]
     pub cost: ::core::option::Option<Cost>,
+    #[prost(enumeration = "CacheUse", tag = "21")]
+    pub cache: i32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Cost {
@@ -2219,6 +2268,43 @@ impl UsageSource {
             "USAGE_SOURCE_PROVIDER" => Some(Self::Provider),
             "USAGE_SOURCE_PARTIAL" => Some(Self::Partial),
             "USAGE_SOURCE_ESTIMATED" => Some(Self::Estimated),
+            _ => None,
+        }
+    }
+}
+/// What the service's response cache had to do with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum CacheUse {
+    /// There is none, or it keeps nothing of this kind.
+    None = 0,
+    /// It had no answer; a provider was asked.
+    Miss = 1,
+    /// The answer came from it and no provider was asked: `usage` is what the answer used when it was made.
+    Hit = 2,
+    /// It was not asked, because the request says so or names something that is stored.
+    Bypass = 3,
+}
+impl CacheUse {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::None => "CACHE_USE_NONE",
+            Self::Miss => "CACHE_USE_MISS",
+            Self::Hit => "CACHE_USE_HIT",
+            Self::Bypass => "CACHE_USE_BYPASS",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CACHE_USE_NONE" => Some(Self::None),
+            "CACHE_USE_MISS" => Some(Self::Miss),
+            "CACHE_USE_HIT" => Some(Self::Hit),
+            "CACHE_USE_BYPASS" => Some(Self::Bypass),
             _ => None,
         }
     }

@@ -3,8 +3,8 @@
 mod admit;
 mod authenticate;
 mod budget;
-mod client;
 pub mod cache;
+mod client;
 pub mod config;
 pub mod connection;
 mod forward;

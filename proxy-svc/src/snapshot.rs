@@ -26,9 +26,9 @@ use tollgate_shared::{
 };
 
 use crate::{
+    cache::CacheKey,
     health::Health,
     limits::{Counted, Registry},
-    cache::CacheKey,
     route::{Rosters, pattern::Pattern},
     stored::TagKey,
     translate::SealingKey,
@@ -48,8 +48,8 @@ pub mod store;
 pub mod watch;
 
 pub use fallback::{FallbackCondition, FallbackOn};
-pub(crate) use prices::Prices;
 pub use fingerprint::Fingerprint;
+pub(crate) use prices::Prices;
 
 /// By the MAC of an access key's secret.
 type MacMap<T> = HashMap<AccessKeyMac, T, BuildHasherDefault<MacHasher>>;

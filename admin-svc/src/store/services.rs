@@ -95,8 +95,7 @@ fn from_row(row: &AnyRow) -> Result<Service, StoreError> {
         hidden_headers,
         affinity,
         response_cache,
-    } =
-        fields.document("definition")?;
+    } = fields.document("definition")?;
     Ok(Service {
         id: fields.parsed("id")?,
         spec: ServiceSpec {

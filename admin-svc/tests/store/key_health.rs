@@ -44,6 +44,7 @@ async fn key(store: &Store, status: Status) -> (UpstreamKeyId, ProviderId) {
             weight: 1,
             priority: 0,
             limits: Limits::default(),
+            quota_group: None,
             status,
         },
         fingerprint: String::new(),

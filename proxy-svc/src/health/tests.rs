@@ -3,7 +3,7 @@ use tollgate_dialect::classify::{Left, Quota};
 use tollgate_shared::limits::Limits;
 
 use super::*;
-use crate::snapshot::ProviderKind;
+use crate::{limits::Counted, snapshot::ProviderKind};
 
 fn base() -> BaseUrl {
     BaseUrl {
@@ -25,6 +25,7 @@ fn key(group: Option<&str>) -> UpstreamKey {
         priority: 0,
         limits: Limits::default(),
         quota_group: group.map(Into::into),
+        counted: Counted::default(),
     }
 }
 

@@ -20,9 +20,8 @@ use tollgate_shared::{
 };
 
 use super::{
-    AccessKey, Affinity, AffinitySource, BaseUrl, Budget, CacheScope, FallbackCondition, FallbackOn, LimitsMode, Provider,
-    ProviderKind, ResponseCache, Service, Strategy, TokenKey, User,
-    prices::PriceSpec,
+    AccessKey, Affinity, AffinitySource, BaseUrl, Budget, CacheScope, FallbackCondition, FallbackOn, LimitsMode,
+    Provider, ProviderKind, ResponseCache, Service, Strategy, TokenKey, User, prices::PriceSpec,
 };
 use crate::{
     limits::Counted,

@@ -12,7 +12,7 @@ use super::{BaseUrl, Pool, Provider, Target};
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    pub(super) fn of(targets: &[Target]) -> Self {
+    pub(crate) fn of(targets: &[Target]) -> Self {
         let mut digest = Digest(Context::new(&SHA256));
         for target in targets {
             digest.target(target);

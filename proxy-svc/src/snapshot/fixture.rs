@@ -8,6 +8,7 @@ use tollgate_shared::access_key::AccessKeyMac;
 use uuid::Uuid;
 
 use super::{AccessKey, Snapshot, holdings::Holdings};
+use crate::health::Health;
 
 pub(crate) fn uuid(number: u8) -> String {
     Uuid::from_u128(u128::from(number) + 1).to_string()
@@ -150,7 +151,7 @@ fn built(resources: &[proto::Resource]) -> Snapshot {
     let mut holdings = Holdings::default();
     let encoded = resources.iter().map(|resource| resource.encode_to_vec().into());
     holdings.replace_all("epoch".to_owned(), 1, encoded);
-    let (snapshot, problems) = holdings.build();
+    let (snapshot, problems) = holdings.build(&Health::default());
     assert!(problems.is_empty(), "{problems:?}");
     snapshot
 }

@@ -14,8 +14,8 @@ use crate::domain::{
     provider::{Provider, ProviderKind, ProviderSpec},
     published::{Owner, Resource, Settings},
     service::{
-        Affinity, AffinitySource, CacheScope, FallbackCondition, LimitsMode, ResponseCache, Retry, Route, Security, Service,
-        ServiceSpec, Strategy, Target,
+        Affinity, AffinitySource, CacheScope, FallbackCondition, LimitsMode, ResponseCache, Retry, Route, Security,
+        Service, ServiceSpec, Strategy, Target,
     },
     timestamp::Timestamp,
     upstream_key::{UpstreamKey, UpstreamKeySpec},

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::snapshot::Route;
+use crate::snapshot::Fingerprint;
 
 /// A key that a number tells from others.
 pub(in crate::cache) fn numbered(number: u8) -> EntryKey {
@@ -33,7 +33,7 @@ impl Asked {
         cache_key(1).of(&Question {
             service: ServiceId::from_uuid(Uuid::from_u128(self.service)),
             access_key: self.access_key.map(|id| AccessKeyId::from_uuid(Uuid::from_u128(id))),
-            route: &Route::new(Vec::new(), Vec::new()).fingerprint,
+            route: &Fingerprint::of(&[]),
             protocol: self.protocol,
             operation: self.operation,
             path: &self.path,
@@ -128,7 +128,7 @@ fn headers_count_when_they_change_the_answer() {
 
 #[test]
 fn keys_of_another_control_plane_differ() {
-    let fingerprint = Route::new(Vec::new(), Vec::new()).fingerprint;
+    let fingerprint = Fingerprint::of(&[]);
     let headers = HeaderMap::new();
     let question = Question {
         service: ServiceId::generate(),
