@@ -169,10 +169,10 @@ impl Gateway {
         }
         let affinity = principal.key.service.affinity.as_ref();
         let member_of = affinity.and_then(|affinity| inquiry.session(affinity, &session.req_header().headers));
-        let plan = route::plan(&principal, &inquiry)?.of_session(member_of);
+        let mut plan = route::plan(&principal, &inquiry)?.of_session(member_of);
         recording.intend().map_err(|_| Refusal::journal_full())?;
         let translator = Translator::new(&inquiry, &self.snapshots, principal.key.service.id);
-        forward::forward(&self.forwarder, session, &translator, plan, patience, recording).await
+        forward::forward(&self.forwarder, session, &translator, &mut plan, patience, recording).await
     }
 
     fn body_failed(&self, error: &BodyError) -> Stop {
