@@ -114,7 +114,7 @@ pub(crate) async fn forward<'t>(
     forwarder: &Forwarder,
     session: &mut ServerSession,
     translator: &'t Translator<'t>,
-    mut plan: Plan,
+    plan: &mut Plan,
     patience: Option<Duration>,
     collector: Option<Box<Collector<'_>>>,
     recording: &mut Recording<'_>,
@@ -127,12 +127,7 @@ pub(crate) async fn forward<'t>(
     let _active = forwarder.retries.enter();
     let mut retry = None;
     let mut failures = Failures::default();
-    let mut ask = Ask {
-        now: forwarder.health.now(),
-        model: translator.inquiry().model().unwrap_or_default(),
-        successor: Successor::Anyone,
-        may_fail: true,
-    };
+    let mut successor = Successor::Anyone;
     while failures.attempts() < service.max_attempts {
         if failures.attempts() > 0 && retry.is_none() {
             retry = forwarder.retries.retry();
@@ -141,12 +136,12 @@ pub(crate) async fn forward<'t>(
                 break;
             }
         }
-        ask = Ask { now: forwarder.health.now(), may_fail: failures.attempts() + 1 < service.max_attempts, ..ask };
         let remaining = deadline.saturating_duration_since(Instant::now());
         if remaining.is_zero() {
             break;
         }
-        let Some((candidate, mut ticket)) = plan.next(&ask) else { break };
+        let may_fail = failures.attempts() + 1 < service.max_attempts;
+        let Some((candidate, mut ticket)) = plan.next(&ask(forwarder, translator, successor, may_fail)) else { break };
         let limits = forwarder.defaults.narrowed(&candidate.pool.provider.timeouts).narrowed(&service.timeouts);
         let outgoing = match translator.step(&candidate) {
             Ok(Step::Send(outgoing)) => outgoing,
@@ -155,7 +150,7 @@ pub(crate) async fn forward<'t>(
             }
             Err(rejected) => {
                 failures.reject(rejected);
-                ask.successor = Successor::OtherTarget;
+                successor = Successor::OtherTarget;
                 continue;
             }
         };
@@ -169,14 +164,14 @@ pub(crate) async fn forward<'t>(
         match attempt::send(&context, outgoing, session, &mut ticket, recording).await {
             Sent::Answer(answer) => {
                 drop(retry);
-                return stream::pass_on(&context, session, &service, answer, ticket, collector, recording).await;
+                return stream::pass_on(&context, session, &service, answer, &mut ticket, collector, recording).await;
             }
             Sent::Failed(failure, told) => {
                 tracing::debug!(
                     request.id = recording.request_id(), upstream_key.id = %candidate.key.id, ?failure,
                     "attempt failed"
                 );
-                ask.successor = failure.successor(fallback_on);
+                successor = failure.successor(fallback_on);
                 failures.add(failure, told);
             }
             Sent::ClientLeft(observed) => {
@@ -186,9 +181,15 @@ pub(crate) async fn forward<'t>(
             }
         }
     }
-    ask.now = forwarder.health.now();
-    match failures.conclude(plan.soonest(&ask)) {
+    let soonest = plan.soonest(&ask(forwarder, translator, successor, false));
+    match failures.conclude(soonest) {
         Conclusion::Refuse(refusal) => Err(refusal.into()),
         Conclusion::Tell(told) => stream::tell(session, &service, told, recording).await,
     }
+}
+
+/// What the next choice goes by.
+fn ask<'t>(forwarder: &Forwarder, translator: &Translator<'t>, successor: Successor, may_fail: bool) -> Ask<'t> {
+    let model = translator.inquiry().model().unwrap_or_default();
+    Ask { now: forwarder.health.now(), model, successor, may_fail }
 }

@@ -223,7 +223,7 @@ impl Gateway {
         }
         let affinity = principal.key.service.affinity.as_ref();
         let member_of = affinity.and_then(|affinity| inquiry.session(affinity, &session.req_header().headers));
-        let plan = route::plan(&principal, &inquiry)?.of_session(member_of);
+        let mut plan = route::plan(&principal, &inquiry)?.of_session(member_of);
         let collector =
             match self.cache.answer(session, &principal, &inquiry, &plan, &self.snapshots, recording).await? {
                 Cached::Ask(collector) => collector,
@@ -233,7 +233,7 @@ impl Gateway {
         recording.reserved(self.budgets.reserve(&principal, &inquiry, &plan).await?);
         recording.intend(&plan).map_err(|_| Refusal::journal_full())?;
         let translator = Translator::new(&inquiry, &self.snapshots, principal.key.service.id);
-        forward::forward(&self.forwarder, session, &translator, plan, patience, collector, recording).await
+        forward::forward(&self.forwarder, session, &translator, &mut plan, patience, collector, recording).await
     }
 
     fn body_failed(&self, error: &BodyError) -> Stop {

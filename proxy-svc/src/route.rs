@@ -53,7 +53,7 @@ pub(crate) struct Plan {
     service: Arc<Service>,
     route: usize,
     reach: Reach,
-    tried: SmallVec<[Seat; 4]>,
+    tried: SmallVec<[Seat; 2]>,
     /// Targets whose other keys would come to the same.
     dismissed: SmallVec<[usize; 2]>,
     /// Requests about stored things (files, batches) must meet the account that stored them: one key, no other.

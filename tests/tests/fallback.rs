@@ -98,9 +98,9 @@ async fn another_provider_takes_over_in_every_protocol() -> anyhow::Result<()> {
                 let case = format!("{failing} providers fail, {dialect:?}, stream {stream}: {} {event}", answer.text());
                 ensure!(answer.status == 200, "{case}");
                 ensure!(said(dialect, stream, &answer)?.starts_with("Echo: How long is the coast"), "{case}");
-                ensure!(answer.header("x-tollgate-model") == Some(MODELS[failing]), "{case}");
+                ensure!(answer.header("x-tollgate-model") == Some(model), "{case}");
                 expect(&event, "/model_requested", &json!("smart")).context(case.clone())?;
-                expect(&event, "/model_served", &json!(MODELS[failing])).context(case.clone())?;
+                expect(&event, "/model_served", &json!(model)).context(case.clone())?;
                 expect(&event, "/usage/source", &json!("provider")).context(case.clone())?;
                 let mut outcomes = vec!["overloaded"; failing * 2];
                 outcomes.push("ok");

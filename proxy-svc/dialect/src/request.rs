@@ -1,6 +1,7 @@
 //! What a request's body says that the gateway must know: read in place, in one pass, without a tree.
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 use std::ops::Range;
 
 use crate::json::Members;
@@ -38,8 +39,8 @@ pub struct RequestScan<'a> {
     pub has_previous_response_id: bool,
     /// The answer is made later, and fetched.
     pub background: Option<bool>,
-    prompt_cache_key: Option<Range<usize>>,
-    metadata: Option<Range<usize>>,
+    prompt_cache_key: Option<ShortSpan>,
+    metadata: Option<ShortSpan>,
     /// Behind the opening brace: where a member may be put in.
     pub(crate) insert_at: usize,
     pub(crate) is_empty: bool,
@@ -53,14 +54,33 @@ impl RequestScan<'_> {
 
     /// OpenAI's name for requests that begin alike. `body`: the one that was scanned.
     pub fn prompt_cache_key<'b>(&self, body: &'b [u8]) -> Option<Cow<'b, str>> {
-        crate::json::string(body.get(self.prompt_cache_key.clone()?)?)
+        crate::json::string(body.get(self.prompt_cache_key?.range())?)
     }
 
     /// Anthropic's `metadata.user_id`. `body`: the one that was scanned.
     pub fn metadata_user_id<'b>(&self, body: &'b [u8]) -> Option<Cow<'b, str>> {
-        let metadata = body.get(self.metadata.clone()?)?;
+        let metadata = body.get(self.metadata?.range())?;
         let user_id = Members::of(metadata)?.flatten().filter(|member| *member.key == *b"user_id").last()?;
         crate::json::string(metadata.get(user_id.value)?)
+    }
+}
+
+/// A place in a body, small, because few requests need it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct ShortSpan {
+    start: u32,
+    end: NonZeroU32,
+}
+
+impl ShortSpan {
+    /// `None` beyond what any body has.
+    fn of(span: &Range<usize>) -> Option<Self> {
+        let end = NonZeroU32::new(u32::try_from(span.end).ok()?)?;
+        Some(Self { start: u32::try_from(span.start).ok()?, end })
+    }
+
+    fn range(self) -> Range<usize> {
+        self.start as usize..self.end.get() as usize
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) async fn pass_on(
     session: &mut ServerSession,
     service: &Service,
     mut answer: Answer<'_>,
-    mut ticket: Ticket,
+    ticket: &mut Ticket,
     mut collector: Option<Box<Collector<'_>>>,
     recording: &mut Recording<'_>,
 ) -> Result<(), Stop> {
@@ -81,7 +81,7 @@ pub(super) async fn pass_on(
             let told = verdict_in(context, &passage);
             let is_whole = finish(recording, passage, outcome).await;
             let broken = (!is_whole).then_some(Verdict::Failed(Cause::Server));
-            settle(context, &mut ticket, status, told.or(broken));
+            settle(context, ticket, status, told.or(broken));
             if let Some(mut collector) = collector.filter(|_| is_whole && outcome == Outcome::Ok) {
                 collector.take(&last);
                 let (model, usage) = recording.served();
@@ -104,7 +104,7 @@ pub(super) async fn pass_on(
         End::Cut | End::TimedOut | End::Failed(_) => {
             close(&mut upstream).await;
             let verdict = verdict_in(context, &passage).unwrap_or_else(|| verdict_of(context, &end));
-            settle(context, &mut ticket, status, Some(verdict));
+            settle(context, ticket, status, Some(verdict));
             let (outcome, code, kind) = match end {
                 End::TimedOut => {
                     (AttemptOutcome::TimedOut, "upstream_stream_interrupted", ErrorKind::UpstreamUnavailable)
@@ -244,18 +244,13 @@ pub(super) async fn tell(
 async fn finish(recording: &mut Recording<'_>, passage: Passage<'_>, outcome: Outcome) -> bool {
     let observed = passage.finish();
     recording.observed(observed.usage);
-    match observed.defect.filter(|_| outcome == Outcome::Ok) {
-        Some(code) => {
-            recording.error_code(code);
-            last_attempt(recording, AttemptOutcome::ServerError, "the answer is not whole");
-            recording.end_durably(Outcome::UpstreamError).await;
-            false
-        }
-        None => {
-            recording.end_durably(outcome).await;
-            true
-        }
+    let defect = observed.defect.filter(|_| outcome == Outcome::Ok);
+    if let Some(code) = defect {
+        recording.error_code(code);
+        last_attempt(recording, AttemptOutcome::ServerError, "the answer is not whole");
     }
+    recording.end_durably(if defect.is_some() { Outcome::UpstreamError } else { outcome }).await;
+    defect.is_none()
 }
 
 /// What the rest of an answer says of the key: `None` when it came to its end. An error that was passed on was settled

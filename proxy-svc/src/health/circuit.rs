@@ -180,14 +180,14 @@ impl Circuit {
         }
     }
 
-    /// Somebody else saw it fail.
+    /// Somebody else saw it fail. They may be wrong, so trials come as ever.
     pub(super) fn seen_failing(&self, reason: Reason, until: Moment, now: Moment) {
         let mut inner = self.inner.lock();
         if self.gate.get().0 == KeyState::Healthy {
             inner.change(reason, now);
             inner.out = Some(KeyState::Ejected);
             inner.ends_at = until;
-            self.gate.set(KeyState::Ejected, until);
+            self.gate.set(KeyState::Ejected, until.min(now.after(FIRST_TRIAL)));
         }
     }
 

@@ -164,11 +164,13 @@ impl Tier {
     /// Goes on where the tier before is; who is new stands at the end of the queue.
     fn follow(&mut self, before: &Self) {
         self.turn = Arc::clone(&before.turn);
+        // Behind everyone who was served, and before whoever is served next.
+        let end = self.turn.load(Relaxed).saturating_sub(1);
         for member in &mut self.members {
             let same = |other: &&Member| other.key == member.key && other.model == member.model;
             member.place = match before.members.iter().find(same) {
                 Some(known) => Arc::clone(&known.place),
-                None => Arc::new(Place::at(self.turn.load(Relaxed))),
+                None => Arc::new(Place::at(end)),
             };
         }
     }

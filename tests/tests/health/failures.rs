@@ -43,7 +43,9 @@ async fn the_third_failure_in_a_row_ejects_and_a_provider_that_is_back_is_found(
         }
         let counts = calls(&trio, application, *dialect, before).await?;
         let second = if *name == "cut" { 0 } else { 3 };
-        ensure!(counts == [3, second], "{name}, {dialect:?}: {counts:?}");
+        // A reset on a kept connection may only mean that it was closed while it was idle: the attempt is made once more.
+        let of_first = if *name == "reset" { 3..=6 } else { 3..=3 };
+        ensure!(of_first.contains(&counts[0]) && counts[1] == second, "{name}, {dialect:?}: {counts:?}");
         let (_, counts) = served(&trio, application, *dialect).await?;
         ensure!(counts == [0, 1], "{name}, {dialect:?}: not ejected: {counts:?}");
         let states = states(&trio, &application.keys(*dialect)[0].id).await?;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Malformed, OptionsShape, RequestScan, Spans, StreamOptions};
+use super::{Malformed, OptionsShape, RequestScan, ShortSpan, Spans, StreamOptions};
 use crate::json::{Elements, Members, count, skip_whitespace, string};
 
 /// Checks that a body is one JSON object and reads what the gateway must know of it.
@@ -45,8 +45,8 @@ fn take<'a>(scan: &mut RequestScan<'a>, key: &[u8], value: &'a [u8], span: Range
         b"n" => scan.choices = count(value),
         b"store" => scan.store = boolean(value),
         b"previous_response_id" => scan.has_previous_response_id = value != b"null",
-        b"prompt_cache_key" => scan.prompt_cache_key = Some(span),
-        b"metadata" => scan.metadata = Some(span),
+        b"prompt_cache_key" => scan.prompt_cache_key = ShortSpan::of(&span),
+        b"metadata" => scan.metadata = ShortSpan::of(&span),
         b"background" => scan.background = boolean(value),
         b"requests" => batched(&mut scan.inner_model_spans, value, span.start),
         b"generateContentRequest" | b"generate_content_request" => {

@@ -116,8 +116,9 @@ fn others_see_what_it_is_not_used_for() {
     assert!(circuit.is_overdue(at(1)));
     let circuit = Circuit::default();
     circuit.seen_failing(Reason::SeenFailing, at(30), at(0));
-    assert!(matches!(circuit.standing(at(29)), Standing::Out { .. }));
-    assert_eq!(circuit.standing(at(30)), Standing::TrialDue);
+    assert!(matches!(circuit.standing(at(4)), Standing::Out { .. }));
+    assert_eq!(circuit.standing(at(5)), Standing::TrialDue);
+    assert!(!circuit.is_overdue(at(29)) && circuit.is_overdue(at(30)));
 }
 
 #[test]

@@ -192,6 +192,20 @@ fn turns_go_on_in_the_next_configuration() {
 }
 
 #[test]
+fn a_new_member_is_served_in_its_turn() {
+    let ground = Ground::new(&[&[1], &[1]], &[0, 1]);
+    let serve = |routes: &[Route]| {
+        let mut plan = Plan::new(service(routes, Strategy::RoundRobin), 0, crate::route::Reach::Any, false);
+        plan.next(&at(0)).unwrap().0.key.id
+    };
+    let equals = ground.routes[0].targets.iter().map(|target| Target { priority: 0, ..target.clone() });
+    let routes = vec![route("*", equals.collect(), &ground.health, Some(&ground.routes[0]))];
+    let order: Vec<_> = (0..4).map(|_| serve(&routes)).collect();
+    let (old, new) = (ground.key(0, 0).id, ground.key(1, 0).id);
+    assert_eq!(order, [old, new, old, new]);
+}
+
+#[test]
 fn a_change_of_weights_is_in_force_at_once() {
     let ground = Ground::new(&[&[1, 3]], &[0]);
     let share = |routes: &[Route]| {
