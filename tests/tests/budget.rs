@@ -408,7 +408,7 @@ async fn a_control_plane_that_dies_under_load_lends_nothing_twice() -> anyhow::R
         tokio::time::sleep(Duration::from_millis(150)).await;
         trio.start_admin().await?;
     }
-    let answers = load.join_next().await.context("no load")??;
+    let answers = load.join_next().await.context("no load")???;
     ensure!(count(&answers, 200) + count(&answers, 429) + count(&answers, 503) == answers.len());
     let spent = spent(&trio, &answers).await?;
     ensure!(spent <= 150_000, "{spent} of 150000");
