@@ -265,12 +265,15 @@ async fn parallel_calls_on_a_nearly_spent_budget_stay_within_what_is_documented(
             answers.extend(at_once(CALLS, &call, &[trio.addresses.proxy]).await?);
             bound = bound.max(micros(&standing(&trio, &id).await?["overshoot_bound"])?);
         }
-        let case = || answers.iter().map(|answer| format!("{} {}\n", answer.status, answer.text())).collect::<String>();
+        let case = || {
+            answers.iter().map(|answer| format!("{} {}", answer.status, answer.text())).collect::<Vec<_>>().join("\n")
+        };
         ensure!(count(&answers, 200) > 0, "{}", case());
         ensure!(count(&answers, 200) + count(&answers, 429) + count(&answers, 503) == answers.len(), "{}", case());
         ensure!(lease == "single" || count(&answers, 429) > 0, "{}", case());
         let spent = spent(&trio, &answers).await?;
         let allowed = 12_000 + if slack { bound } else { 0 };
+        eprintln!("{lease}: {spent} of 12000 spent, at most {bound} out in leases");
         ensure!(spent <= allowed, "{lease}: {spent} of {allowed}");
         let shown = standing(&trio, &id).await?;
         ensure!(micros(&shown["spent"])? == spent, "{spent}: {shown}");
@@ -328,6 +331,7 @@ async fn three_proxies_hold_one_budget() -> anyhow::Result<()> {
     }
     ensure!(count(&answers, 429) > 0, "nobody was told that it is spent");
     let spent = spent(&trio, &answers).await?;
+    eprintln!("{spent} of 100000 spent by {} requests, at most {bound} out in leases", count(&answers, 200));
     ensure!(spent <= 100_000 + bound, "{spent} of 100000 + {bound}");
     ensure!(spent > 60_000, "only {spent} of 100000 were spent: the rest lies at proxies that do not use it");
     Ok(())

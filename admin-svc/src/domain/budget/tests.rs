@@ -116,13 +116,13 @@ impl World {
         }
     }
 
-    fn step(&mut self, step: Step) {
+    fn step(&mut self, step: &Step) {
         let count = self.proxies.len();
         match step {
-            Step::Ask { proxy, need, ahead, lost } => self.ask(proxy.index(count), need, ahead, lost),
+            Step::Ask { proxy, need, ahead, lost } => self.ask(proxy.index(count), *need, *ahead, *lost),
             Step::Request { proxy, reservation, cost_percent } => {
                 let proxy = &mut self.proxies[proxy.index(count)];
-                if proxy.dead || proxy.balance() < reservation {
+                if proxy.dead || proxy.balance() < *reservation {
                     return;
                 }
                 let cost = reservation * cost_percent / 100;
@@ -177,7 +177,7 @@ proptest! {
         let proxies = vec![Proxy::default(); count];
         let mut world = World { budget: budget(amount, lease), spent: 0, proxies, slack: 0 };
         for step in steps {
-            world.step(step);
+            world.step(&step);
             prop_assert!(world.total_cost() <= amount + world.slack, "{} of {amount} + {}", world.total_cost(), world.slack);
         }
         // Every event arrives in the end: then the control plane's figures are the truth.
