@@ -20,6 +20,7 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    task::JoinSet,
 };
 use tollgate_tests::{
     Application, Dialect, Trio,
@@ -139,8 +140,10 @@ async fn unknown_keys_harm_nobody_else() -> anyhow::Result<()> {
 
     let flood = Arc::new(Flood::default());
     let batch = batch(&revoked.secret);
-    let attack = |_| tokio::task::spawn(attack(Arc::clone(&flood), trio.addresses.proxy, batch.clone()));
-    let attackers: Vec<_> = (0..ATTACKERS).map(attack).collect();
+    let mut attackers = JoinSet::new();
+    for _ in 0..ATTACKERS {
+        attackers.spawn(attack(Arc::clone(&flood), trio.addresses.proxy, batch.clone()));
+    }
     // In turns, so that whatever else this machine does meets both alike.
     let (mut quiet, mut busy) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -151,15 +154,16 @@ async fn unknown_keys_harm_nobody_else() -> anyhow::Result<()> {
     }
     quiet.sort_unstable();
     busy.sort_unstable();
-    let rate = flood.sent.load(Relaxed) as f64 / FLOOD.as_secs_f64();
-    for attacker in &attackers {
-        ensure!(!attacker.is_finished(), "an attacker gave up");
-        attacker.abort();
+    if let Some(ended) = attackers.try_join_next() {
+        let Err(error) = ended?;
+        return Err(error);
     }
+    drop(attackers);
+    let rate = flood.sent.load(Relaxed) / FLOOD.as_secs();
 
     let (p99_quiet, p99_busy) = (percentile(&quiet, 99)?, percentile(&busy, 99)?);
     eprintln!(
-        "flood: {rate:.0} unknown keys a second ({} in all, {} throttled); good requests: \
+        "flood: {rate} unknown keys a second ({} in all, {} throttled); good requests: \
          p50 {:?} -> {:?}, p99 {p99_quiet:?} -> {p99_busy:?} ({} and {} requests)",
         flood.sent.load(Relaxed),
         flood.throttled.load(Relaxed),

@@ -173,7 +173,8 @@ async fn h2_status(trio: &Trio, header: &[u8], key: &str) -> anyhow::Result<u16>
     let mut stream = tokio::net::TcpStream::connect(trio.addresses.proxy).await?;
     stream.write_all(header).await?;
     let (client, connection) = h2::client::handshake(stream).await?;
-    let driver = tokio::task::spawn(connection);
+    let mut driver = tokio::task::JoinSet::new();
+    driver.spawn(connection);
     let mut client = client.ready().await?;
     let asked = http::Request::post("http://gateway.test/v1/chat/completions")
         .header("authorization", format!("Bearer {key}"))
@@ -182,7 +183,6 @@ async fn h2_status(trio: &Trio, header: &[u8], key: &str) -> anyhow::Result<u16>
     let (answer, mut body) = client.send_request(asked, false)?;
     body.send_data(Dialect::OpenAi.chat_body(Dialect::OpenAi.model(), false).to_string().into(), true)?;
     let status = answer.await?.status().as_u16();
-    driver.abort();
     Ok(status)
 }
 

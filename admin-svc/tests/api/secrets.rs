@@ -59,7 +59,7 @@ async fn rotated_master_key_opens_everything(server: Server) {
     let pepper = server.app.access_key_pepper().await.unwrap();
     let url = server.database.url();
     let rotation = rotate_master_key(&url, old.clone(), new.clone()).await.unwrap();
-    assert_eq!(rotation, Rotation { settings: 4, upstream_keys: 1 });
+    assert_eq!(rotation, Rotation { settings: 5, upstream_keys: 1 });
     assert_eq!(rotate_master_key(&url, old.clone(), new.clone()).await.unwrap(), Rotation::default());
     let mut options = options(&server.database, &server.clock);
     assert!(App::open(options.clone()).await.is_err(), "the old key opens nothing any more");

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use tollgate_shared::ids::{KeyPoolId, ServiceId, UserId};
+use tollgate_shared::ids::{AccessKeyId, KeyPoolId, ServiceId, UserId};
 
 use super::{AccessKeyState, HeldAccessKey, HeldPool, HeldService, HeldUser, Holdings, Kind, Problem};
 use crate::{
@@ -18,8 +18,8 @@ use crate::{
     health::Health,
     limits::{Registry, Scope},
     snapshot::{
-        AccessKey, AccessKeyEntry, IdMap, MacMap, Pool, Prices, Route, SecretGeneration, Service, Snapshot, Target,
-        UpstreamKey, User,
+        AccessKey, AccessKeyEntry, MacMap, Pool, Prices, Route, SecretGeneration, Service, Snapshot, Target, UpstreamKey,
+        User,
         convert::{FieldError, RouteSpec, TargetSpec, UpstreamKeySpec},
     },
     stored::TagKey,
@@ -44,8 +44,7 @@ impl Holdings {
         self.build_pools(keys, &mut problems);
         let services = self.build_services(health, &mut problems);
         self.build_users();
-        let access_keys = self.build_access_keys(&services, &mut problems);
-        let access_keys_by_id = self.access_keys_by_id(&services);
+        let (access_keys, access_keys_by_id) = self.build_access_keys(&services, &mut problems);
         let settings = self.settings.as_ref().map(|(settings, _)| settings);
         let snapshot = Snapshot {
             epoch: self.epoch.clone(),
@@ -140,16 +139,18 @@ impl Holdings {
         &mut self,
         services: &HashMap<ServiceId, Arc<Service>>,
         problems: &mut Vec<Problem>,
-    ) -> MacMap<AccessKeyEntry> {
+    ) -> (MacMap<AccessKeyEntry>, Vec<(AccessKeyId, Arc<AccessKey>)>) {
         let previous = self.access_keys.values().filter(|held| held.previous_mac.is_some()).count();
         let mut by_mac =
             MacMap::with_capacity_and_hasher(self.access_keys.len() + previous, BuildHasherDefault::default());
+        let mut by_id = Vec::with_capacity(self.access_keys.len());
         for (id, held) in &mut self.access_keys {
             let Some(service) = services.get(&held.service_id) else {
                 problems.push(missing(Kind::AccessKey, id, "service_id", "no such service"));
                 continue;
             };
             let key = resolve(held, service, &self.users, &self.registry);
+            by_id.push((*id, Arc::clone(&key)));
             match by_mac.entry(held.mac) {
                 Entry::Vacant(entry) => {
                     entry.insert(AccessKeyEntry { key, secret: SecretGeneration::Current });
@@ -168,21 +169,7 @@ impl Holdings {
                 by_mac.entry(**mac).or_insert(entry);
             }
         }
-        by_mac
-    }
-}
-
-impl Holdings {
-    fn access_keys_by_id(&self, services: &HashMap<ServiceId, Arc<Service>>) -> IdMap<Arc<AccessKey>> {
-        let mut by_id = IdMap::with_capacity_and_hasher(self.access_keys.len(), BuildHasherDefault::default());
-        for (id, held) in &self.access_keys {
-            if let AccessKeyState::Resolved(key) = &held.state
-                && services.contains_key(&held.service_id)
-            {
-                by_id.insert(*id, Arc::clone(key));
-            }
-        }
-        by_id
+        (by_mac, by_id)
     }
 }
 
