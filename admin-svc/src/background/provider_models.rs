@@ -44,7 +44,10 @@ pub async fn run(app: App, stop: CancellationToken) {
             },
             () = tokio::time::sleep_until(look_at) => {
                 let mut claimed = Vec::new();
-                let looked = claim(&app, AT_A_TIME - running.len(), &mut claimed).await;
+                let under_way = running.len();
+                let looked = beside(&mut running, claim(&app, AT_A_TIME - under_way, &mut claimed)).await;
+                // Where one ended meanwhile there is room for another.
+                let next_look = if running.len() < under_way { GATHER } else { LOOK };
                 running.extend(claimed.into_iter().map(|due| refresh(&app, due)));
                 // Once per outage.
                 if let Err(error) = &looked
@@ -53,8 +56,21 @@ pub async fn run(app: App, stop: CancellationToken) {
                     tracing::warn!(%error, "lists of models are not refreshed");
                 }
                 failing = looked.is_err();
-                look_at = Instant::now() + LOOK;
+                look_at = Instant::now() + next_look;
             }
+        }
+    }
+}
+
+/// Awaits `other` while what is under way goes on: one of them may hold the only connection that writes, which `other`
+/// waits for.
+async fn beside<T>(running: &mut FuturesUnordered<impl Future<Output = ()>>, other: impl Future<Output = T>) -> T {
+    tokio::pin!(other);
+    loop {
+        tokio::select! {
+            biased;
+            output = &mut other => return output,
+            Some(()) = running.next() => (),
         }
     }
 }
@@ -115,6 +131,20 @@ mod tests {
         let minutes = |failures| retry(failures, 0.0).as_secs() / 60;
         assert_eq!([0, 1, 2, 5, 6, 7, u32::MAX].map(minutes), [1, 2, 4, 32, 60, 60, 60]);
         assert_eq!(retry(0, 1.0), Duration::from_secs(75));
+    }
+
+    #[tokio::test]
+    async fn what_is_under_way_goes_on_meanwhile() {
+        let connection = tokio::sync::Mutex::new(());
+        let mut running = FuturesUnordered::new();
+        running.push(async {
+            let _held = connection.lock().await;
+            tokio::task::yield_now().await;
+        });
+        // It holds the connection from here on.
+        assert!(futures::poll!(running.next()).is_pending());
+        let claimed = beside(&mut running, async { drop(connection.lock().await) });
+        tokio::time::timeout(Duration::from_secs(5), claimed).await.unwrap();
     }
 
     #[test]
