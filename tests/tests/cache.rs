@@ -144,7 +144,9 @@ async fn a_long_answer_is_the_same_over_http2() -> anyhow::Result<()> {
         let call = Call::chat(Dialect::OpenAi, &keys.secret, "gpt-4.1-sim-bytes-400000-chunks-40", stream);
         let (first, _) = asked_twice(&trio, &call).await?;
         ensure!(first.body.len() > 400_000);
-        let mut request = http::Request::post(format!("http://{}{}", trio.addresses.proxy, call.path));
+        // What the other client sends besides.
+        let url = format!("http://{}{}", trio.addresses.proxy, call.path);
+        let mut request = http::Request::post(url).header("accept", "*/*");
         for (name, value) in &call.headers {
             request = request.header(name, value);
         }
@@ -444,7 +446,7 @@ async fn a_request_waits_for_anothers_answer_only_so_long() -> anyhow::Result<()
     let (first, second) = tokio::join!(trio.send(&call), second);
     let (second, took) = second?;
     ensure!(first?.status == 200 && second.status == 200 && second.header("x-tollgate-cache") == Some("miss"));
-    ensure!((Duration::from_millis(450)..Duration::from_millis(2_000)).contains(&took), "{took:?}");
+    ensure!((Duration::from_millis(450)..Duration::from_secs(2)).contains(&took), "{took:?}");
     Ok(())
 }
 
