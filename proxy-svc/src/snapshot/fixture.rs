@@ -120,6 +120,10 @@ pub(super) fn access_key(number: u8, service: u8, change: impl FnOnce(&mut proto
     wrap(Resource::AccessKey(key))
 }
 
+pub(super) fn user(number: u8, limits: Option<proto::Limits>) -> proto::Resource {
+    wrap(Resource::User(proto::User { id: uuid(number), limits }))
+}
+
 pub(super) fn reference(kind: proto::ResourceKind, number: u8) -> proto::ResourceRef {
     proto::ResourceRef { kind: kind.into(), id: uuid(number) }
 }

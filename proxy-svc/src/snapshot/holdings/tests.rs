@@ -373,3 +373,39 @@ fn comparable(snapshot: &Snapshot) -> String {
         .collect();
     format!("{} {:?} {:?} {:?} {:?}", snapshot.epoch, snapshot.providers, services, keys, upstream)
 }
+
+#[test]
+fn counters_and_users_outlive_what_changes_around_them() {
+    let limits = |rpm| Some(proto::Limits { rpm: Some(rpm), ..Default::default() });
+    let mut holdings = held(&world());
+    let limited = |rpm| {
+        vec![
+            access_key(1, 1, |key| key.limits = limits(rpm)),
+            service_resource(1, |service| service.limits = limits(rpm)),
+            upstream_key(1, 1, |key| key.limits = limits(rpm)),
+            user(0, limits(rpm)),
+        ]
+    };
+    let (first, problems) = change(&mut holdings, limited(5));
+    assert_eq!(problems, [""; 0]);
+    let parts = |snapshot: &Snapshot| {
+        let key = &snapshot.access_key(&mac(1)).unwrap().key;
+        let upstream = &key.service.routes[0].targets[0].pool.keys[0];
+        let user = key.user.as_ref().unwrap();
+        let counted = [&key.counted, &user.counted, &key.service.counted, &upstream.counted];
+        (key.user.as_ref().unwrap().limits.rpm, counted.map(|counted| Arc::clone(counted.counters().unwrap())))
+    };
+    let (second, _) = change(&mut holdings, limited(6));
+    let ((old_rpm, old), (new_rpm, new)) = (parts(&first), parts(&second));
+    assert_eq!((old_rpm, new_rpm), (Some(5), Some(6)));
+    assert!(old.iter().zip(&new).all(|(old, new)| Arc::ptr_eq(old, new)));
+    // Neither does a whole snapshot begin anew, nor what is stored forget the user.
+    let stored: Vec<Bytes> = holdings.encoded().map(Bytes::copy_from_slice).collect();
+    holdings.replace_all("epoch".into(), 9, stored);
+    let (third, problems) = built(&mut holdings);
+    assert_eq!(problems, [""; 0]);
+    assert!(parts(&third).1.iter().zip(&new).all(|(old, new)| Arc::ptr_eq(old, new)));
+    let (without, problems) = delete(&mut holdings, reference(proto::ResourceKind::User, 0));
+    assert_eq!(problems, [""; 0]);
+    assert!(without.access_key(&mac(1)).unwrap().key.user.is_none());
+}
