@@ -18,8 +18,8 @@ use crate::{
     health::Health,
     limits::{Registry, Scope},
     snapshot::{
-        AccessKey, AccessKeyEntry, MacMap, Pool, Prices, Route, SecretGeneration, Service, Snapshot, Target, UpstreamKey,
-        User,
+        AccessKey, AccessKeyEntry, MacMap, Pool, Prices, Route, SecretGeneration, Service, Snapshot, Target,
+        UpstreamKey, User,
         convert::{FieldError, RouteSpec, TargetSpec, UpstreamKeySpec},
     },
     stored::TagKey,
