@@ -157,7 +157,8 @@ pub(crate) async fn forward<'t>(
         let (key, inquiry) = (candidate.key, translator.inquiry());
         if let Err(used_up) = admit::rate::at_upstream_key(&forwarder.limiter, key, inquiry, recording.ledger()).await {
             recording.limited(used_up.scope, used_up.dimension);
-            ask.successor = failures.pass_over(used_up.wait, ask.successor, fallback_on);
+            ticket.capped(used_up.wait, forwarder.health.now());
+            successor = failures.pass_over(used_up.wait, successor, fallback_on);
             continue;
         }
         let context = attempt::Context { forwarder, translator, candidate, limits, deadline, fallback_on };

@@ -7,7 +7,7 @@
 //! state, which is when something went wrong or was mended; it is held for a few stores.
 //!
 //! What decides by this is `route`; what feeds it is `forward`, through [`Ticket`]. It knows nothing of the wire: the
-//! types in [`exchange`] are for whoever carries them to the control plane.
+//! file `exchange` speaks to whoever carries it to the control plane.
 
 use std::{
     collections::HashMap,
@@ -28,7 +28,7 @@ mod account;
 mod allowance;
 mod circuit;
 mod day;
-pub mod exchange;
+mod exchange;
 mod gate;
 mod key;
 mod moment;
@@ -39,12 +39,7 @@ mod vitals;
 mod watch;
 
 pub(crate) use self::ticket::{Ticket, Verdict};
-use self::{
-    circuit::Told,
-    exchange::{Hint, KeyReport},
-    key::{ModelHealth, QuotaGroup},
-    reason::Reason,
-};
+use self::key::QuotaGroup;
 pub use self::{
     gate::{KeyState, Standing},
     key::KeyHealth,
@@ -133,89 +128,8 @@ impl Health {
         groups.retain(|_, group| Arc::strong_count(group) > 1);
     }
 
-    /// Every key and model that is not healthy, whose state changed since the last report, or that was used since then.
-    /// There is one reader: the counts begin anew.
-    pub fn report(&self) -> Vec<KeyReport> {
-        let now = self.now();
-        let keys: Vec<Arc<KeyHealth>> =
-            self.entries.lock().keys.values().map(|entry| Arc::clone(&entry.health)).collect();
-        let mut reports = Vec::new();
-        for key in keys {
-            if let Some(told) = key.account.tell(now) {
-                reports.push(self.key_report(&key, None, Some(told), now));
-            }
-            for (name, model) in key.models.load().iter() {
-                let told = worst(model.allowance.tell(now), model.circuit.tell());
-                let report = self.key_report(&key, Some((name, model)), told.clone(), now);
-                if told.is_some() || !report.counts.is_empty() {
-                    reports.push(report);
-                }
-            }
-        }
-        reports
-    }
-
-    fn key_report(
-        &self,
-        key: &KeyHealth,
-        model: Option<(&str, &ModelHealth)>,
-        told: Option<Told>,
-        now: Moment,
-    ) -> KeyReport {
-        let healthy =
-            Told { state: KeyState::Healthy, until: None, since: Moment(0), reason: Reason::None, is_news: false };
-        let Told { state, until, since, reason, is_news: _ } = told.unwrap_or(healthy);
-        let reading = model.map(|(_, model)| model.look(now).1).unwrap_or_default();
-        KeyReport {
-            upstream_key_id: key.id,
-            model: model.map(|(name, _)| name.into()),
-            state,
-            reason: reason.to_string(),
-            since: self.wall_of(since, now),
-            until: until.map(|until| self.wall_of(until, now)),
-            counts: model.map(|(_, model)| model.tally.take()).unwrap_or_default(),
-            first_token: reading.first_token,
-            success: reading.success,
-            in_flight: reading.in_flight,
-        }
-    }
-
-    fn wall_of(&self, moment: Moment, now: Moment) -> UnixMicros {
-        let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-        let wall = self.wall();
-        if moment >= now { wall.saturating_add(micros(moment.since(now))) } else { wall - micros(now.since(moment)) }
-    }
-
-    /// What others found out; absent `model` = all of the key's. A key that is not known here is none of our business.
-    pub fn hint(&self, key: UpstreamKeyId, model: Option<&str>, hint: Hint) {
-        let found = self.entries.lock().keys.get(&key).map(|entry| Arc::clone(&entry.health));
-        let Some(key) = found else { return };
-        let now = self.now();
-        match hint {
-            Hint::Recovered => key.account.seen_working(now),
-            Hint::Refused { lasts } => return key.account.seen_refused(now.after(lasts), now),
-            Hint::Unreachable { .. } => {}
-        }
-        let named = model.map(|model| key.known(model));
-        let all = if model.is_none() { key.models.load_full() } else { Arc::default() };
-        for model in named.into_iter().flatten().chain(all.values().map(Arc::clone)) {
-            match hint {
-                Hint::Unreachable { lasts } => model.circuit.seen_failing(Reason::SeenFailing, now.after(lasts), now),
-                Hint::Recovered | Hint::Refused { .. } => model.circuit.seen_working(now),
-            }
-        }
-    }
-
     pub(crate) fn retry_refused(&self) {
         self.retries_refused.fetch_add(1, Relaxed);
-    }
-}
-
-fn worst(one: Option<Told>, other: Option<Told>) -> Option<Told> {
-    match (one, other) {
-        (Some(one), Some(other)) if one.state == KeyState::Healthy => Some(other),
-        (Some(one), Some(other)) if other.state == KeyState::Healthy || one.until >= other.until => Some(one),
-        (one, other) => other.or(one),
     }
 }
 

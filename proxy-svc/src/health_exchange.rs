@@ -1,7 +1,7 @@
 //! What this proxy sees of its upstream keys goes to the control plane, and what the control plane and other proxies
 //! found comes back.
 //!
-//! - here: the words, and [`KeyHealth`], the seam to whatever keeps the keys' health. No protocol buffers.
+//! - here: the words, and [`HealthRecord`], the seam to whatever keeps the keys' health. No protocol buffers.
 //! - `stream`: the stream to the control plane, opened anew for as long as the proxy lives. It passes messages on.
 //! - `convert`: the only file here that looks into them.
 //!
@@ -18,30 +18,16 @@ mod stream;
 
 pub use stream::{ExchangeOptions, run};
 
+pub use crate::health::KeyState;
+
 /// Keeps the health of the upstream keys. Asked from one task, every second or two; must not wait.
-pub trait KeyHealth: Send + Sync + 'static {
+pub trait HealthRecord: Send + Sync + 'static {
     /// What is not healthy (each time), what changed since the last call, and what had outcomes since. Outcomes are
     /// handed over: the next call begins to count anew.
     fn report(&self) -> Vec<KeyModelReport>;
 
     /// Something that was found elsewhere.
     fn hint(&self, hint: KeyHint);
-}
-
-/// How a key is, with a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyState {
-    Healthy,
-    /// Rate limited or overloaded, until a time.
-    Cooling,
-    /// It failed too often.
-    Ejected,
-    /// It failed too often, and one request at a time may show whether that is over.
-    HalfOpen,
-    /// The provider does not take the credential.
-    Refused,
-    /// Its quota is used up.
-    Spent,
 }
 
 /// What this proxy says of a key and a model.
@@ -76,6 +62,12 @@ pub struct OutcomeCounts {
     pub spent: u64,
 }
 
+impl OutcomeCounts {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// What was found elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -102,18 +94,4 @@ pub struct KeyHint {
     /// From its arrival on; after that it counts for nothing, unless it came again.
     pub ttl: Duration,
     pub reason: Box<str>,
-}
-
-/// Keeps no account of the keys' health: says nothing, and makes nothing of what it is told.
-#[derive(Clone, Copy, Debug)]
-pub struct Unobserved;
-
-impl KeyHealth for Unobserved {
-    fn report(&self) -> Vec<KeyModelReport> {
-        Vec::new()
-    }
-
-    fn hint(&self, hint: KeyHint) {
-        tracing::debug!(upstream_key.id = %hint.upstream_key_id, verdict = ?hint.verdict, "a hint was not used");
-    }
 }

@@ -37,7 +37,7 @@ use crate::{
     connection::{ConnectionSettings, Connections, Listener},
     gateway::{Gateway, Settings},
     guard::{self, Guard},
-    health_exchange::{self, ExchangeOptions, KeyHealth, Unobserved},
+    health_exchange::{self, ExchangeOptions, HealthRecord},
     limits::{
         Limiter,
         shared::{BadUrl, Shared},
@@ -160,8 +160,8 @@ impl Proxy {
                 boot_id: identity.boot_id,
                 every: ExchangeOptions::EVERY,
             };
-            let key_health: Arc<dyn KeyHealth> = Arc::new(Unobserved);
-            tasks.spawn(health_exchange::run(key_health, exchange, stop.clone()));
+            let health: Arc<dyn HealthRecord> = Arc::clone(snapshots.health()) as _;
+            tasks.spawn(health_exchange::run(health, exchange, stop.clone()));
             tasks.spawn(borrower.run(stop.clone()));
             let delivery = DeliveryOptions {
                 endpoint,

@@ -8,7 +8,7 @@ use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 use futures::Stream;
 use parking_lot::Mutex;
 use proxy_svc::health_exchange::{
-    ExchangeOptions, KeyHealth, KeyHint, KeyModelReport, KeyState, OutcomeCounts, Verdict, run,
+    ExchangeOptions, HealthRecord, KeyHint, KeyModelReport, KeyState, OutcomeCounts, Verdict, run,
 };
 use tokio::{
     net::TcpListener,
@@ -39,7 +39,7 @@ struct Fake {
     asked: Mutex<u32>,
 }
 
-impl KeyHealth for Fake {
+impl HealthRecord for Fake {
     fn report(&self) -> Vec<KeyModelReport> {
         *self.asked.lock() += 1;
         std::mem::take(&mut self.reports.lock())
@@ -145,7 +145,7 @@ fn proxy(address: SocketAddr, join_token: &str) -> Proxy {
         every: Duration::from_millis(20),
     };
     let (health, stop, tasks) = (Arc::new(Fake::default()), CancellationToken::new(), TaskTracker::new());
-    tasks.spawn(run(Arc::clone(&health) as Arc<dyn KeyHealth>, options.clone(), stop.clone()));
+    tasks.spawn(run(Arc::clone(&health) as Arc<dyn HealthRecord>, options.clone(), stop.clone()));
     Proxy { health, options, stop, tasks }
 }
 

@@ -91,7 +91,8 @@ impl Failure {
             Self::ServerError | Self::Malformed => Verdict::Failed(Cause::Server),
             Self::TimedOut | Self::ConnectFailed if !in_time => Verdict::Neutral,
             Self::TimedOut => Verdict::Failed(Cause::Timeout),
-            Self::ConnectFailed | Self::ConnectionLost => Verdict::Failed(Cause::Connection),
+            Self::ConnectFailed => Verdict::Failed(Cause::Connect),
+            Self::ConnectionLost => Verdict::Failed(Cause::Lost),
             Self::ContextWindow | Self::ContentPolicy => Verdict::Neutral,
         }
     }

@@ -276,7 +276,7 @@ fn verdict_of(context: &Context<'_, '_>, end: &End) -> Verdict {
         End::TimedOut if Instant::now() >= context.deadline => Verdict::Neutral,
         End::TimedOut => Verdict::Failed(Cause::Timeout),
         End::Failed(_) => Verdict::Failed(Cause::Server),
-        End::Cut | End::Complete(_) | End::ClientLeft => Verdict::Failed(Cause::Connection),
+        End::Cut | End::Complete(_) | End::ClientLeft => Verdict::Failed(Cause::Lost),
     }
 }
 

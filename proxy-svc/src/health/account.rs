@@ -103,11 +103,20 @@ impl Account {
 
     /// Somebody else saw it refused.
     pub(super) fn seen_refused(&self, until: Moment, now: Moment) {
+        self.seen(KeyState::Refused, Reason::Refused { status: None }, until, now);
+    }
+
+    /// Somebody else saw that it has no credit left.
+    pub(super) fn seen_spent(&self, until: Moment, now: Moment) {
+        self.seen(KeyState::Spent, Reason::Spent, until, now);
+    }
+
+    fn seen(&self, state: KeyState, reason: Reason, until: Moment, now: Moment) {
         let mut inner = self.inner.lock();
         if matches!(self.gate.get().0, KeyState::Healthy | KeyState::Cooling) {
-            inner.change(Reason::Refused { status: None }, now);
-            inner.out = Some(KeyState::Refused);
-            self.gate.set(KeyState::Refused, until);
+            inner.change(reason, now);
+            inner.out = Some(state);
+            self.gate.set(state, until);
         }
     }
 

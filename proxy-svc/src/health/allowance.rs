@@ -71,6 +71,18 @@ impl Allowance {
         }
     }
 
+    /// Another proxy was told to wait until then.
+    pub(super) fn seen_limited(&self, until: Moment, now: Moment) {
+        let mut inner = self.inner.lock();
+        let present = match self.gate.standing(now) {
+            Standing::Out { until, .. } => until,
+            Standing::Ready | Standing::TrialDue => now,
+        };
+        if until > present {
+            self.cool(&mut inner, Reason::SeenLimited, until.since(now), now);
+        }
+    }
+
     /// What a good answer told of what is left.
     pub(super) fn told(&self, attempt: Attempt, left: Left, now: Moment) {
         let Left { per_mille, until_ms } = left;

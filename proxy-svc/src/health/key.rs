@@ -23,11 +23,14 @@ use super::{
     account::Account,
     allowance::Allowance,
     circuit::Circuit,
-    exchange::Counts,
     gate::Standing,
+    reason::Cause,
     vitals::{Reading, Vitals},
 };
-use crate::snapshot::{BaseUrl, UpstreamKey};
+use crate::{
+    health_exchange::OutcomeCounts,
+    snapshot::{BaseUrl, UpstreamKey},
+};
 
 /// Models that a key's callers named.
 const MAX_MODELS: usize = 256;
@@ -43,6 +46,8 @@ pub struct KeyHealth {
     credential: HeaderValue,
     base: BaseUrl,
     pub(super) account: Account,
+    /// What concerned the key as a whole.
+    pub(super) tally: Tally,
     pub(super) models: Models<ModelHealth>,
     group_name: Option<Box<str>>,
     group: Arc<QuotaGroup>,
@@ -64,24 +69,43 @@ pub(super) struct ModelHealth {
     used_at: AtomicU64,
 }
 
-/// Outcomes since they were last told.
+/// Outcomes of attempts since they were last told.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) ok: AtomicU64,
     pub(super) rate_limited: AtomicU64,
-    pub(super) failed: AtomicU64,
+    pub(super) overloaded: AtomicU64,
+    pub(super) server_error: AtomicU64,
     pub(super) refused: AtomicU64,
-    pub(super) neutral: AtomicU64,
+    pub(super) timed_out: AtomicU64,
+    pub(super) connect_failed: AtomicU64,
+    pub(super) connection_lost: AtomicU64,
+    pub(super) spent: AtomicU64,
 }
 
 impl Tally {
-    pub(super) fn take(&self) -> Counts {
-        Counts {
-            ok: self.ok.swap(0, Relaxed),
-            rate_limited: self.rate_limited.swap(0, Relaxed),
-            failed: self.failed.swap(0, Relaxed),
-            refused: self.refused.swap(0, Relaxed),
-            neutral: self.neutral.swap(0, Relaxed),
+    pub(super) fn of(&self, cause: Cause) -> &AtomicU64 {
+        match cause {
+            Cause::Server => &self.server_error,
+            Cause::Overloaded => &self.overloaded,
+            Cause::Connect => &self.connect_failed,
+            Cause::Lost => &self.connection_lost,
+            Cause::Timeout => &self.timed_out,
+        }
+    }
+
+    pub(super) fn take(&self) -> OutcomeCounts {
+        let take = |counter: &AtomicU64| counter.swap(0, Relaxed);
+        OutcomeCounts {
+            ok: take(&self.ok),
+            rate_limited: take(&self.rate_limited),
+            overloaded: take(&self.overloaded),
+            server_error: take(&self.server_error),
+            refused: take(&self.refused),
+            timed_out: take(&self.timed_out),
+            connect_failed: take(&self.connect_failed),
+            connection_lost: take(&self.connection_lost),
+            spent: take(&self.spent),
         }
     }
 }
@@ -119,6 +143,7 @@ impl KeyHealth {
             credential: key.credential.clone(),
             base: base.clone(),
             account: Account::default(),
+            tally: Tally::default(),
             models: Models::default(),
             group_name: key.quota_group.clone(),
             group,

@@ -8,8 +8,10 @@ pub enum Cause {
     /// A 5xx, or an answer that is none.
     Server,
     Overloaded,
-    /// No connection, or it broke.
-    Connection,
+    /// No connection.
+    Connect,
+    /// The connection broke.
+    Lost,
     Timeout,
 }
 
@@ -18,7 +20,8 @@ impl Cause {
         match self {
             Self::Server => "server error",
             Self::Overloaded => "overloaded",
-            Self::Connection => "connection failed",
+            Self::Connect => "no connection",
+            Self::Lost => "the connection broke",
             Self::Timeout => "time-out",
         }
     }
@@ -50,6 +53,7 @@ pub(crate) enum Reason {
     },
     Spent,
     SeenFailing,
+    SeenLimited,
 }
 
 impl Reason {
@@ -57,7 +61,7 @@ impl Reason {
     pub(crate) const fn cause(self) -> Option<Cause> {
         match self {
             Self::Failing { cause, .. } | Self::TrialFailed { cause } => Some(cause),
-            Self::SeenFailing => Some(Cause::Connection),
+            Self::SeenFailing => Some(Cause::Connect),
             _ => None,
         }
     }
@@ -84,6 +88,7 @@ impl fmt::Display for Reason {
             Self::Refused { status: None } => f.write_str("the provider refused the key"),
             Self::Spent => f.write_str("the account has no credit left"),
             Self::SeenFailing => f.write_str("the control plane found it failing"),
+            Self::SeenLimited => f.write_str("another proxy was told to wait"),
         }
     }
 }

@@ -3,7 +3,11 @@ use tollgate_dialect::classify::{Left, Quota};
 use tollgate_shared::limits::Limits;
 
 use super::*;
-use crate::{limits::Counted, snapshot::ProviderKind};
+use crate::{
+    health_exchange::{HealthRecord, KeyHint, Verdict as Found},
+    limits::Counted,
+    snapshot::ProviderKind,
+};
 
 fn base() -> BaseUrl {
     BaseUrl {
@@ -37,6 +41,11 @@ const NOW: Moment = Moment(1_000_000);
 
 fn limited(seconds: u64) -> Verdict {
     Verdict::RateLimited { wait: Some(Duration::from_secs(seconds)), quota: Quota::Window }
+}
+
+fn tell(health: &Health, key: &UpstreamKey, model: Option<&str>, verdict: Found) {
+    let (ttl, model) = (Duration::from_mins(1), model.map(Into::into));
+    health.hint(KeyHint { upstream_key_id: key.id, model, verdict, until: None, ttl, reason: "seen".into() });
 }
 
 fn fail(watch: &Watch, model: &str, verdict: Verdict, now: Moment) {
@@ -158,7 +167,7 @@ fn an_answer_that_breaks_off_is_a_failure_and_one_that_ends_a_success() {
         assert!(is_ready(&any, ""), "{round}");
         let mut ticket = any.ticket("", NOW);
         ticket.committed(Duration::from_millis(200), None, NOW);
-        ticket.failed(Verdict::Failed(Cause::Connection), NOW, 0);
+        ticket.failed(Verdict::Failed(Cause::Lost), NOW, 0);
     }
     assert_eq!(state(&any, ""), Some(KeyState::Ejected));
     assert_eq!(any.look("", NOW).1.first_token, Some(Duration::from_millis(200)));
@@ -168,7 +177,7 @@ fn an_answer_that_breaks_off_is_a_failure_and_one_that_ends_a_success() {
     assert!(ticket.claim(due));
     ticket.committed(Duration::from_millis(200), None, due);
     assert_eq!(any.look("", due).0, Standing::Ready);
-    ticket.failed(Verdict::Failed(Cause::Connection), due, 0);
+    ticket.failed(Verdict::Failed(Cause::Lost), due, 0);
     assert!(matches!(any.look("", due).0, Standing::Out { state: KeyState::Ejected, .. }));
     // One that comes to its end brings it back.
     let due = due.after(Duration::from_secs(5));
@@ -224,31 +233,54 @@ fn reports_tell_what_changed_or_was_used_and_hints_are_heard() {
     let mut reports = health.report();
     reports.sort_by(|one, other| one.model.cmp(&other.model));
     assert_eq!(
-        (reports[0].model.as_deref(), reports[0].state, reports[0].counts.ok),
+        (reports[0].model.as_deref(), reports[0].state, reports[0].outcomes.ok),
         (Some("a"), KeyState::Healthy, 1)
     );
     assert_eq!((reports[1].model.as_deref(), reports[1].state), (Some("b"), KeyState::Cooling));
-    assert_eq!(reports[1].reason, "rate limited, the provider asks to wait 12 s");
+    assert_eq!(&*reports[1].reason, "rate limited, the provider asks to wait 12 s");
     assert!(reports[1].until.unwrap() > 1_700_000_011_000_000);
     // What goes on is told again, what was told and is well is not.
     let again = health.report();
     assert_eq!(again.len(), 1);
-    assert!(again[0].counts.is_empty());
+    assert!(again[0].outcomes.is_empty());
 
-    health.hint(key.id, None, Hint::Refused { lasts: Duration::from_hours(1) });
+    tell(&health, &key, None, Found::Refused);
     let now = health.now();
     assert!(matches!(any.look("a", now).0, Standing::Out { state: KeyState::Refused, .. }));
     assert_eq!(health.report().iter().find(|report| report.model.is_none()).unwrap().state, KeyState::Refused);
-    health.hint(key.id, None, Hint::Recovered);
+    tell(&health, &key, None, Found::Recovered);
     assert_eq!(any.look("a", health.now()).0, Standing::TrialDue);
     let mut ticket = any.ticket("a", health.now());
     assert!(ticket.claim(health.now()));
     ticket.committed(Duration::from_millis(80), None, health.now());
-    health.hint(key.id, Some("a"), Hint::Unreachable { lasts: Duration::from_mins(1) });
+    tell(&health, &key, Some("a"), Found::Unreachable);
     assert!(matches!(any.look("a", health.now()).0, Standing::Out { state: KeyState::Ejected, .. }));
-    health.hint(key.id, Some("a"), Hint::Recovered);
+    tell(&health, &key, Some("a"), Found::Recovered);
     assert_eq!(any.look("a", health.now()).0, Standing::TrialDue);
-    health.hint(UpstreamKeyId::generate(), None, Hint::Recovered);
+    tell(&health, &self::key(None), None, Found::Recovered);
+}
+
+#[test]
+fn a_wait_that_another_proxy_was_told_is_kept_and_never_cut_short() {
+    let clock = Clock::held_at(1_700_000_000_000_000);
+    let health = Health::new(clock);
+    let key = key(None);
+    let any = watch(&health, &key, None);
+    fail(&any, "a", limited(12), health.now());
+    let until = |seconds: i64| Found::CoolingUntil(1_700_000_000_000_000 + seconds * 1_000_000);
+    let waits = |model: &str| match any.look(model, health.now()).0 {
+        Standing::Out { until, .. } => until.since(health.now()).as_secs_f64().round(),
+        standing => panic!("{standing:?}"),
+    };
+    tell(&health, &key, Some("a"), until(5));
+    assert!((waits("a") - 12.0).abs() < 1.5);
+    tell(&health, &key, Some("a"), until(60));
+    assert!((waits("a") - 60.0).abs() < 1.5);
+    // Of the key as a whole: its account has no credit left.
+    tell(&health, &key, None, until(3600));
+    assert!((waits("b") - 3600.0).abs() < 1.5);
+    let told = health.report();
+    assert!(told.iter().all(|report| report.outcomes.is_empty() || report.outcomes.rate_limited == 1), "{told:?}");
 }
 
 #[test]

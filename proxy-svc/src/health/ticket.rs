@@ -91,9 +91,15 @@ impl Ticket {
         }
         let (of_account, of_circuit) = self.attempts();
         match verdict {
-            Verdict::RateLimited { quota: Quota::Spent, .. } => self.key.account.spent(of_account, now),
+            Verdict::RateLimited { quota: Quota::Spent, .. } => {
+                self.key.tally.spent.fetch_add(1, Relaxed);
+                self.key.account.spent(of_account, now);
+            }
             Verdict::RateLimited { .. } => self.key.account.accepted(of_account, now),
-            Verdict::Refused(status @ 400..=402) => self.key.account.refused(of_account, Some(status), now),
+            Verdict::Refused(status @ 400..=402) => {
+                self.key.tally.refused.fetch_add(1, Relaxed);
+                self.key.account.refused(of_account, Some(status), now);
+            }
             Verdict::Refused(_) | Verdict::Failed(_) | Verdict::Neutral => {}
         }
         if let Some(model) = self.model(now) {
@@ -115,22 +121,20 @@ impl Ticket {
                 match quota {
                     Quota::Window => model.allowance.limited(attempt, wait, now),
                     Quota::Day => model.allowance.day_spent(attempt, self.day_reset(wait, wall), now),
-                    Quota::Spent => {}
+                    Quota::Spent => return,
                 }
                 &model.tally.rate_limited
             }
+            Verdict::Refused(400..=402) | Verdict::Neutral => return,
             Verdict::Refused(status) => {
-                if !matches!(status, 400..=402) {
-                    model.circuit.refused(attempt, status, now);
-                }
+                model.circuit.refused(attempt, status, now);
                 &model.tally.refused
             }
             Verdict::Failed(cause) => {
                 model.vitals.ended(false, now);
                 model.circuit.failed(attempt, cause, now, fastrand::f64());
-                &model.tally.failed
+                model.tally.of(cause)
             }
-            Verdict::Neutral => &model.tally.neutral,
         };
         counter.fetch_add(1, Relaxed);
     }
@@ -163,9 +167,12 @@ impl Ticket {
 
     /// The request's own fault: it says nothing of the key.
     pub(crate) fn neutral(&mut self, now: Moment) {
-        if let Some(model) = &self.known {
-            model.tally.neutral.fetch_add(1, Relaxed);
-        }
+        self.release(now);
+    }
+
+    /// The gateway's own limit of the key is used up for so long: nothing is sent with it, and no request considers it.
+    pub(crate) fn capped(&mut self, wait: Duration, now: Moment) {
+        self.key.exhausted_until(now.after(wait), now);
         self.release(now);
     }
 

@@ -16,7 +16,7 @@ use tollgate_shared::{
 };
 use tonic::{Request, Status, Streaming, metadata::MetadataValue, transport::Endpoint};
 
-use super::{KeyHealth, convert};
+use super::{HealthRecord, convert};
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// A connection that does not answer a ping in this time is dead; hints are too rare to tell by.
@@ -56,7 +56,7 @@ enum Broken {
 }
 
 /// Exchanges until `stop`.
-pub async fn run(health: Arc<dyn KeyHealth>, options: ExchangeOptions, stop: CancellationToken) {
+pub async fn run(health: Arc<dyn HealthRecord>, options: ExchangeOptions, stop: CancellationToken) {
     let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(15));
     let mut told = false;
     loop {
@@ -80,7 +80,7 @@ pub async fn run(health: Arc<dyn KeyHealth>, options: ExchangeOptions, stop: Can
 }
 
 /// One stream, from hello to its end. Never ends well.
-async fn exchange(health: &dyn KeyHealth, options: &ExchangeOptions) -> Result<std::convert::Infallible, Broken> {
+async fn exchange(health: &dyn HealthRecord, options: &ExchangeOptions) -> Result<std::convert::Infallible, Broken> {
     // One report under way: a control plane that does not read gets fewer of them.
     let (requests, receiver) = mpsc::channel(1);
     // The channel has room for one, so this does not wait.
@@ -109,7 +109,7 @@ async fn open(
 }
 
 async fn send(
-    health: &dyn KeyHealth,
+    health: &dyn HealthRecord,
     every: Duration,
     requests: &mpsc::Sender<HealthReport>,
 ) -> Result<std::convert::Infallible, Broken> {
@@ -122,7 +122,7 @@ async fn send(
 }
 
 async fn receive(
-    health: &dyn KeyHealth,
+    health: &dyn HealthRecord,
     hints: &mut Streaming<HealthHint>,
 ) -> Result<std::convert::Infallible, Broken> {
     loop {

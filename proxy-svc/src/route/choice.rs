@@ -158,7 +158,7 @@ impl Plan {
             KeyState::Ejected | KeyState::HalfOpen | KeyState::Healthy => match member.watch.cause(ask.model) {
                 Some(Cause::Overloaded) => FallbackCondition::Overloaded,
                 Some(Cause::Timeout) => FallbackCondition::Timeout,
-                Some(Cause::Server | Cause::Connection) | None => FallbackCondition::ServerError,
+                Some(Cause::Server | Cause::Connect | Cause::Lost) | None => FallbackCondition::ServerError,
             },
         };
         on.contains(condition)
