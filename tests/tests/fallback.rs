@@ -89,7 +89,7 @@ async fn fresh(trio: &Trio, name: &str, failing: usize, fault: &Value) -> anyhow
 async fn another_provider_takes_over_in_every_protocol() -> anyhow::Result<()> {
     let trio = Trio::start().await?;
     let fault = json!({"kind": "status", "status": 503});
-    for failing in 0..3 {
+    for (failing, model) in MODELS.into_iter().enumerate() {
         for dialect in Dialect::ALL {
             for stream in [false, true] {
                 let key =

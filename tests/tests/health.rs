@@ -15,7 +15,10 @@ use std::collections::HashMap;
 
 use anyhow::ensure;
 use serde_json::{Value, json};
-use tollgate_tests::{Answer, Application, Dialect, Trio, eventually::START};
+use tollgate_tests::{
+    Answer, Application, Dialect, Trio,
+    eventually::{START, eventually},
+};
 
 /// A service with keys of its own that does not wait long.
 async fn application(trio: &Trio, name: &str, keys: u32) -> anyhow::Result<Application> {
@@ -37,7 +40,14 @@ async fn served(trio: &Trio, application: &Application, dialect: Dialect) -> any
     let before = trio.simulator.newest().await?;
     let answer = trio.send(&application.chat(dialect, false)).await?;
     ensure!(answer.status == 200, "{dialect:?}: {} {}", answer.status, answer.text());
-    Ok((answer, calls(trio, application, dialect, before).await?))
+    // The provider notes a request when it has answered it, which may be a moment after the caller has the answer.
+    let attempts: usize = answer.header("x-tollgate-attempts").unwrap_or("1").parse()?;
+    let counts = eventually("the provider has noted the requests", START, async || {
+        let counts = calls(trio, application, dialect, before).await?;
+        Ok((counts.iter().sum::<usize>() >= attempts).then_some(counts))
+    })
+    .await?;
+    Ok((answer, counts))
 }
 
 /// The attempts of an answer's event: reason and detail.
