@@ -16,16 +16,29 @@ use uuid::Uuid;
 
 use super::{Counted, Counters, Scope};
 
+/// Heartbeats in a row with fewer proxies until that is believed: after a restart of the control plane proxies come back
+/// one by one, within 15 s, and those that are not there yet serve all the same.
+const BELIEVED_AFTER: u32 = 5;
+
 /// All counters of the process. Asked when snapshots are built, never by a request.
 #[derive(Debug)]
 pub struct Registry {
     counters: Mutex<HashMap<(Scope, Uuid), Weak<Counters>>>,
     live_proxies: AtomicU32,
+    /// Fewer than `live_proxies` were told so many times in a row.
+    fewer_told: AtomicU32,
+    /// The most of those.
+    fewer: AtomicU32,
 }
 
 impl Default for Registry {
     fn default() -> Self {
-        Self { counters: Mutex::default(), live_proxies: AtomicU32::new(1) }
+        Self {
+            counters: Mutex::default(),
+            live_proxies: AtomicU32::new(1),
+            fewer_told: AtomicU32::new(0),
+            fewer: AtomicU32::new(0),
+        }
     }
 }
 
@@ -50,11 +63,25 @@ impl Registry {
         self.counters.lock().retain(|_, counters| counters.strong_count() > 0);
     }
 
-    /// As the control plane last said; 0 when it does not know.
+    /// As a heartbeat of the control plane says; 0 when it does not know. More is believed at once, less after a while.
+    /// Called by the one task that follows the control plane.
     pub(crate) fn set_live_proxies(&self, count: u32) {
-        if count > 0 {
-            self.live_proxies.store(count, Relaxed);
+        if count == 0 {
+            return;
         }
+        let fewer = self.fewer.load(Relaxed).max(count);
+        let told = self.fewer_told.load(Relaxed) + 1;
+        if count >= self.live_proxies() {
+            self.live_proxies.store(count, Relaxed);
+        } else if told < BELIEVED_AFTER {
+            self.fewer.store(fewer, Relaxed);
+            self.fewer_told.store(told, Relaxed);
+            return;
+        } else {
+            self.live_proxies.store(fewer, Relaxed);
+        }
+        self.fewer.store(0, Relaxed);
+        self.fewer_told.store(0, Relaxed);
     }
 
     /// At least 1.
@@ -97,5 +124,19 @@ mod tests {
         registry.set_live_proxies(3);
         registry.set_live_proxies(0);
         assert_eq!(registry.live_proxies(), 3);
+    }
+
+    #[test]
+    fn fewer_proxies_are_believed_when_it_stays_so() {
+        let registry = Registry::default();
+        registry.set_live_proxies(5);
+        for told in [1, 2, 3, 5, 1, 2, 3, 2] {
+            registry.set_live_proxies(told);
+            assert_eq!(registry.live_proxies(), 5, "{told}");
+        }
+        registry.set_live_proxies(2);
+        assert_eq!(registry.live_proxies(), 3);
+        registry.set_live_proxies(4);
+        assert_eq!(registry.live_proxies(), 4);
     }
 }
