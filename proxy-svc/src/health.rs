@@ -38,8 +38,8 @@ mod ticket;
 mod vitals;
 mod watch;
 
-pub(crate) use self::ticket::{Ticket, Verdict};
 use self::key::QuotaGroup;
+pub(crate) use self::ticket::{Ticket, Verdict};
 pub use self::{
     gate::{KeyState, Standing},
     key::KeyHealth,
