@@ -185,6 +185,7 @@ async fn change_everything(trio: &Trio, application: &Application) -> anyhow::Re
     patch(trio, &format!("services/{}", application.service_id), &json!({"strategy": "health_best"})).await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let best = shares(trio, application).await?;
-    ensure!(best.iter().all(|share| *share > 0.05), "{best:?}");
+    // The worst serves the square of its share: a sixteenth, or little more than three of these.
+    ensure!(best.iter().filter(|share| **share > 0.1).count() >= 2, "{best:?}");
     Ok(())
 }
