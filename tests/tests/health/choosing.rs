@@ -130,7 +130,7 @@ async fn load(trio: &Trio, application: &Application, stop: &AtomicBool, sent: &
 /// The shares of the keys among what comes after now.
 async fn shares(trio: &Trio, application: &Application) -> anyhow::Result<Vec<f64>> {
     let before = trio.simulator.newest().await?;
-    let counts = eventually("enough requests", Duration::from_secs(60), async || {
+    let counts = eventually("enough requests", Duration::from_mins(1), async || {
         let counts = calls(trio, application, Dialect::OpenAi, before).await?;
         Ok((counts.iter().sum::<usize>() >= 60).then_some(counts))
     })
@@ -171,7 +171,8 @@ async fn change_everything(trio: &Trio, application: &Application) -> anyhow::Re
         let before = trio.simulator.newest().await?;
         tokio::time::sleep(Duration::from_millis(100)).await;
         let counts = calls(trio, application, Dialect::OpenAi, before).await?;
-        Ok((counts[0] == 0 && counts[1] + counts[2] > 0).then(|| disabled.elapsed() - Duration::from_millis(100)))
+        Ok((counts[0] == 0 && counts[1] + counts[2] > 0)
+            .then(|| disabled.elapsed().saturating_sub(Duration::from_millis(100))))
     })
     .await?;
     ensure!(quiet < Duration::from_secs(1), "it took {quiet:?}");
@@ -184,6 +185,7 @@ async fn change_everything(trio: &Trio, application: &Application) -> anyhow::Re
     patch(trio, &format!("services/{}", application.service_id), &json!({"strategy": "health_best"})).await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let best = shares(trio, application).await?;
-    ensure!(best.iter().all(|share| *share > 0.05), "{best:?}");
+    // The worst serves the square of its share: a sixteenth, or little more than three of these.
+    ensure!(best.iter().filter(|share| **share > 0.1).count() >= 2, "{best:?}");
     Ok(())
 }

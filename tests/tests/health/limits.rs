@@ -11,6 +11,9 @@ use super::{application, attempts, calls, served, states};
 /// How long the provider asks to wait.
 const WAIT: Duration = Duration::from_secs(5);
 
+/// Surely before that, though a date counts whole seconds.
+const EARLY: Duration = Duration::from_millis(3500);
+
 const FORMS: [(Dialect, &str); 9] = [
     (Dialect::OpenAi, "retry_after"),
     (Dialect::OpenAi, "retry_after_ms"),
@@ -32,7 +35,8 @@ async fn a_rate_limited_key_rests_as_long_as_its_provider_asks() -> anyhow::Resu
         let application = application(&trio, &format!("{}-{form}", dialect.name()), 2).await?;
         let fault = json!({"kind": "rate_limited", "says": form, "seconds": WAIT.as_secs()});
         let key = &application.keys(dialect)[0].secret;
-        trio.simulator.fault(json!({"key": key}), Some(1), fault).await?;
+        // Of this model: the control plane asks for the list of models with the same key.
+        trio.simulator.fault(json!({"key": key, "model": dialect.model()}), Some(1), fault).await?;
         applications.push((dialect, form, application));
     }
     trio.in_force().await?;
@@ -50,9 +54,8 @@ async fn a_rate_limited_key_rests_as_long_as_its_provider_asks() -> anyhow::Resu
         let attempts = attempts(&trio, &first).await?;
         ensure!(attempts[0].0 == "first" && attempts[0].1.starts_with("rate limited"), "{form}: {attempts:?}");
         ensure!(attempts[1] == ("next_key".to_owned(), String::new()), "{form}: {attempts:?}");
-        // A date counts whole seconds.
-        tokio::time::sleep((WAIT - Duration::from_millis(1500)).saturating_sub(began.elapsed())).await;
-        if began.elapsed() < WAIT - Duration::from_millis(1200) {
+        tokio::time::sleep(EARLY.saturating_sub(began.elapsed())).await;
+        if began.elapsed() < EARLY + Duration::from_millis(300) {
             let (_, counts) = served(&trio, application, *dialect).await?;
             ensure!(counts == [0, 1], "{dialect:?} {form}: too early: {counts:?}");
         }
