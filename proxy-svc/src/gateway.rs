@@ -72,19 +72,24 @@ pub struct Gateway {
     settings: Settings,
 }
 
+/// What a gateway is put together from.
+pub(crate) struct GatewayParts {
+    pub(crate) snapshots: Arc<Snapshots>,
+    pub(crate) reporter: Reporter,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) settings: Settings,
+    pub(crate) guard: Guard,
+    pub(crate) limiter: Limiter,
+    pub(crate) budgets: Arc<Budgets>,
+    pub(crate) upstream_addresses: AddressPolicy,
+    /// Owns what runs beside the requests.
+    pub(crate) tasks: TaskTracker,
+}
+
 impl Gateway {
-    /// `tasks` owns what runs beside the requests.
-    pub(crate) fn new(
-        snapshots: Arc<Snapshots>,
-        reporter: Reporter,
-        metrics: Arc<Metrics>,
-        budgets: Arc<Budgets>,
-        settings: Settings,
-        limiter: Limiter,
-        upstream_addresses: AddressPolicy,
-        guard: Guard,
-        tasks: TaskTracker,
-    ) -> Self {
+    pub(crate) fn new(parts: GatewayParts) -> Self {
+        let GatewayParts { snapshots, reporter, metrics, settings, guard, limiter, budgets, upstream_addresses, tasks } =
+            parts;
         let health = Arc::clone(snapshots.health());
         let limiter = Arc::new(limiter);
         Self {

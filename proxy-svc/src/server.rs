@@ -35,7 +35,7 @@ use crate::{
     cache::CacheSettings,
     config::{Config, JournalLevel},
     connection::{ConnectionSettings, Connections, Listener},
-    gateway::{Gateway, Settings},
+    gateway::{Gateway, GatewayParts, Settings},
     guard::{self, Guard},
     health_exchange::{self, ExchangeOptions, HealthRecord},
     limits::{
@@ -178,17 +178,17 @@ impl Proxy {
             let _runtime = control.enter();
             tasks.spawn(memory.run(Arc::clone(&metrics), stop.clone()));
         }
-        let gateway = Arc::new(Gateway::new(
-            Arc::clone(&snapshots),
-            reporter.clone(),
-            Arc::clone(&metrics),
-            budgets,
-            Settings::from(config),
-            limiter,
-            config.upstream_addresses.clone(),
+        let gateway = Arc::new(Gateway::new(GatewayParts {
+            snapshots: Arc::clone(&snapshots),
+            reporter: reporter.clone(),
+            metrics: Arc::clone(&metrics),
+            settings: Settings::from(config),
             guard,
-            tasks.clone(),
-        ));
+            limiter,
+            budgets,
+            upstream_addresses: config.upstream_addresses.clone(),
+            tasks: tasks.clone(),
+        }));
         let connections =
             Arc::new(Connections::new(Arc::clone(&gateway), ConnectionSettings::from(config), TaskTracker::new()));
         Ok(Self { gateway, connections, snapshots, reporter, metrics, listening: Arc::default(), tasks, stop })

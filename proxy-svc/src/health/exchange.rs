@@ -20,7 +20,7 @@ impl HealthRecord for Health {
         let mut reports = Vec::new();
         for key in keys {
             let mut add = |model: Option<(&str, &ModelHealth)>, told: Option<Told>, tally: &Tally| {
-                let report = self.report_of(&key, model, told.clone(), tally, now);
+                let report = self.report_of(&key, model, told.as_ref(), tally, now);
                 if told.is_some() || !report.outcomes.is_empty() {
                     reports.push(report);
                 }
@@ -65,13 +65,13 @@ impl Health {
         &self,
         key: &KeyHealth,
         model: Option<(&str, &ModelHealth)>,
-        told: Option<Told>,
+        told: Option<&Told>,
         tally: &Tally,
         now: Moment,
     ) -> KeyModelReport {
         let (state, until, reason) = match told {
             None => (KeyState::Healthy, None, Reason::None),
-            Some(Told { state, until, reason, since: _, is_news: _ }) => (state, until, reason),
+            Some(Told { state, until, reason, since: _, is_news: _ }) => (*state, *until, *reason),
         };
         let reading = model.map(|(_, model)| model.look(now).1).unwrap_or_default();
         KeyModelReport {

@@ -78,12 +78,6 @@ impl Ticket {
         self.tries_account
     }
 
-    /// The key's own, for what limits it beyond health.
-    #[expect(dead_code, reason = "the place where limits of the gateway's own will ask for their key")]
-    pub(crate) fn key(&self) -> &Arc<KeyHealth> {
-        &self.key
-    }
-
     /// Nothing of an answer came that counts, or it broke off.
     pub(crate) fn failed(&mut self, verdict: Verdict, now: Moment, wall: UnixMicros) {
         if verdict == Verdict::Neutral {
