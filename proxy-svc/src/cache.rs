@@ -8,7 +8,7 @@
 //! - `wish`: what the request and its `cache-control` want.
 //! - `key`: what makes two requests the same; `entry`: an answer; `memory`: where answers are.
 //! - `flight`: one request at a time goes upstream for an answer that many wait for.
-//! - `shared`: a second level that several proxies share.
+//! - `shared`: a second level that several proxies share; `redis`: where that is.
 //! - `collector`: an answer that is being copied beside its way to the caller; `replay`: one that is given again.
 
 mod collector;
@@ -16,6 +16,7 @@ mod entry;
 mod flight;
 mod key;
 mod memory;
+mod redis;
 mod replay;
 mod shared;
 mod wish;
@@ -26,7 +27,6 @@ use pingora::protocols::http::ServerSession;
 use tokio_util::task::TaskTracker;
 use tollgate_shared::clock::Clock;
 
-pub use self::shared::SharedStore;
 pub(crate) use self::{collector::Collector, key::CacheKey};
 use self::{
     entry::Entry,
@@ -36,6 +36,7 @@ use self::{
     shared::Shared,
     wish::Wish,
 };
+pub use self::{redis::RedisAnswers, shared::SharedStore};
 use crate::{
     authenticate::Principal,
     forward::client_left,

@@ -28,9 +28,10 @@ use ledger::{ClientHasher, Ledger};
 use memory::MemoryWatermark;
 
 use crate::{
-    admit::signature::{NonceStore, ProxyNonces},
+    admit::signature::{NonceStore, ProxyNonces, SharedNonces},
     authenticate::{self, Authenticated, VerifiedTokens},
     client::{Client, TrustedProxies},
+    limits::shared::Shared,
     respond::Refusal,
     snapshot::Snapshot,
     telemetry::Metrics,
@@ -84,7 +85,8 @@ struct BadKeys {
 const SERVED_WHATEVER_MEMORY: usize = 8;
 
 impl Guard {
-    pub(crate) fn new(settings: Settings, metrics: Arc<Metrics>) -> Self {
+    /// `shared`: where proxies remember nonces together.
+    pub(crate) fn new(settings: Settings, shared: Option<Arc<Shared>>, metrics: Arc<Metrics>) -> Self {
         let Settings {
             trusted_proxies,
             connections_per_address,
@@ -107,7 +109,10 @@ impl Guard {
                 logged_at: AtomicI64::new(i64::MIN),
             }),
             tokens: VerifiedTokens::default(),
-            nonces: Box::new(ProxyNonces::new(signature_nonces)),
+            nonces: match shared {
+                Some(shared) => Box::new(SharedNonces::new(ProxyNonces::new(signature_nonces), shared)),
+                None => Box::new(ProxyNonces::new(signature_nonces)),
+            },
             memory: memory_watermark.map(|bytes| Arc::new(MemoryWatermark::new(bytes))),
             metrics,
         }

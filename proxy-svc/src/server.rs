@@ -32,7 +32,7 @@ use tollgate_shared::clock::Clock;
 use self::signals::Signals;
 use crate::{
     budget::{Borrower, BorrowerParts, Budgets},
-    cache::CacheSettings,
+    cache::{CacheSettings, RedisAnswers},
     config::{Config, JournalLevel},
     connection::{ConnectionSettings, Connections, Listener},
     gateway::{Gateway, GatewayParts, Settings},
@@ -172,13 +172,14 @@ impl Proxy {
             };
             reporter.start(delivery, &tasks, &stop);
         }
-        let limiter = limiter(config, &snapshots, &metrics, control, (&tasks, &stop))?;
-        let guard = Guard::new(guard::Settings::from(config), Arc::clone(&metrics));
+        let redis = redis(config, &metrics, control, (&tasks, &stop))?;
+        let limiter = Limiter::new(Arc::clone(snapshots.registry()), redis.clone(), config.limits.own.clone());
+        let guard = Guard::new(guard::Settings::from(config), redis, Arc::clone(&metrics));
         if let Some(memory) = guard.memory() {
             let _runtime = control.enter();
             tasks.spawn(memory.run(Arc::clone(&metrics), stop.clone()));
         }
-        let gateway = Arc::new(Gateway::new(GatewayParts {
+        let gateway = Gateway::new(GatewayParts {
             snapshots: Arc::clone(&snapshots),
             reporter: reporter.clone(),
             metrics: Arc::clone(&metrics),
@@ -188,7 +189,12 @@ impl Proxy {
             budgets,
             upstream_addresses: config.upstream_addresses.clone(),
             tasks: tasks.clone(),
-        }));
+        });
+        let gateway = match &config.redis_url {
+            Some(url) => gateway.with_shared_answers(Arc::new(RedisAnswers::new(url)?), tasks.clone()),
+            None => gateway,
+        };
+        let gateway = Arc::new(gateway);
         let connections =
             Arc::new(Connections::new(Arc::clone(&gateway), ConnectionSettings::from(config), TaskTracker::new()));
         Ok(Self { gateway, connections, snapshots, reporter, metrics, listening: Arc::default(), tasks, stop })
@@ -276,23 +282,17 @@ impl Proxy {
     }
 }
 
-/// With a connection to Redis, where one is configured, kept by a task.
-fn limiter(
+/// The way to what proxies share in Redis, where one is configured; a task keeps its connection.
+fn redis(
     config: &Config,
-    snapshots: &Snapshots,
     metrics: &Arc<Metrics>,
     control: &Runtime,
     (tasks, stop): (&TaskTracker, &CancellationToken),
-) -> Result<Limiter, BadUrl> {
-    let shared = match &config.redis_url {
-        None => None,
-        Some(url) => {
-            let (shared, keeper) = Shared::new(url, Arc::clone(metrics))?;
-            tasks.spawn_on(keeper.run(stop.clone()), control.handle());
-            Some(shared)
-        }
-    };
-    Ok(Limiter::new(Arc::clone(snapshots.registry()), shared, config.limits.own.clone()))
+) -> Result<Option<Arc<Shared>>, BadUrl> {
+    let Some(url) = &config.redis_url else { return Ok(None) };
+    let (shared, keeper) = Shared::new(url, Arc::clone(metrics))?;
+    tasks.spawn_on(keeper.run(stop.clone()), control.handle());
+    Ok(Some(shared))
 }
 
 fn journal_options(config: &Config) -> JournalOptions {

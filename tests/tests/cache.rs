@@ -6,11 +6,12 @@ use anyhow::{Context, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tollgate_tests::{
-    Answer, Application, Call, Dialect, Tokens, Trio,
+    Answer, Application, Call, Dialect, Redis, Tokens, Trio,
     eventually::{START, eventually},
     h2_client,
     raw::{Connection, request},
     rest::text,
+    trio::Settings,
     usage::expect,
 };
 
@@ -468,5 +469,42 @@ async fn the_mark_can_be_switched_off_and_is_counted() -> anyhow::Result<()> {
     {
         ensure!(metrics.contains(&format!("tollgate_proxy_{line}\n")), "{line}: {metrics}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn proxies_share_answers_in_redis_and_do_without_when_it_is_gone() -> anyhow::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let mut redis = Redis::start(directory.path()).await?;
+    let settings = Settings { proxy: vec![("TOLLGATE_PROXY_REDIS_URL", redis.url())], ..Settings::default() };
+    let trio = Trio::start_with(settings).await?;
+    let other = trio.another_proxy("second").await?;
+    let application = keeping(&trio, "shared", json!({"ttl_seconds": 600})).await?;
+    let warm_up = Call::chat(Dialect::OpenAi, &application.secret, "gpt-4.1-nano", false);
+    tollgate_tests::seed::known(&warm_up, other.address, START).await?;
+    for dialect in Dialect::ALL {
+        let call = Call::chat(dialect, &application.secret, dialect.model(), true);
+        let before = received(&trio).await?;
+        let first = trio.send(&call).await?;
+        ensure!(first.header("x-tollgate-cache") == Some("miss"), "{:?}", first.headers);
+        // It is written beside the answer.
+        let second = eventually("the other proxy finds it", START, async || {
+            let answer = call.send(other.address).await?;
+            Ok((answer.header("x-tollgate-cache") == Some("hit")).then_some(answer))
+        })
+        .await?;
+        ensure!(second.status == 200 && second.body == first.body, "{}", second.text());
+        ensure!(received(&trio).await? <= before + 2, "each asked again");
+    }
+    redis.kill()?;
+    let call = Call::chat(Dialect::Anthropic, &application.secret, "claude-sonnet-4-6", false);
+    let begun = Instant::now();
+    let answer = call.send(other.address).await?;
+    ensure!(
+        answer.status == 200 && begun.elapsed() < Duration::from_secs(1),
+        "{} {:?}",
+        answer.text(),
+        begun.elapsed()
+    );
     Ok(())
 }

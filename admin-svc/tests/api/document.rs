@@ -43,7 +43,10 @@ fn enumerations_list_the_words_that_are_sent() {
     for (name, schema) in schemas {
         for word in schema["enum"].as_array().into_iter().flatten() {
             let word = word.as_str().unwrap();
-            assert!(word.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'.')), "{name}: {word}");
+            assert!(
+                word.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'.')),
+                "{name}: {word}"
+            );
         }
     }
 }

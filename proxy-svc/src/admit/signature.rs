@@ -18,7 +18,7 @@ mod input;
 mod nonces;
 
 pub(crate) use digest::ContentDigests;
-pub(crate) use nonces::{NonceStore, ProxyNonces};
+pub(crate) use nonces::{NonceStore, ProxyNonces, SharedNonces};
 
 use base::Message;
 use input::Input;

@@ -13,7 +13,7 @@ fn guard(change: impl FnOnce(&mut Settings)) -> Guard {
         memory_watermark: None,
     };
     change(&mut settings);
-    Guard::new(settings, Arc::default())
+    Guard::new(settings, None, Arc::default())
 }
 
 fn client(address: &str) -> Client {

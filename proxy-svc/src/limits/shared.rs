@@ -99,6 +99,11 @@ impl Shared {
         Ok((shared, keeper))
     }
 
+    /// The connection in force, for what else proxies share in a few bytes.
+    pub(crate) fn connection(&self) -> Option<MultiplexedConnection> {
+        self.live.load().as_ref().map(|live| live.connection.clone())
+    }
+
     /// Whether requests are to ask.
     pub(super) fn is_in_force(&self) -> bool {
         self.live.load().is_some()
@@ -182,4 +187,4 @@ fn is_lost(error: &RedisError) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,11 +1,11 @@
 //! Nonces that were seen, so that a signed request cannot be sent again while its signature is current.
 //!
 //! [`ProxyNonces`] remembers those of one proxy: a request that is replayed at another proxy is not noticed there.
-//! [`NonceStore`] is the seam for a memory that proxies share. The memory is bounded. When it is full of nonces that are
+//! [`SharedNonces`] also asks Redis, where there is one. A proxy's memory is bounded. When it is full of nonces that are
 //! still current, a new one cannot be told from a used one after it was forgotten, so signed requests are refused (503)
 //! until some run out; a used nonce is never forgotten early.
 
-use std::{collections::HashMap, hash::BuildHasherDefault};
+use std::{collections::HashMap, hash::BuildHasherDefault, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -13,11 +13,14 @@ use ring::digest::{Context, SHA256};
 use tollgate_shared::{clock::UnixMicros, ids::AccessKeyId};
 
 use self::hasher::EvenHasher;
+use crate::limits::shared::Shared;
 
 const SHARDS: usize = 64;
 /// Below that it is not worth while to look for what ran out.
 const SMALLEST_SWEEP: usize = 64;
 const MICROS_PER_SECOND: i64 = 1_000_000;
+/// For Redis's answer.
+const PATIENCE: Duration = Duration::from_millis(40);
 
 /// A nonce of one access key, and until when it must be remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +104,34 @@ impl NonceStore for ProxyNonces {
     }
 }
 
+/// What all proxies remember together, in Redis. While that does not answer, a proxy goes by what it remembers itself.
+pub(crate) struct SharedNonces {
+    own: ProxyNonces,
+    shared: Arc<Shared>,
+}
+
+impl SharedNonces {
+    pub(crate) fn new(own: ProxyNonces, shared: Arc<Shared>) -> Self {
+        Self { own, shared }
+    }
+}
+
+#[async_trait]
+impl NonceStore for SharedNonces {
+    async fn first_use(&self, nonce: Nonce, now: UnixMicros) -> NonceUse {
+        let own = self.own.note(nonce, now);
+        let (NonceUse::First, Some(mut connection)) = (own, self.shared.connection()) else { return own };
+        let mut note = redis::cmd("SET");
+        // At the last second it still counts.
+        let lasts = (nonce.until - now / MICROS_PER_SECOND + 1).max(1);
+        note.arg(format!("tollgate:nonce:{:032x}", nonce.digest)).arg(1).arg("NX").arg("EX").arg(lasts);
+        match tokio::time::timeout(PATIENCE, note.query_async::<Option<String>>(&mut connection)).await {
+            Ok(Ok(None)) => NonceUse::Again,
+            Ok(Ok(Some(_)) | Err(_)) | Err(_) => NonceUse::First,
+        }
+    }
+}
+
 mod hasher {
     /// For keys that are a digest's bytes already.
     #[derive(Debug, Default)]
@@ -134,6 +165,21 @@ mod tests {
         assert_eq!(nonces.note(Nonce::new(one, "n", 10), 0), NonceUse::First);
         assert_eq!(nonces.note(Nonce::new(other, "n", 10), 0), NonceUse::First);
         assert_eq!(nonces.note(Nonce::new(one, "n", 10), 0), NonceUse::Again);
+    }
+
+    #[tokio::test]
+    async fn proxies_with_redis_remember_together_and_each_alone_without() {
+        let redis = crate::limits::shared::tests::Redis::start();
+        let ((one, _one), (other, _other)) = (redis.shared().await, redis.shared().await);
+        let proxy = |shared| SharedNonces::new(ProxyNonces::new(1000), shared);
+        let (one, other) = (proxy(one), proxy(other));
+        assert_eq!(one.first_use(nonce(1, 300), 0).await, NonceUse::First);
+        assert_eq!(other.first_use(nonce(1, 300), 0).await, NonceUse::Again);
+        assert_eq!(other.first_use(nonce(2, 300), 0).await, NonceUse::First);
+        assert_eq!(other.first_use(nonce(2, 300), 0).await, NonceUse::Again);
+        redis.kill();
+        assert_eq!(one.first_use(nonce(3, 300), 0).await, NonceUse::First);
+        assert_eq!(one.first_use(nonce(3, 300), 0).await, NonceUse::Again);
     }
 
     #[test]

@@ -13,13 +13,13 @@ use super::*;
 use crate::limits::{Counted, Dimension, Exhausted, Limited, Limiter, Registry, Scope, Taken};
 
 /// Ends with the test.
-struct Redis {
+pub(crate) struct Redis {
     process: Child,
     address: SocketAddr,
 }
 
 impl Redis {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         Self::start_at(address)
     }
@@ -41,12 +41,24 @@ impl Redis {
         panic!("redis-server does not listen");
     }
 
+    /// A proxy's way to it, once it is in force; until the guard is dropped.
+    pub(crate) async fn shared(&self) -> (Arc<Shared>, tokio_util::sync::DropGuard) {
+        let url = Secret::new(format!("redis://{}", self.address));
+        let (shared, keeper) = Shared::new(&url, Arc::default()).unwrap();
+        let stop = CancellationToken::new();
+        TaskTracker::new().spawn(keeper.run(stop.clone()));
+        while !shared.is_in_force() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        (shared, stop.drop_guard())
+    }
+
     fn signal(&self, name: &str) {
         let status = Command::new("kill").args(["-s", name, &self.process.id().to_string()]).status().unwrap();
         assert!(status.success());
     }
 
-    fn kill(mut self) -> SocketAddr {
+    pub(crate) fn kill(mut self) -> SocketAddr {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
         self.address
