@@ -7,7 +7,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tollgate_proto::HealthVerdict;
 use tollgate_tests::{
-    Dialect, Trio, eventually::START, eventually::eventually, health_stream::HealthStream, rest::text, trio::Settings,
+    Call, Dialect, Trio, eventually::START, eventually::eventually, health_stream::HealthStream, rest::text,
+    simulator::Received, trio::Settings,
 };
 
 /// Within this, proxies hear that a provider is back: the longest wait for a probe, the look that finds it due, and the
@@ -112,5 +113,56 @@ async fn a_proxy_exchanges_health_with_its_control_plane() -> anyhow::Result<()>
     .await?;
     let proxies = trio.rest.get("proxies").await?;
     ensure!(proxies["live"] == 1, "{proxies}");
+    Ok(())
+}
+
+/// How often the provider was asked for an answer with a key.
+async fn calls(trio: &Trio, key: &str) -> anyhow::Result<usize> {
+    let requests = trio.simulator.requests(0).await?;
+    let is_with = |request: &&Received| request.headers.iter().any(|(_, value)| value.contains(key));
+    Ok(requests.iter().filter(is_with).count())
+}
+
+#[tokio::test]
+async fn what_one_proxy_was_told_of_a_key_another_heeds() -> anyhow::Result<()> {
+    // Probes would say that the keys work, which is not what this is about.
+    let admin = vec![("TOLLGATE_ADMIN_PROBES__ENABLED", "false".to_owned())];
+    let trio = Trio::start_with(Settings { admin, ..Settings::default() }).await?;
+    let other = trio.another_proxy("second").await?;
+    let application = trio.application("told", 2).await?;
+    let call = |dialect: Dialect| Call::chat(dialect, &application.secret, dialect.model(), false);
+    tollgate_tests::seed::known(&call(Dialect::Gemini), other.address, START).await?;
+    for (dialect, fault, state) in [
+        (Dialect::OpenAi, json!({"kind": "status", "status": 429, "retry_after": "120"}), "cooling"),
+        (Dialect::Anthropic, json!({"kind": "status", "status": 401}), "refused"),
+    ] {
+        let [bad, good] = application.keys(dialect) else { anyhow::bail!("two keys were asked for") };
+        trio.simulator.fault(json!({"key": bad.secret}), None, fault).await?;
+        // One of two requests meets it; the caller sees nothing of that.
+        for _ in 0..2 {
+            let answer = trio.send(&call(dialect)).await?;
+            ensure!(answer.status == 200, "{dialect:?}: {}", answer.text());
+        }
+        let shown = health(&trio, &bad.id, state, START).await?;
+        ensure!(shown["retry_in_seconds"].as_u64().is_some_and(|left| left > 60), "{shown}");
+        ensure!(text(&shown, "reason").is_ok_and(|reason| !reason.is_empty()), "{shown}");
+        // The other proxy never meets it once it was told.
+        eventually("the other proxy was told", START, async || {
+            let metrics = reqwest::get(format!("http://{}/metrics", other.ops)).await?.text().await?;
+            let line = |line: &&str| {
+                line.starts_with("tollgate_proxy_upstream_key_state") && line.contains(&bad.id) && line.contains(state)
+            };
+            Ok(metrics.lines().find(line).map(drop))
+        })
+        .await?;
+        let before = calls(&trio, &bad.secret).await?;
+        for _ in 0..6 {
+            let answer = call(dialect).send(other.address).await?;
+            ensure!(answer.status == 200 && answer.header("x-tollgate-attempts") == Some("1"), "{:?}", answer.headers);
+        }
+        ensure!(calls(&trio, &bad.secret).await? == before, "the other proxy used the key");
+        ensure!(calls(&trio, &good.secret).await? >= 6);
+        trio.simulator.clear_faults().await?;
+    }
     Ok(())
 }

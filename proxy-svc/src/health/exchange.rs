@@ -40,21 +40,25 @@ impl HealthRecord for Health {
         let found = self.entries.lock().keys.get(&upstream_key_id).map(|entry| Arc::clone(&entry.health));
         let Some(key) = found else { return };
         let now = self.now();
-        match verdict {
-            Verdict::Recovered => key.account.seen_working(now),
-            Verdict::Refused => return key.account.seen_refused(now.after(ttl), now),
-            Verdict::CoolingUntil(until) if model.is_none() => {
-                return key.account.seen_spent(self.moment_of(until, now), now);
-            }
-            Verdict::Unreachable | Verdict::CoolingUntil(_) => {}
+        match (verdict, &model) {
+            (Verdict::Recovered, _) => key.account.seen_working(now),
+            (Verdict::Refused, None) => return key.account.seen_refused(now.after(ttl), now),
+            (Verdict::CoolingUntil(until), None) => return key.account.seen_spent(self.moment_of(until, now), now),
+            (Verdict::Refused | Verdict::CoolingUntil(_), Some(_)) | (Verdict::Unreachable, _) => {}
         }
-        let named = model.as_deref().map(|model| key.known(model));
+        let named = model.as_deref().and_then(|model| match verdict {
+            // Of one that was never used here there is nothing to take back.
+            Verdict::Recovered => key.known(model),
+            _ => key.remember(model, now),
+        });
         let all = if model.is_none() { key.models.load_full() } else { Arc::default() };
-        for model in named.into_iter().flatten().chain(all.values().map(Arc::clone)) {
+        for model in named.into_iter().chain(all.values().map(Arc::clone)) {
+            let failing = |reason| model.circuit.seen_failing(reason, now.after(ttl), now);
             match verdict {
-                Verdict::Unreachable => model.circuit.seen_failing(Reason::SeenFailing, now.after(ttl), now),
+                Verdict::Recovered => model.circuit.seen_working(now),
+                Verdict::Unreachable => failing(Reason::SeenFailing),
+                Verdict::Refused => failing(Reason::Refused { status: None }),
                 Verdict::CoolingUntil(until) => model.allowance.seen_limited(self.moment_of(until, now), now),
-                Verdict::Recovered | Verdict::Refused => model.circuit.seen_working(now),
             }
         }
     }

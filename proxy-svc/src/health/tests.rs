@@ -276,6 +276,13 @@ fn a_wait_that_another_proxy_was_told_is_kept_and_never_cut_short() {
     assert!((waits("a") - 12.0).abs() < 1.5);
     tell(&health, &key, Some("a"), until(60));
     assert!((waits("a") - 60.0).abs() < 1.5);
+    // Also of a model that nobody asked for here.
+    tell(&health, &key, Some("never asked for"), until(60));
+    assert!((waits("never asked for") - 60.0).abs() < 1.5);
+    // A model that the key may not use says nothing of the others.
+    tell(&health, &key, Some("forbidden"), Found::Refused);
+    assert!(matches!(any.look("forbidden", health.now()).0, Standing::Out { .. }));
+    assert_eq!(any.look("b", health.now()).0, Standing::Ready);
     // Of the key as a whole: its account has no credit left.
     tell(&health, &key, None, until(3600));
     assert!((waits("b") - 3600.0).abs() < 1.5);
