@@ -43,7 +43,7 @@ pub(crate) struct Permit {
 }
 
 impl Permit {
-    /// For a request that is refused later on: it does not count.
+    /// For a request that is refused for its tokens: it does not count. One that is refused for another reason does.
     pub(crate) fn give_back(&mut self) {
         self.requests.drain(..).for_each(Taken::give_back);
     }

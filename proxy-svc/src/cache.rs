@@ -167,7 +167,7 @@ impl Cache {
         };
         let key = secret.of(&request.question(session));
         let place = Place { key, secret };
-        let terms = self.terms(request.settings, max_age_seconds, service.timeouts.total_ms);
+        let terms = self.terms(request, max_age_seconds);
         if wish == Wish::Renew {
             recording.cache(CacheUse::Bypass);
             return Ok(Cached::Ask(Some(self.collector(place, terms))));
@@ -187,10 +187,12 @@ impl Cache {
         }
     }
 
-    fn terms(&self, settings: &ResponseCache, max_age_seconds: u64, total_ms: Option<u32>) -> Terms {
-        let ResponseCache { ttl_seconds, max_entry_bytes, scope: _ } = *settings;
+    fn terms(&self, request: Request<'_>, max_age_seconds: u64) -> Terms {
+        let ResponseCache { ttl_seconds, max_entry_bytes, scope: _ } = *request.settings;
+        let of_service = request.plan.service().timeouts.total_ms.map(|total| Duration::from_millis(total.into()));
         // At least half of a short time-out is left for asking a provider after all.
-        let wait = total_ms.map_or(self.wait, |total| self.wait.min(Duration::from_millis(u64::from(total) / 2)));
+        let bounds = [of_service, request.inquiry.patience()].into_iter().flatten().map(|total| total / 2);
+        let wait = bounds.fold(self.wait, Duration::min);
         Terms { max_age_seconds, ttl_seconds, max_bytes: max_entry_bytes, wait }
     }
 

@@ -36,12 +36,15 @@ use crate::{
     cache::Collector,
     gateway::{Recording, Settings, Stop},
     health::Health,
-    limits::Limiter,
+    limits::{Dimension, Limiter},
     report::Outcome,
     respond,
     route::{Ask, Plan, Successor},
     translate::{Step, Translator},
 };
+
+/// A limit may be raised before it is over.
+const LONGEST_CAP: Duration = Duration::from_mins(1);
 
 /// What forwarding needs of the process.
 pub(crate) struct Forwarder {
@@ -108,21 +111,20 @@ impl Limits {
     }
 }
 
-/// Serves the request from the plan's candidates. The intent is on record already. `patience`: the caller's own. The
-/// answer is copied to the collector, if there is one.
+/// Serves the request from the plan's candidates. The intent is on record already. The answer is copied to the
+/// collector, if there is one.
 pub(crate) async fn forward<'t>(
     forwarder: &Forwarder,
     session: &mut ServerSession,
     translator: &'t Translator<'t>,
     plan: &mut Plan,
-    patience: Option<Duration>,
     collector: Option<Box<Collector<'_>>>,
     recording: &mut Recording<'_>,
 ) -> Result<(), Stop> {
     let service = Arc::clone(plan.service());
     let fallback_on = plan.route().fallback_on;
     let for_service = forwarder.defaults.narrowed(&service.timeouts);
-    let total = patience.map_or(for_service.total, |patience| patience.min(for_service.total));
+    let total = translator.inquiry().patience().map_or(for_service.total, |patience| patience.min(for_service.total));
     let deadline = recording.begun() + total;
     let _active = forwarder.retries.enter();
     let mut retry = None;
@@ -157,7 +159,10 @@ pub(crate) async fn forward<'t>(
         let (key, inquiry) = (candidate.key, translator.inquiry());
         if let Err(used_up) = admit::rate::at_upstream_key(&forwarder.limiter, key, inquiry, recording.ledger()).await {
             recording.limited(used_up.scope, used_up.dimension);
-            ticket.capped(used_up.wait, forwarder.health.now());
+            // A request that is too large for what is left of the tokens says nothing of others.
+            if used_up.dimension != Dimension::Tokens {
+                ticket.capped(used_up.wait.min(LONGEST_CAP), forwarder.health.now());
+            }
             successor = failures.pass_over(used_up.wait, successor, fallback_on);
             continue;
         }

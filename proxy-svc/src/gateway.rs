@@ -1,8 +1,8 @@
 //! A request's way, stage by stage: a table of contents that decides nothing itself.
 //!
-//! `guard → authenticate → admit → (body) → route → cache → reserve → translate → forward → respond`, each stage taking the proof of
-//! the one
-//! before. What happens is written down in a [`Recording`] as it happens, and reported however the request ends.
+//! `guard → authenticate → admit → (body) → route → cache → reserve → translate → forward → respond`, each stage taking
+//! the proof of the one before. What happens is written down in a [`Recording`] as it happens, and reported however the
+//! request ends.
 
 mod body;
 mod inquiry;
@@ -208,14 +208,13 @@ impl Gateway {
         let mut permit = admit::enter(&self.limiter, &principal, recording).await?;
         let mut tags = Tags::new(&self.snapshots, principal.key.service.id);
         let head = Head::new(header, &path, endpoint, &mut tags)?;
-        let patience = patience::of(&header.headers)?;
-
         let digests = match signed {
-            Some(signed) => Some(signed.first_use(self.guard.nonces(), now).await?),
+            Some(signed) => Some(signed.first_use(self.guard.nonces(), now, &mut recording.ledger().patience).await?),
             None => None,
         };
         let reading = body::read(session, self.settings.max_body_bytes, self.settings.client_body_idle);
-        let body = timeout(self.settings.total, reading).await.unwrap_or(Err(BodyError::TimedOut));
+        let total = head.patience().map_or(self.settings.total, |patience| patience.min(self.settings.total));
+        let body = timeout(total, reading).await.unwrap_or(Err(BodyError::TimedOut));
         let body = body.map_err(|error| self.body_failed(&error))?;
         if let Some(digests) = &digests {
             digests.check(&body)?;
@@ -238,7 +237,7 @@ impl Gateway {
         recording.reserved(self.budgets.reserve(&principal, &inquiry, &plan).await?);
         recording.intend(&plan).map_err(|_| Refusal::journal_full())?;
         let translator = Translator::new(&inquiry, &self.snapshots, principal.key.service.id);
-        forward::forward(&self.forwarder, session, &translator, &mut plan, patience, collector, recording).await
+        forward::forward(&self.forwarder, session, &translator, &mut plan, collector, recording).await
     }
 
     fn body_failed(&self, error: &BodyError) -> Stop {

@@ -152,13 +152,15 @@ pub(crate) struct Patience(Duration);
 impl Patience {
     /// A wait ends up to a few milliseconds late on a busy thread; no request is to wait longer than 50 ms.
     const WHOLE: Duration = Duration::from_millis(40);
+    /// With less nobody asks: what is taken for a question that is given up is lost.
+    const LEAST: Duration = Duration::from_millis(10);
 
     pub(crate) fn new() -> Self {
         Self(Self::WHOLE)
     }
 
     fn left(&self) -> Option<Duration> {
-        (!self.0.is_zero()).then_some(self.0)
+        (self.0 >= Self::LEAST).then_some(self.0)
     }
 
     fn spend(&mut self, waited: Duration) {

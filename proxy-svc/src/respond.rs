@@ -283,6 +283,11 @@ impl Refusal {
         Self::new(ErrorKind::PriceMissing, message).about("model")
     }
 
+    pub(crate) fn background_under_budget() -> Self {
+        let message = "What a response in the background costs is not told here, so a hard budget allows none.";
+        Self::new(ErrorKind::PermissionDenied, message).about("background")
+    }
+
     pub(crate) fn batch_under_budget() -> Self {
         let message = "What a batch costs is not known before it is made, so a hard budget allows none.";
         Self::new(ErrorKind::PermissionDenied, message)

@@ -106,6 +106,7 @@ pub(crate) async fn at_upstream_key(
     inquiry: &Inquiry<'_>,
     ledger: &mut Ledger,
 ) -> Result<(), Exhausted> {
+    ledger.leave_upstream();
     let Some(limited) = Limited::new(Scope::UpstreamKey, &key.limits, &key.counted) else { return Ok(()) };
     let tokens = estimate(inquiry).and_then(|amount| limited.tokens(amount));
     let wants = limited.one_request().chain(tokens).collect();

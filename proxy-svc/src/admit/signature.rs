@@ -24,7 +24,7 @@ use base::Message;
 use input::Input;
 use nonces::{Nonce, NonceUse};
 
-use crate::{authenticate::Authenticated, respond::Refusal};
+use crate::{authenticate::Authenticated, limits::Patience, respond::Refusal};
 
 /// How far a signature's time may be from ours.
 const WINDOW_SECONDS: i64 = 300;
@@ -117,8 +117,9 @@ impl SignedHead {
         self: Box<Self>,
         nonces: &dyn NonceStore,
         now: UnixMicros,
+        patience: &mut Patience,
     ) -> Result<Box<ContentDigests>, Refusal> {
-        match nonces.first_use(self.nonce, now).await {
+        match nonces.first_use(self.nonce, now, patience).await {
             NonceUse::First => Ok(Box::new(self.digests)),
             NonceUse::Again => Err(SignatureError::NonceReused.into()),
             NonceUse::Unknown => Err(Refusal::nonces_full()),

@@ -117,11 +117,13 @@ impl Account {
     /// Takes so much, or nothing.
     pub(super) fn take(&self, now: UnixMicros, amount: i64) -> Option<Arc<Lease>> {
         self.used_at.store(now, Relaxed);
-        self.largest.fetch_max(amount, Relaxed);
         let lease = self.lease.load_full();
         let enough = |balance: i64| (balance >= amount).then(|| balance - amount);
         let current = (lease.start..lease.end).contains(&now);
-        (current && lease.balance.fetch_update(AcqRel, Acquire, enough).is_ok()).then_some(lease)
+        let taken = current && lease.balance.fetch_update(AcqRel, Acquire, enough).is_ok();
+        // What could not be had is nothing to keep for the next one.
+        taken.then(|| self.largest.fetch_max(amount, Relaxed));
+        taken.then_some(lease)
     }
 
     /// Whether it is time to ask for more.
@@ -243,7 +245,7 @@ impl Account {
         }
         let current = (lease.start..lease.end).contains(&now);
         let balance = if current { lease.balance.load(Acquire) } else { 0 };
-        let need = if wanted > 0 { (wanted - balance).max(0) } else { 0 };
+        let need = if wanted > 0 { wanted.saturating_sub(balance).max(0) } else { 0 };
         let low = !current || balance < lease.last_grant.load(Relaxed) / 2 || lease.first_grant == 0;
         Totals {
             period: lease.start..lease.end,
@@ -270,6 +272,7 @@ impl Account {
             let (balance, granted, last_grant) = (first_grant.into(), total.into(), first_grant.into());
             let next = Lease { start, end, balance, granted, last_grant, first_grant, ..Lease::default() };
             self.lease.store(Arc::new(next));
+            self.largest.store(0, Relaxed);
             // Idleness counts from here.
             self.used_at.fetch_max(now, Relaxed);
             self.told.store(false, Relaxed);

@@ -25,6 +25,11 @@ const USUAL_OUTPUT: u64 = 4_096;
 /// Callers that set the model's own maximum seldom come near it.
 const MOST_USUAL_OUTPUT: u64 = 32_768;
 
+/// What OpenAI takes at most.
+const MOST_CHOICES: u64 = 128;
+/// Beyond any model: what a caller writes there must not add up to more than fits.
+const MOST_OUTPUT: u64 = 100_000_000;
+
 /// Micro-units; `None` when this kind of request costs nothing. Every destination is reckoned with, because any may
 /// serve the request; a hard budget cannot be kept when one of them has no price.
 pub(super) fn most(
@@ -37,6 +42,9 @@ pub(super) fn most(
     if !operation.is_metered() {
         let is_batch = matches!(operation, Operation::CreateBatch | Operation::CreateMessageBatch);
         return if is_batch && budget.hard { Err(Refusal::batch_under_budget()) } else { Ok(None) };
+    }
+    if inquiry.is_background() && budget.hard {
+        return Err(Refusal::background_under_budget());
     }
     let single = budget.lease == LeaseMode::Single;
     let input = input(inquiry, single);
@@ -75,5 +83,5 @@ fn output(inquiry: &Inquiry<'_>, default: Option<u32>, single: bool) -> u64 {
     }
     let asked = inquiry.max_output_tokens().or(default.map(u64::from)).unwrap_or(USUAL_OUTPUT);
     let each = if single { asked } else { asked.min(MOST_USUAL_OUTPUT) };
-    each.saturating_mul(inquiry.choices())
+    each.saturating_mul(inquiry.choices().min(MOST_CHOICES)).min(MOST_OUTPUT)
 }

@@ -4,7 +4,6 @@
 //! slow or away costs a request [`PATIENCE`] at most, and then nobody asks for [`REST`].
 
 use std::{
-    future::Future,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -22,6 +21,8 @@ const PATIENCE: Duration = Duration::from_millis(40);
 const REST: Duration = Duration::from_secs(5);
 /// Answers on their way at the same time; more wait, within their patience.
 const CONNECTIONS: usize = 8;
+/// A longer answer would not come back within the patience; each proxy keeps it by itself.
+const LARGEST: usize = 256 << 10;
 /// Writing waits for nobody.
 const WRITING: Duration = Duration::from_secs(2);
 
@@ -48,11 +49,11 @@ impl RedisAnswers {
             return None;
         }
         let asked = async { command.query_async(&mut self.pool.get().await.ok()?).await.ok() };
-        let answer = within(patience, asked).await;
-        if answer.is_none() {
-            self.rests_until.store(now + millis(REST), Relaxed);
-        }
-        answer
+        tokio::time::timeout(patience, asked).await.ok().flatten()
+    }
+
+    fn rest(&self) {
+        self.rests_until.store(millis(self.began.elapsed() + REST), Relaxed);
     }
 }
 
@@ -60,17 +61,20 @@ impl RedisAnswers {
 impl SharedStore for RedisAnswers {
     async fn get(&self, key: &[u8; 32]) -> Option<Vec<u8>> {
         let command = redis::Cmd::get(name(key));
-        self.ask::<Option<Vec<u8>>>(&command, PATIENCE).await.flatten()
+        let answer = self.ask::<Option<Vec<u8>>>(&command, PATIENCE).await;
+        if answer.is_none() {
+            self.rest();
+        }
+        answer.flatten()
     }
 
     async fn put(&self, key: &[u8; 32], value: Vec<u8>, ttl: Duration) {
+        if value.len() > LARGEST {
+            return;
+        }
         let command = redis::Cmd::pset_ex(name(key), value, millis(ttl).max(1));
         self.ask::<()>(&command, WRITING).await;
     }
-}
-
-async fn within<T>(patience: Duration, asked: impl Future<Output = Option<T>>) -> Option<T> {
-    tokio::time::timeout(patience, asked).await.ok().flatten()
 }
 
 fn name(key: &[u8; 32]) -> Vec<u8> {

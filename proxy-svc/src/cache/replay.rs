@@ -12,6 +12,7 @@ use super::entry::Entry;
 use crate::{
     gateway::{Recording, Stop},
     report::Outcome,
+    respond::rate_limits,
     snapshot::Service,
 };
 
@@ -87,6 +88,7 @@ fn header(
         header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(entry.body.len()))?;
     }
     header.insert_header("x-request-id", recording.request_id())?;
+    rate_limits::insert(&mut header, recording.ledger_ref())?;
     // Where Anthropic's libraries look for it.
     if protocol == Protocol::Anthropic {
         header.insert_header("request-id", recording.request_id())?;

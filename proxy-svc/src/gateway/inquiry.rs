@@ -1,6 +1,6 @@
 //! What a request asks for, read from its head and its body: everything that routing and forwarding need to know.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, header};
@@ -16,6 +16,7 @@ use tollgate_dialect::{
 
 use tollgate_shared::{access_key, access_token};
 
+use super::patience;
 use crate::{
     respond::Refusal,
     route::Session,
@@ -34,6 +35,7 @@ pub(crate) struct Head<'p> {
     content_type: Option<Box<str>>,
     /// Where the client reached the gateway, where an answer may tell it.
     origin: Option<Box<str>>,
+    patience: Option<Duration>,
 }
 
 /// A request: its head, and what its body says. The body itself stays as it is.
@@ -71,7 +73,13 @@ impl<'p> Head<'p> {
             query: query.filter(|query| !query.is_empty()).map(Into::into),
             content_type: content_type.map(Into::into),
             origin: if tells_origin { origin(header) } else { None },
+            patience: patience::of(&header.headers)?,
         })
+    }
+
+    /// How long the caller waits at most, where it says so.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.patience
     }
 
     /// The body without the tags of stored objects' ids in it.
@@ -102,6 +110,16 @@ impl<'a> Inquiry<'a> {
             return Err(Refusal::model_missing());
         }
         Ok(inquiry)
+    }
+
+    /// How long the caller waits at most, where it says so.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.head.patience
+    }
+
+    /// Whether its answer is made later, and not told here.
+    pub(crate) fn is_background(&self) -> bool {
+        matches!(&self.content, Content::Json(scan) if scan.background == Some(true))
     }
 
     pub(crate) fn method(&self) -> &Method {

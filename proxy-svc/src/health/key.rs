@@ -234,6 +234,6 @@ impl ModelHealth {
 
     fn is_forgettable(&self, now: Moment) -> bool {
         let is_idle = now.since(Moment(self.used_at.load(Relaxed))) > UNUSED && self.vitals.read(now).in_flight == 0;
-        is_idle && matches!(self.look(now).0, Standing::Ready)
+        is_idle && !matches!(self.look(now).0, Standing::Out { .. })
     }
 }

@@ -37,7 +37,12 @@ impl Ledger {
         self.of_caller = Some(Reservation { limiter: Arc::clone(limiter), taken });
     }
 
-    /// At the upstream key of the attempt that comes now; what the one before reserved at its own goes back.
+    /// Another upstream key comes: what was reserved at the one before goes back.
+    pub(crate) fn leave_upstream(&mut self) {
+        self.of_upstream = None;
+    }
+
+    /// At the upstream key of the attempt that comes now.
     pub(crate) fn reserve_upstream(&mut self, limiter: &Arc<Limiter>, taken: Taken) {
         self.of_upstream = Some(Reservation { limiter: Arc::clone(limiter), taken: vec![taken] });
     }

@@ -13,11 +13,11 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwapOption;
-use redis::{Client, RedisError, Script, aio::MultiplexedConnection};
+use redis::{Client, Cmd, FromRedisValue, RedisError, Script, aio::MultiplexedConnection};
 use tokio::sync::{Notify, mpsc};
 use tollgate_shared::secret::Secret;
 
@@ -30,6 +30,8 @@ pub use keeper::Keeper;
 
 /// Answers in a row that did not come in time until the connection is given up.
 const STRIKES: u32 = 3;
+/// An answer that did not come within less than this says nothing of Redis.
+const FAIR: Duration = Duration::from_millis(20);
 /// Settlements on their way: those of a second of heavy load. When it is full they are left out and counted; what they
 /// would have given back comes back by itself within the minute, what they would have taken is not counted.
 const SETTLEMENTS: usize = 16_384;
@@ -99,11 +101,6 @@ impl Shared {
         Ok((shared, keeper))
     }
 
-    /// The connection in force, for what else proxies share in a few bytes.
-    pub(crate) fn connection(&self) -> Option<MultiplexedConnection> {
-        self.live.load().as_ref().map(|live| live.connection.clone())
-    }
-
     /// Whether requests are to ask.
     pub(super) fn is_in_force(&self) -> bool {
         self.live.load().is_some()
@@ -120,23 +117,44 @@ impl Shared {
             invocation.arg(take).arg(most).arg(known).arg(day);
         }
         let mut connection = live.connection.clone();
+        self.within(&live, patience, left, invocation.invoke_async::<Vec<u64>>(&mut connection))
+            .await
+            .and_then(Asked::read)
+    }
+
+    /// Asks something else that proxies share, small and rarely; `None` as in [`Shared::ask`].
+    pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd, patience: &mut Patience) -> Option<T> {
+        let live = self.live.load_full()?;
+        let left = patience.left()?;
+        let mut connection = live.connection.clone();
+        self.within(&live, patience, left, command.query_async(&mut connection)).await
+    }
+
+    async fn within<T>(
+        &self,
+        live: &Arc<Live>,
+        patience: &mut Patience,
+        left: Duration,
+        asked: impl Future<Output = Result<T, RedisError>>,
+    ) -> Option<T> {
         let begun = Instant::now();
-        let answer = tokio::time::timeout(left, invocation.invoke_async::<Vec<u64>>(&mut connection)).await;
+        let answer = tokio::time::timeout(left, asked).await;
         patience.spend(begun.elapsed());
         match answer {
             Ok(Ok(answer)) => {
                 live.strikes.store(0, Relaxed);
-                Asked::read(answer)
+                Some(answer)
             }
             Ok(Err(error)) => {
-                self.give_up(&live, &error);
+                self.give_up(live, &error);
                 None
             }
             Err(_) => {
                 patience.lose();
                 self.metrics.limits.redis_timeouts.add(1);
-                if live.strikes.fetch_add(1, Relaxed) + 1 >= STRIKES {
-                    self.give_up(&live, &"no answer in time");
+                // What is left of a request's patience may be less than a good answer takes.
+                if left >= FAIR && live.strikes.fetch_add(1, Relaxed) + 1 >= STRIKES {
+                    self.give_up(live, &"no answer in time");
                 }
                 None
             }

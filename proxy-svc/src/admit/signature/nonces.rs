@@ -5,7 +5,7 @@
 //! still current, a new one cannot be told from a used one after it was forgotten, so signed requests are refused (503)
 //! until some run out; a used nonce is never forgotten early.
 
-use std::{collections::HashMap, hash::BuildHasherDefault, sync::Arc, time::Duration};
+use std::{collections::HashMap, hash::BuildHasherDefault, sync::Arc};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -13,14 +13,12 @@ use ring::digest::{Context, SHA256};
 use tollgate_shared::{clock::UnixMicros, ids::AccessKeyId};
 
 use self::hasher::EvenHasher;
-use crate::limits::shared::Shared;
+use crate::limits::{Patience, shared::Shared};
 
 const SHARDS: usize = 64;
 /// Below that it is not worth while to look for what ran out.
 const SMALLEST_SWEEP: usize = 64;
 const MICROS_PER_SECOND: i64 = 1_000_000;
-/// For Redis's answer.
-const PATIENCE: Duration = Duration::from_millis(40);
 
 /// A nonce of one access key, and until when it must be remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +42,7 @@ pub(crate) enum NonceUse {
 #[async_trait]
 pub(crate) trait NonceStore: Send + Sync {
     /// Notes a nonce; of several calls with the same one, exactly one is told that it was the first.
-    async fn first_use(&self, nonce: Nonce, now: UnixMicros) -> NonceUse;
+    async fn first_use(&self, nonce: Nonce, now: UnixMicros, patience: &mut Patience) -> NonceUse;
 }
 
 impl Nonce {
@@ -99,7 +97,7 @@ impl ProxyNonces {
 
 #[async_trait]
 impl NonceStore for ProxyNonces {
-    async fn first_use(&self, nonce: Nonce, now: UnixMicros) -> NonceUse {
+    async fn first_use(&self, nonce: Nonce, now: UnixMicros, _: &mut Patience) -> NonceUse {
         self.note(nonce, now)
     }
 }
@@ -118,16 +116,18 @@ impl SharedNonces {
 
 #[async_trait]
 impl NonceStore for SharedNonces {
-    async fn first_use(&self, nonce: Nonce, now: UnixMicros) -> NonceUse {
+    async fn first_use(&self, nonce: Nonce, now: UnixMicros, patience: &mut Patience) -> NonceUse {
         let own = self.own.note(nonce, now);
-        let (NonceUse::First, Some(mut connection)) = (own, self.shared.connection()) else { return own };
+        if own != NonceUse::First {
+            return own;
+        }
         let mut note = redis::cmd("SET");
         // At the last second it still counts.
         let lasts = (nonce.until - now / MICROS_PER_SECOND + 1).max(1);
         note.arg(format!("tollgate:nonce:{:032x}", nonce.digest)).arg(1).arg("NX").arg("EX").arg(lasts);
-        match tokio::time::timeout(PATIENCE, note.query_async::<Option<String>>(&mut connection)).await {
-            Ok(Ok(None)) => NonceUse::Again,
-            Ok(Ok(Some(_)) | Err(_)) | Err(_) => NonceUse::First,
+        match self.shared.query::<Option<String>>(&note, patience).await {
+            Some(None) => NonceUse::Again,
+            Some(Some(_)) | None => NonceUse::First,
         }
     }
 }
@@ -173,13 +173,13 @@ mod tests {
         let ((one, _one), (other, _other)) = (redis.shared().await, redis.shared().await);
         let proxy = |shared| SharedNonces::new(ProxyNonces::new(1000), shared);
         let (one, other) = (proxy(one), proxy(other));
-        assert_eq!(one.first_use(nonce(1, 300), 0).await, NonceUse::First);
-        assert_eq!(other.first_use(nonce(1, 300), 0).await, NonceUse::Again);
-        assert_eq!(other.first_use(nonce(2, 300), 0).await, NonceUse::First);
-        assert_eq!(other.first_use(nonce(2, 300), 0).await, NonceUse::Again);
+        assert_eq!(one.first_use(nonce(1, 300), 0, &mut Patience::new()).await, NonceUse::First);
+        assert_eq!(other.first_use(nonce(1, 300), 0, &mut Patience::new()).await, NonceUse::Again);
+        assert_eq!(other.first_use(nonce(2, 300), 0, &mut Patience::new()).await, NonceUse::First);
+        assert_eq!(other.first_use(nonce(2, 300), 0, &mut Patience::new()).await, NonceUse::Again);
         redis.kill();
-        assert_eq!(one.first_use(nonce(3, 300), 0).await, NonceUse::First);
-        assert_eq!(one.first_use(nonce(3, 300), 0).await, NonceUse::Again);
+        assert_eq!(one.first_use(nonce(3, 300), 0, &mut Patience::new()).await, NonceUse::First);
+        assert_eq!(one.first_use(nonce(3, 300), 0, &mut Patience::new()).await, NonceUse::Again);
     }
 
     #[test]

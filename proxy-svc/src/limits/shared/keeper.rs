@@ -17,6 +17,8 @@ const QUICK: Duration = Duration::from_millis(40);
 /// Between two tries: the first upper bound, and the highest.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// Between two looks at a connection on which nothing is sent.
+const LOOK: Duration = Duration::from_secs(1);
 /// Settlements that go together.
 const BATCH: usize = 256;
 
@@ -83,6 +85,14 @@ impl Keeper {
         loop {
             tokio::select! {
                 () = live.broken.notified() => return,
+                // Requests that do not ask about limits would not notice that it is gone.
+                () = tokio::time::sleep(LOOK) => {
+                    let mut connection = live.connection.clone();
+                    if within(CONNECT, redis::cmd("PING").query_async::<()>(&mut connection)).await.is_err() {
+                        self.shared.give_up(live, &"no answer when nothing else was asked");
+                        return;
+                    }
+                }
                 count = self.settlements.recv_many(&mut batch, BATCH) => {
                     if count == 0 {
                         return;
