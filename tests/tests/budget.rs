@@ -450,6 +450,21 @@ async fn a_soft_budget_never_refuses_and_a_hard_one_refuses_what_has_no_price() 
 }
 
 #[tokio::test]
+async fn a_hard_budget_allows_no_response_in_the_background() -> anyhow::Result<()> {
+    let (trio, application) = priced().await?;
+    let ask = |secret: &str| {
+        let body = json!({"model": "gpt-4.1", "input": "coast", "background": true}).to_string();
+        Call::post(Dialect::OpenAi, secret, "/v1/responses".to_owned(), body)
+    };
+    let answer = trio.send(&ask(&application.secret)).await?;
+    ensure!(answer.status == 200, "{} {}", answer.status, answer.text());
+    let (_, secret) = key(&trio, &application, hard("5.00")).await?;
+    let answer = trio.send(&ask(&secret)).await?;
+    ensure!(answer.status == 403, "{} {}", answer.status, answer.text());
+    expect(&answer.json()?, "/error/param", &json!("background"))
+}
+
+#[tokio::test]
 async fn a_killed_proxy_leaves_a_lease_that_its_events_still_fill() -> anyhow::Result<()> {
     let (mut trio, application) = priced().await?;
     let (id, secret) = key(&trio, &application, hard("0.50")).await?;

@@ -57,6 +57,19 @@ async fn what_is_taken_is_settled_with_what_it_cost() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_too_large_keeps_nothing_for_itself() {
+    let bench = Bench::new(true, LeaseMode::Ahead);
+    bench.grant(Answer::Spent, 100, 0);
+    assert!(bench.take(i64::MAX).await.is_err() && bench.take(600).await.is_err());
+    assert_eq!(bench.account.totals(NOW, false).need, 0, "nobody waits any more");
+    bench.take(30).await.unwrap().settle(30);
+    // Idle: all but one request's worth goes back.
+    let later = NOW + 60_000_000;
+    assert_eq!(bench.account.totals(later, false).returned, 40);
+    assert_eq!(bench.account.balance(), 30);
+}
+
+#[tokio::test]
 async fn a_request_waits_for_an_answer_and_no_longer() {
     let mut bench = Bench::new(true, LeaseMode::Ahead);
     assert_eq!(bench.take(10).await.unwrap_err(), Short::Unknown, "nobody answered");

@@ -177,9 +177,19 @@ mod tests {
         assert_eq!(other.first_use(nonce(1, 300), 0, &mut Patience::new()).await, NonceUse::Again);
         assert_eq!(other.first_use(nonce(2, 300), 0, &mut Patience::new()).await, NonceUse::First);
         assert_eq!(other.first_use(nonce(2, 300), 0, &mut Patience::new()).await, NonceUse::Again);
-        redis.kill();
+        let address = redis.kill();
         assert_eq!(one.first_use(nonce(3, 300), 0, &mut Patience::new()).await, NonceUse::First);
         assert_eq!(one.first_use(nonce(3, 300), 0, &mut Patience::new()).await, NonceUse::Again);
+        // They share again when it is back, though nobody asks about limits.
+        let _redis = crate::limits::shared::tests::Redis::start_at(address);
+        for number in 4.. {
+            assert_eq!(one.first_use(nonce(number, 300), 0, &mut Patience::new()).await, NonceUse::First);
+            if other.first_use(nonce(number, 300), 0, &mut Patience::new()).await == NonceUse::Again {
+                break;
+            }
+            assert!(number < 1_000, "they never share again");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ impl Redis {
         Self::start_at(address)
     }
 
-    fn start_at(address: SocketAddr) -> Self {
+    pub(crate) fn start_at(address: SocketAddr) -> Self {
         let mut process = Command::new("redis-server")
             .args(["--port", &address.port().to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .stdout(Stdio::null())
