@@ -14,34 +14,24 @@ use tollgate_shared::{
     access_key::{AccessKeyMac, Pepper},
     clock::UnixMicros,
     ids::{AccessKeyId, KeyPoolId, ProviderId, ServiceId, UpstreamKeyId, UserId},
-    limits::{LeaseMode, Limits, Period, Timeouts},
-    money::{Currency, InvalidCurrency, Money},
+    limits::{Limits, Timeouts},
     secret::Secret,
 };
 
-use super::{
-    AccessKey, Affinity, AffinitySource, BaseUrl, Budget, CacheScope, FallbackCondition, FallbackOn, LimitsMode,
-    Provider, ProviderKind, ResponseCache, Service, Strategy, TokenKey, User, prices::PriceSpec,
-};
-use crate::{
-    limits::Counted,
-    meter::price::{Price, Rates},
-    route::pattern::Pattern,
-};
+use super::{AccessKey, BaseUrl, Budget, FallbackOn, Provider, ProviderKind, Service, TokenKey, User};
+use crate::{limits::Counted, route::pattern::Pattern};
 
 mod base_url;
+mod money;
+mod service;
 
-/// What a service that says nothing about it may try, all attempts together.
-const DEFAULT_MAX_ATTEMPTS: u32 = 3;
+use money::convert_budget;
+
 /// Far above any provider's; a header value must stay bounded.
 const MAX_SECRET_BYTES: usize = 8 << 10;
-/// What a service that says nothing about it keeps of one answer.
-const DEFAULT_MAX_ENTRY_BYTES: u32 = 1 << 20;
 /// Of a provider's list; far above any provider's.
 const MAX_MODELS: usize = 10_000;
 const MAX_MODEL_CHARACTERS: usize = 256;
-/// For a million tokens: the control plane takes no higher one.
-const MAX_RATE_MICROS: i64 = 1_000_000_000_000;
 /// Far above the two that a change of key needs.
 const MAX_TOKEN_KEYS: usize = 8;
 
@@ -232,186 +222,6 @@ impl TryFrom<proto::UpstreamKey> for UpstreamKeySpec {
     }
 }
 
-impl TryFrom<proto::Service> for ServiceSpec {
-    type Error = FieldError;
-
-    fn try_from(message: proto::Service) -> Result<Self, FieldError> {
-        let (strategy, limits_mode) = (message.strategy(), message.limits_mode());
-        let proto::Service {
-            id,
-            name,
-            slug,
-            enabled,
-            strategy: _,
-            routes,
-            max_attempts,
-            timeouts,
-            limits,
-            hidden_headers,
-            ip_allow,
-            ip_deny,
-            affinity,
-            limits_mode: _,
-            budget,
-            require_signature,
-            response_cache,
-        } = message;
-        let max_attempts = max_attempts.unwrap_or(DEFAULT_MAX_ATTEMPTS);
-        if max_attempts == 0 {
-            return Err(FieldError::new("max_attempts", "must be at least 1"));
-        }
-        let service = Service {
-            id: parse_id("id", &id)?,
-            name: name.into(),
-            slug: slug.into(),
-            enabled,
-            strategy: match strategy {
-                proto::Strategy::RoundRobin => Strategy::RoundRobin,
-                proto::Strategy::Weighted => Strategy::Weighted,
-                proto::Strategy::HealthBest => Strategy::HealthBest,
-                proto::Strategy::Unspecified => return Err(FieldError::new("strategy", "not a known strategy")),
-            },
-            routes: Vec::new(),
-            max_attempts,
-            timeouts: convert_timeouts(timeouts)?,
-            limits: convert_limits(limits),
-            counted: Counted::default(),
-            limits_mode: match limits_mode {
-                proto::LimitsMode::Enforce => LimitsMode::Enforce,
-                proto::LimitsMode::Shadow => LimitsMode::Shadow,
-            },
-            hidden_headers: each("hidden_headers", &hidden_headers, |name| {
-                name.parse::<HeaderName>().map_err(|_| "not the name of a header".to_owned())
-            })?,
-            ip_allow: each("ip_allow", &ip_allow, parse_network)?,
-            ip_deny: each("ip_deny", &ip_deny, parse_network)?,
-            affinity: affinity.map(Affinity::try_from).transpose().map_err(|error| error.within("affinity"))?,
-            budget: convert_budget(budget)?,
-            require_signature,
-            response_cache: response_cache
-                .map(ResponseCache::try_from)
-                .transpose()
-                .map_err(|error| error.within("response_cache"))?,
-        };
-        let routes = routes.into_iter().enumerate().map(|(index, route)| {
-            RouteSpec::try_from(route).map_err(|error| error.within(&format!("routes[{index}]")))
-        });
-        Ok(Self { service, routes: routes.collect::<Result<_, _>>()? })
-    }
-}
-
-impl TryFrom<proto::Affinity> for Affinity {
-    type Error = FieldError;
-
-    fn try_from(message: proto::Affinity) -> Result<Self, FieldError> {
-        let proto::Affinity { by, header } = message;
-        if by.is_empty() {
-            return Err(FieldError::new("by", "must name at least one source"));
-        }
-        let sources = by.into_iter().enumerate().map(|(index, source)| {
-            Ok(match proto::AffinitySource::try_from(source).unwrap_or_default() {
-                proto::AffinitySource::PromptCacheKey => AffinitySource::PromptCacheKey,
-                proto::AffinitySource::MetadataUserId => AffinitySource::MetadataUserId,
-                proto::AffinitySource::Header => AffinitySource::Header(
-                    header.parse().map_err(|_| FieldError::new("header", "not the name of a header"))?,
-                ),
-                proto::AffinitySource::Unspecified => {
-                    return Err(FieldError::new(format!("by[{index}]"), "not a known source"));
-                }
-            })
-        });
-        Ok(Self { by: sources.collect::<Result<_, _>>()? })
-    }
-}
-
-impl TryFrom<proto::ResponseCache> for ResponseCache {
-    type Error = FieldError;
-
-    fn try_from(message: proto::ResponseCache) -> Result<Self, FieldError> {
-        let scope = message.scope();
-        let proto::ResponseCache { ttl_seconds, max_entry_bytes, scope: _ } = message;
-        let max_entry_bytes = max_entry_bytes.unwrap_or(DEFAULT_MAX_ENTRY_BYTES);
-        for (field, value) in [("ttl_seconds", ttl_seconds), ("max_entry_bytes", max_entry_bytes)] {
-            if value == 0 {
-                return Err(FieldError::new(field, "must be at least 1"));
-            }
-        }
-        Ok(Self {
-            ttl_seconds,
-            max_entry_bytes: usize::try_from(max_entry_bytes).unwrap_or(usize::MAX),
-            scope: match scope {
-                proto::CacheScope::Service => CacheScope::Service,
-                proto::CacheScope::AccessKey | proto::CacheScope::Unspecified => CacheScope::AccessKey,
-            },
-        })
-    }
-}
-
-impl TryFrom<proto::Route> for RouteSpec {
-    type Error = FieldError;
-
-    fn try_from(message: proto::Route) -> Result<Self, FieldError> {
-        let proto::Route { models, targets, fallback } = message;
-        let targets = targets.into_iter().enumerate().map(|(index, target)| {
-            TargetSpec::try_from(target).map_err(|error| error.within(&format!("targets[{index}]")))
-        });
-        let fallback_on = fallback.map(FallbackOn::try_from).transpose().map_err(|error| error.within("fallback"))?;
-        Ok(Self {
-            models: each("models", &models, parse_pattern)?,
-            targets: targets.collect::<Result<_, _>>()?,
-            fallback_on: fallback_on.unwrap_or_default(),
-        })
-    }
-}
-
-impl TryFrom<proto::FallbackPolicy> for FallbackOn {
-    type Error = FieldError;
-
-    fn try_from(message: proto::FallbackPolicy) -> Result<Self, FieldError> {
-        let proto::FallbackPolicy { on } = message;
-        let conditions = on.into_iter().enumerate().map(|(index, condition)| {
-            let condition = proto::FallbackCondition::try_from(condition).unwrap_or_default();
-            FallbackCondition::try_from(condition).map_err(|message| FieldError::new(format!("on[{index}]"), message))
-        });
-        conditions.collect()
-    }
-}
-
-impl TryFrom<proto::FallbackCondition> for FallbackCondition {
-    type Error = &'static str;
-
-    fn try_from(condition: proto::FallbackCondition) -> Result<Self, &'static str> {
-        Ok(match condition {
-            proto::FallbackCondition::RateLimited => Self::RateLimited,
-            proto::FallbackCondition::Overloaded => Self::Overloaded,
-            proto::FallbackCondition::ServerError => Self::ServerError,
-            proto::FallbackCondition::Timeout => Self::Timeout,
-            proto::FallbackCondition::CredentialsRefused => Self::CredentialsRefused,
-            proto::FallbackCondition::ContextWindow => Self::ContextWindow,
-            proto::FallbackCondition::ContentPolicy => Self::ContentPolicy,
-            proto::FallbackCondition::Unspecified => return Err("not a known condition"),
-        })
-    }
-}
-
-impl TryFrom<proto::Target> for TargetSpec {
-    type Error = FieldError;
-
-    fn try_from(message: proto::Target) -> Result<Self, FieldError> {
-        let proto::Target { pool_id, model, weight, priority, default_max_tokens } = message;
-        if default_max_tokens == Some(0) {
-            return Err(FieldError::new("default_max_tokens", "must be at least 1"));
-        }
-        Ok(Self {
-            pool_id: parse_id("pool_id", &pool_id)?,
-            model: model.filter(|model| !model.is_empty()).map(Into::into),
-            weight,
-            priority,
-            default_max_tokens,
-        })
-    }
-}
-
 impl TryFrom<proto::AccessKey> for AccessKeySpec {
     type Error = FieldError;
 
@@ -460,74 +270,6 @@ impl TryFrom<proto::User> for User {
         let proto::User { id, limits } = message;
         Ok(Self { id: parse_id("id", &id)?, limits: convert_limits(limits), counted: Counted::default() })
     }
-}
-
-impl TryFrom<proto::Price> for PriceSpec {
-    type Error = FieldError;
-
-    fn try_from(message: proto::Price) -> Result<Self, FieldError> {
-        let proto::Price {
-            id,
-            provider_id,
-            model,
-            currency,
-            input,
-            output,
-            cache_read,
-            cache_write_5m,
-            cache_write_1h,
-            input_audio,
-            output_audio,
-            input_image,
-        } = message;
-        let rates = Rates {
-            input: convert_rate("input", input)?,
-            output: convert_rate("output", output)?,
-            cache_read: cache_read.map(|rate| convert_rate("cache_read", rate)).transpose()?,
-            cache_write_5m: cache_write_5m.map(|rate| convert_rate("cache_write_5m", rate)).transpose()?,
-            cache_write_1h: cache_write_1h.map(|rate| convert_rate("cache_write_1h", rate)).transpose()?,
-            input_audio: input_audio.map(|rate| convert_rate("input_audio", rate)).transpose()?,
-            output_audio: output_audio.map(|rate| convert_rate("output_audio", rate)).transpose()?,
-            input_image: input_image.map(|rate| convert_rate("input_image", rate)).transpose()?,
-        };
-        Ok(Self {
-            id: parse_id("id", &id)?,
-            provider_id: provider_id.map(|id| parse_id("provider_id", &id)).transpose()?,
-            model: parse_pattern(&model).map_err(|message| FieldError::new("model", message))?,
-            price: Price::new(parse_currency("currency", &currency)?, rates),
-        })
-    }
-}
-
-/// The bound keeps every cost of a possible request within its type.
-fn convert_rate(field: &str, micros: i64) -> Result<i64, FieldError> {
-    if (0..=MAX_RATE_MICROS).contains(&micros) { Ok(micros) } else { Err(FieldError::new(field, "out of range")) }
-}
-
-fn convert_budget(message: Option<proto::Budget>) -> Result<Option<Budget>, FieldError> {
-    let Some(message) = message else { return Ok(None) };
-    let period = match message.period() {
-        proto::BudgetPeriod::Day => Period::Day,
-        proto::BudgetPeriod::Week => Period::Week,
-        proto::BudgetPeriod::Month => Period::Month,
-        proto::BudgetPeriod::Total => Period::Total,
-        proto::BudgetPeriod::Unspecified => return Err(FieldError::new("budget.period", "not a known period")),
-    };
-    let proto::Budget { amount_micros, currency, period: _, hard, single } = message;
-    if amount_micros < 0 {
-        return Err(FieldError::new("budget.amount_micros", "must not be below 0"));
-    }
-    Ok(Some(Budget {
-        amount: Money::from_micros(amount_micros),
-        currency: parse_currency("budget.currency", &currency)?,
-        period,
-        hard,
-        lease: if single { LeaseMode::Single } else { LeaseMode::Ahead },
-    }))
-}
-
-fn parse_currency(field: &str, text: &str) -> Result<Currency, FieldError> {
-    text.parse().map_err(|error: InvalidCurrency| FieldError::new(field, error.to_string()))
 }
 
 impl TryFrom<proto::Settings> for SettingsSpec {

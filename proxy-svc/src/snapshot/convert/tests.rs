@@ -1,4 +1,5 @@
 use super::*;
+use crate::snapshot::{AffinitySource, CacheScope, FallbackCondition, ResponseCache, Strategy};
 
 fn service() -> proto::Service {
     proto::Service {
