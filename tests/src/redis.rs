@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 use crate::{
     eventually::{START, eventually},
@@ -45,6 +46,16 @@ impl Redis {
     /// SIGKILL.
     pub fn kill(&mut self) -> anyhow::Result<()> {
         self.process.take().context("redis-server is not running")?.kill()
+    }
+
+    /// How many keys it holds.
+    pub async fn keys(&self) -> anyhow::Result<u64> {
+        let mut connection = BufReader::new(tokio::net::TcpStream::connect(self.address).await?);
+        connection.write_all(b"DBSIZE\r\n").await?;
+        let mut answer = String::new();
+        connection.read_line(&mut answer).await?;
+        let count = answer.trim().strip_prefix(':').with_context(|| answer.clone())?;
+        Ok(count.parse()?)
     }
 
     /// By name, e.g. `STOP`.
