@@ -14,11 +14,14 @@ use std::{
     },
 };
 
+use smallvec::SmallVec;
+
 use crate::{
     authenticate::Principal,
     gateway::{Inquiry, Recording},
-    limits::{Limiter, Place, Taken},
+    limits::{Limited, Limiter, Place},
     respond::Refusal,
+    snapshot::LimitsMode,
 };
 
 /// Counts the requests under way, over the whole process.
@@ -38,16 +41,11 @@ pub(crate) struct InWork {
 /// the same time are free again when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Permit {
-    _places: Vec<Place>,
-    requests: Vec<Taken>,
+    _places: Places,
 }
 
-impl Permit {
-    /// For a request that is refused for its tokens: it does not count. One that is refused for another reason does.
-    pub(crate) fn give_back(&mut self) {
-        self.requests.drain(..).for_each(Taken::give_back);
-    }
-}
+/// One for each scope of a caller.
+type Places = SmallVec<[Place; 3]>;
 
 impl InFlight {
     pub(crate) fn new(most: usize) -> Self {
@@ -94,35 +92,24 @@ pub(crate) async fn enter(
     principal: &Principal,
     recording: &mut Recording<'_>,
 ) -> Result<Permit, Refusal> {
-    let places = concurrency::enter(limiter, rate::scopes(principal));
-    let places = match places {
-        Ok(places) => Ok(places),
-        Err(exhausted) => rate::refused_unless_shadow(principal, &exhausted, recording).map(|()| Vec::new()),
-    };
-    let permit = match places {
-        Ok(places) => {
-            let requests = rate::one_request(limiter, principal, recording).await;
-            requests.map(|requests| Permit { _places: places, requests })
+    let places = match concurrency::enter(limiter, Limited::of_caller(&principal.key)) {
+        Ok(places) => places,
+        Err(exhausted) if principal.key.service.limits_mode == LimitsMode::Shadow => {
+            recording.would_have_been_limited(exhausted.scope, exhausted.dimension);
+            Places::new()
         }
-        Err(refusal) => Err(refusal),
+        Err(exhausted) => return Err(rate::refused(&exhausted, recording)),
     };
-    rate::show(limiter, principal, recording);
-    permit
+    rate::one_request(recording).await?;
+    Ok(Permit { _places: places })
 }
 
 /// Reserves the tokens that the request will probably use; what it did use is settled when it is over. A request that
 /// is refused here does not count as one.
-pub(crate) async fn reserve_tokens(
-    limiter: &Arc<Limiter>,
-    permit: &mut Permit,
-    principal: &Principal,
-    inquiry: &Inquiry<'_>,
-    recording: &mut Recording<'_>,
-) -> Result<(), Refusal> {
-    let reserved = rate::tokens(limiter, principal, inquiry, recording).await;
+pub(crate) async fn reserve_tokens(inquiry: &Inquiry<'_>, recording: &mut Recording<'_>) -> Result<(), Refusal> {
+    let reserved = rate::tokens(inquiry, recording).await;
     if reserved.is_err() {
-        permit.give_back();
+        recording.ledger().give_back_request();
     }
-    rate::show(limiter, principal, recording);
     reserved
 }

@@ -3,6 +3,7 @@
 //! Nothing of an answer goes to the client before an attempt counts as good (the commit point), so until then another
 //! candidate can take over, with the whole body again. Afterwards there is no other attempt.
 
+mod answer_header;
 mod attempt;
 mod conceal;
 mod failure;
@@ -36,7 +37,7 @@ use crate::{
     cache::Collector,
     gateway::{Recording, Settings, Stop},
     health::Health,
-    limits::{Dimension, Limiter},
+    limits::Dimension,
     report::Outcome,
     respond,
     route::{Ask, Plan, Successor},
@@ -50,7 +51,6 @@ const LONGEST_CAP: Duration = Duration::from_mins(1);
 pub(crate) struct Forwarder {
     upstreams: Upstreams,
     resolver: Resolver,
-    limiter: Arc<Limiter>,
     defaults: Limits,
     clock: Clock,
     health: Arc<Health>,
@@ -70,7 +70,6 @@ struct Limits {
 impl Forwarder {
     pub(crate) fn new(
         settings: &Settings,
-        limiter: Arc<Limiter>,
         addresses: AddressPolicy,
         health: Arc<Health>,
         tasks: TaskTracker,
@@ -78,7 +77,6 @@ impl Forwarder {
         Self {
             upstreams: Upstreams::new(),
             resolver: Resolver::new(addresses, tasks),
-            limiter,
             defaults: Limits {
                 connect: settings.connect,
                 first_byte: settings.first_byte,
@@ -157,7 +155,7 @@ pub(crate) async fn forward<'t>(
             }
         };
         let (key, inquiry) = (candidate.key, translator.inquiry());
-        if let Err(used_up) = admit::rate::at_upstream_key(&forwarder.limiter, key, inquiry, recording.ledger()).await {
+        if let Err(used_up) = admit::rate::at_upstream_key(key, inquiry, recording.ledger()).await {
             recording.limited(used_up.scope, used_up.dimension);
             // A request that is too large for what is left of the tokens says nothing of others.
             if used_up.dimension != Dimension::Tokens {

@@ -97,7 +97,7 @@ impl Gateway {
             reporter,
             metrics,
             budgets,
-            forwarder: Forwarder::new(&settings, Arc::clone(&limiter), upstream_addresses, health, tasks),
+            forwarder: Forwarder::new(&settings, upstream_addresses, health, tasks),
             limiter,
             in_flight: InFlight::new(settings.max_in_flight),
             guard,
@@ -154,7 +154,7 @@ impl Gateway {
 
     /// Serves one request whose header was read; `peer`: whose connection it is. On an error the connection is of no further use.
     pub(crate) async fn serve(&self, session: &mut ServerSession, peer: Option<IpAddr>) -> pingora::Result<()> {
-        let mut recording = Recording::begin(&self.reporter, &self.metrics, &self.snapshots, &self.clock);
+        let mut recording = Recording::begin(&self.reporter, &self.metrics, &self.limiter, &self.snapshots, &self.clock);
         let mut protocol = Protocol::OpenAi;
         // Held to the end of a refusal too: a stop waits for what is in flight.
         let (_permit, result) = match self.in_flight.enter() {
@@ -205,7 +205,7 @@ impl Gateway {
         let signed = signature::of_head(&caller, header, has_body, now)?;
         let principal = caller.principal;
         // Held to the end of the answer.
-        let mut permit = admit::enter(&self.limiter, &principal, recording).await?;
+        let _permit = admit::enter(&self.limiter, &principal, recording).await?;
         let mut tags = Tags::new(&self.snapshots, principal.key.service.id);
         let head = Head::new(header, &path, endpoint, &mut tags)?;
         let digests = match signed {
@@ -233,7 +233,7 @@ impl Gateway {
                 Cached::Ask(collector) => collector,
                 Cached::Answered => return Ok(()),
             };
-        admit::reserve_tokens(&self.limiter, &mut permit, &principal, &inquiry, recording).await?;
+        admit::reserve_tokens(&inquiry, recording).await?;
         recording.reserved(self.budgets.reserve(&principal, &inquiry, &plan).await?);
         recording.intend(&plan).map_err(|_| Refusal::journal_full())?;
         let translator = Translator::new(&inquiry, &self.snapshots, principal.key.service.id);

@@ -29,10 +29,12 @@ pub(crate) use estimate::estimate;
 pub(crate) use ledger::Ledger;
 pub(crate) use moment::Timer;
 pub use registry::Registry;
-pub(crate) use standing::{Standing, Standings, duration_text};
-pub(crate) use take::{Taken, Want};
+pub(crate) use standing::{Standing, Standings, put_duration, put_number};
+pub(crate) use take::{Grant, Want, Wants};
 
 use shared::Shared;
+
+use crate::snapshot::AccessKey;
 
 /// Whose limit it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -129,19 +131,31 @@ impl<'a> Limited<'a> {
         Some(Self { scope, limits, counters: counted.counters()? })
     }
 
+    /// Those of a caller, the narrowest first.
+    pub(crate) fn of_caller(key: &'a AccessKey) -> impl Iterator<Item = Self> {
+        let of_user = key.user.as_ref().and_then(|user| Self::new(Scope::User, &user.limits, &user.counted));
+        [
+            Self::new(Scope::AccessKey, &key.limits, &key.counted),
+            of_user,
+            Self::new(Scope::Service, &key.service.limits, &key.service.counted),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
     /// What one request takes.
-    pub(crate) fn one_request(self) -> impl Iterator<Item = Want> {
+    pub(crate) fn one_request(self) -> impl Iterator<Item = Want<'a>> {
         let of = move |dimension, limit: Option<u64>| limit.map(|limit| self.want(dimension, limit, 1));
         [of(Dimension::Requests, self.limits.rpm), of(Dimension::RequestsPerDay, self.limits.rpd)].into_iter().flatten()
     }
 
     /// What so many tokens take.
-    pub(crate) fn tokens(self, amount: u64) -> Option<Want> {
+    pub(crate) fn tokens(self, amount: u64) -> Option<Want<'a>> {
         self.limits.tpm.map(|limit| self.want(Dimension::Tokens, limit, amount))
     }
 
-    fn want(self, dimension: Dimension, limit: u64, amount: u64) -> Want {
-        Want { scope: self.scope, counters: Arc::clone(self.counters), dimension, limit, amount }
+    fn want(self, dimension: Dimension, limit: u64, amount: u64) -> Want<'a> {
+        Want { scope: self.scope, counters: self.counters, dimension, limit, amount }
     }
 }
 

@@ -1,12 +1,13 @@
 //! The one place that picks status and body of what Tollgate itself says, in the caller's dialect.
 
+pub(crate) mod names;
 pub(crate) mod rate_limits;
 
 use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, header};
-use pingora::{http::ResponseHeader, protocols::http::ServerSession};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use pingora::{ErrorType, http::ResponseHeader, protocols::http::ServerSession};
 use tollgate_dialect::{
     Protocol,
     endpoint::Unrecognised,
@@ -19,6 +20,8 @@ use crate::{
     limits::{Dimension, Ledger, Scope},
 };
 
+/// Room for the gateway's own headers in an answer.
+pub(crate) const OWN_HEADERS: usize = 16;
 /// Official clients wait at most so long before they try again by themselves.
 const LONGEST_RETRY: Duration = Duration::from_mins(1);
 
@@ -320,6 +323,18 @@ fn printable(text: &str, limit: usize) -> String {
     text.chars().filter(|character| !character.is_control()).take(limit).collect()
 }
 
+/// Built from a map, because Pingora's own way to add a header reads its name anew each time.
+pub(crate) fn response_header(status: u16, headers: HeaderMap) -> pingora::Result<Box<ResponseHeader>> {
+    let mut parts = http::Response::new(()).into_parts().0;
+    parts.status = StatusCode::from_u16(status).map_err(|_| pingora::Error::new(ErrorType::InvalidHTTPHeader))?;
+    parts.headers = headers;
+    Ok(Box::new(parts.into()))
+}
+
+pub(crate) fn header_value(text: &str) -> pingora::Result<HeaderValue> {
+    HeaderValue::from_str(text).map_err(|_| pingora::Error::new(ErrorType::InvalidHTTPHeader))
+}
+
 /// Sends an answer whose body is known as a whole and is no upstream's.
 pub(crate) async fn send(
     session: &mut ServerSession,
@@ -329,17 +344,17 @@ pub(crate) async fn send(
     recording: &Recording<'_>,
     shows_attempts: bool,
 ) -> pingora::Result<()> {
-    let mut header = ResponseHeader::build_no_case(status, Some(5))?;
+    let mut headers = HeaderMap::with_capacity(OWN_HEADERS);
     if let Some(content_type) = content_type {
-        header.insert_header(header::CONTENT_TYPE, content_type)?;
+        headers.insert(header::CONTENT_TYPE, content_type);
     }
-    header.insert_header(header::CONTENT_LENGTH, body.len())?;
-    header.insert_header("x-request-id", recording.request_id())?;
-    rate_limits::insert(&mut header, recording.ledger_ref())?;
+    headers.insert(header::CONTENT_LENGTH, body.len().into());
+    headers.insert(&names::REQUEST_ID, header_value(recording.request_id())?);
+    rate_limits::insert(&mut headers, recording.ledger_ref());
     if shows_attempts {
-        header.insert_header("x-tollgate-attempts", HeaderValue::from(recording.attempt_count()))?;
+        headers.insert(&names::ATTEMPTS, HeaderValue::from(recording.attempt_count()));
     }
-    session.write_response_header(Box::new(header)).await?;
+    session.write_response_header(response_header(status, headers)?).await?;
     session.write_response_body(body, true).await
 }
 
@@ -361,7 +376,7 @@ pub(crate) async fn refuse(
     protocol: Protocol,
     refusal: &Refusal,
     request_id: &str,
-    ledger: Option<&Ledger>,
+    ledger: Option<&Ledger<'_>>,
 ) -> pingora::Result<u16> {
     let retry_after_ms = refusal.retry_after.and_then(|wait| u64::try_from(wait.as_millis()).ok());
     let body = ErrorBody {
@@ -372,26 +387,26 @@ pub(crate) async fn refuse(
         retry_after_ms,
     };
     let (status, content_type, body) = error::render(protocol, &body);
-    let mut header = ResponseHeader::build_no_case(status, Some(8))?;
-    header.insert_header(header::CONTENT_TYPE, content_type)?;
-    header.insert_header(header::CONTENT_LENGTH, body.len())?;
-    header.insert_header("x-request-id", request_id)?;
+    let mut headers = HeaderMap::with_capacity(OWN_HEADERS);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CONTENT_LENGTH, body.len().into());
+    headers.insert(&names::REQUEST_ID, header_value(request_id)?);
     if let Some(wait) = refusal.retry_after {
-        let millis = wait.as_nanos().div_ceil(1_000_000);
-        header.insert_header(header::RETRY_AFTER, millis.div_ceil(1_000).to_string())?;
-        header.insert_header("retry-after-ms", millis.to_string())?;
+        let millis = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        headers.insert(header::RETRY_AFTER, millis.div_ceil(1_000).into());
+        headers.insert("retry-after-ms", millis.into());
     }
     if let Some(ledger) = ledger {
-        rate_limits::insert(&mut header, ledger)?;
+        rate_limits::insert(&mut headers, ledger);
     }
     if let Some(allow) = &refusal.allow {
-        header.insert_header(header::ALLOW, allow)?;
+        headers.insert(header::ALLOW, header_value(allow)?);
     }
     let soon = refusal.retry_after.is_none_or(|wait| wait <= LONGEST_RETRY);
     if refusal.hopeless || !refusal.kind.retry_helps() || !soon {
-        header.insert_header("x-should-retry", HeaderValue::from_static("false"))?;
+        headers.insert("x-should-retry", HeaderValue::from_static("false"));
     }
-    session.write_response_header(Box::new(header)).await?;
+    session.write_response_header(response_header(status, headers)?).await?;
     // On HTTP/1 Pingora leaves the body out by itself; a head that could not be read has no method.
     let bodiless = session.as_http2().is_some_and(|session| session.req_header().method == Method::HEAD);
     session.write_response_body(if bodiless { Bytes::new() } else { body.into() }, true).await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 use memchr::memmem;
 use pingora::{http::ResponseHeader, protocols::http::ServerSession};
 use tollgate_dialect::Protocol;
@@ -12,7 +12,7 @@ use super::entry::Entry;
 use crate::{
     gateway::{Recording, Stop},
     report::Outcome,
-    respond::rate_limits,
+    respond::{self, OWN_HEADERS, names, rate_limits},
     snapshot::Service,
 };
 
@@ -75,32 +75,31 @@ fn header(
     age_seconds: u64,
     recording: &Recording<'_>,
 ) -> pingora::Result<Box<ResponseHeader>> {
-    let shown = |name: &str| !service.hidden_headers.iter().any(|hidden| hidden == name);
-    let mut header = ResponseHeader::build_no_case(200, Some(entry.headers.len() + 6))?;
-    for (name, value) in &entry.headers {
-        if shown(name.as_str()) {
-            header.insert_header(name.clone(), value.clone())?;
-        }
+    let shown = |name: &HeaderName| !service.hidden_headers.contains(name);
+    let mut headers = HeaderMap::with_capacity(entry.headers.len() + OWN_HEADERS);
+    for (name, value) in entry.headers.iter().filter(|(name, _)| shown(name)) {
+        headers.insert(name, value.clone());
     }
     if entry.is_stream && session.req_header().version == Version::HTTP_11 {
-        header.insert_header(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
+        headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     } else {
-        header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(entry.body.len()))?;
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(entry.body.len()));
     }
-    header.insert_header("x-request-id", recording.request_id())?;
-    rate_limits::insert(&mut header, recording.ledger_ref())?;
+    let id = respond::header_value(recording.request_id())?;
     // Where Anthropic's libraries look for it.
     if protocol == Protocol::Anthropic {
-        header.insert_header("request-id", recording.request_id())?;
+        headers.insert(&names::ANTHROPIC_REQUEST_ID, id.clone());
     }
-    if shown("x-tollgate-attempts") {
-        header.insert_header("x-tollgate-attempts", HeaderValue::from_static("0"))?;
+    headers.insert(&names::REQUEST_ID, id);
+    rate_limits::insert(&mut headers, recording.ledger_ref());
+    if shown(&names::ATTEMPTS) {
+        headers.insert(&names::ATTEMPTS, HeaderValue::from_static("0"));
     }
-    if shown("x-tollgate-cache") {
-        header.insert_header("x-tollgate-cache", HeaderValue::from_static("hit"))?;
-        header.insert_header(header::AGE, HeaderValue::from(age_seconds))?;
+    if shown(&names::CACHE) {
+        headers.insert(&names::CACHE, HeaderValue::from_static("hit"));
+        headers.insert(header::AGE, HeaderValue::from(age_seconds));
     }
-    Ok(Box::new(header))
+    respond::response_header(200, headers)
 }
 
 #[cfg(test)]

@@ -135,7 +135,8 @@ pub(super) async fn send<'a>(
 /// What the answer's headers tell of the provider's rate limit.
 fn left(upstream: &HttpSession, context: &Context<'_, '_>) -> Option<Left> {
     let headers = &upstream.response_header()?.headers;
-    let lookup = |name: &str| headers.get(name)?.to_str().ok();
+    // A map would hash each of these names anew; most answers have few headers.
+    let lookup = |name: &str| headers.iter().find(|(known, _)| known.as_str() == name)?.1.to_str().ok();
     classify::left(context.candidate.pool.provider.kind.protocol(), &lookup)
 }
 

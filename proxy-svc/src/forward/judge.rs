@@ -75,7 +75,7 @@ pub(super) async fn judge<'a>(
 ) -> Judged<'a> {
     let status = upstream.response_header().map_or(0, |header| header.status.as_u16());
     if !(200..300).contains(&status) {
-        return judge_error(context, upstream, destination, way, status, request_id).await;
+        return Box::pin(judge_error(context, upstream, destination, way, status, request_id)).await;
     }
     let Way { mut passage, adapted, .. } = way;
     let until = (begun + context.limits.first_byte).min(context.deadline).into();

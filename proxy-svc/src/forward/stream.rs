@@ -7,16 +7,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Version, header};
-use pingora::{http::ResponseHeader, protocols::http::ServerSession};
+use pingora::protocols::http::ServerSession;
 use tollgate_dialect::{
-    Protocol,
     classify::{self, Class},
     error::{self, ErrorKind},
-    headers,
 };
 
 use super::{
+    answer_header::answer_header,
     attempt::{Answer, Context, client_left, close},
     failure::{Failure, Told},
     prelude::Held,
@@ -25,7 +23,7 @@ use crate::{
     cache::Collector,
     gateway::{Recording, Stop},
     health::{Cause, Ticket, Verdict},
-    report::{AttemptOutcome, CacheUse, Outcome},
+    report::{AttemptOutcome, Outcome},
     respond,
     snapshot::Service,
     translate::Passage,
@@ -310,96 +308,4 @@ fn last_event(context: &Context<'_, '_>, passage: &Passage<'_>, kind: ErrorKind,
     let framing = error::Framing::of(inquiry.protocol(), inquiry.operation(), inquiry.wants_events());
     let framing = if passage.has_begun() { framing } else { framing.at_start() };
     Some(error::stream_event(framing, &body, passage.is_after_whole_event()).into())
-}
-
-fn answer_header(
-    context: &Context<'_, '_>,
-    session: &ServerSession,
-    service: &Service,
-    answer: &Answer<'_>,
-    recording: &Recording<'_>,
-) -> pingora::Result<Box<ResponseHeader>> {
-    let Some(received) = answer.upstream.response_header() else {
-        return Err(pingora::Error::new(pingora::ErrorType::InvalidHTTPHeader));
-    };
-    let inquiry = context.translator.inquiry();
-    let protocol: Protocol = inquiry.protocol();
-    let mut header = ResponseHeader::build_no_case(answer.status, Some(received.headers.len() + 5))?;
-    if let Some(content_type) = answer.content_type {
-        // The other headers of a translated answer are about another protocol.
-        header.insert_header(header::CONTENT_TYPE, HeaderValue::from_static(content_type))?;
-    } else {
-        for (name, value) in &received.headers {
-            if headers::response_allowed(protocol, name.as_str()) && !service.hidden_headers.contains(name) {
-                header.append_header(name.clone(), value.clone())?;
-            }
-        }
-    }
-    let length = match &answer.held {
-        Held::Whole(body) if has_body(received) => Some(HeaderValue::from(body.len())),
-        Held::Begun(_) if !answer.passage.changes_length() => received.headers.get(header::CONTENT_LENGTH).cloned(),
-        Held::Whole(_) | Held::Begun(_) => None,
-    };
-    match length {
-        Some(length) => header.insert_header(header::CONTENT_LENGTH, length)?,
-        None if session.req_header().version == Version::HTTP_11 && has_body(received) => {
-            header.insert_header(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
-        }
-        None => {}
-    }
-    respond::rate_limits::insert(&mut header, recording.ledger_ref())?;
-    let shown = |name: &str| !service.hidden_headers.iter().any(|hidden| hidden == name);
-    header.insert_header("x-request-id", recording.request_id())?;
-    if let Some(adapted) = &answer.adapted
-        && shown("x-tollgate-adapted")
-        && let Ok(adapted) = HeaderValue::from_str(adapted)
-    {
-        header.insert_header("x-tollgate-adapted", adapted)?;
-    }
-    // Where Anthropic's libraries look for it.
-    if answer.content_type.is_some() && protocol == Protocol::Anthropic {
-        header.insert_header("request-id", recording.request_id())?;
-    }
-    if shown("x-tollgate-attempts") {
-        header.insert_header("x-tollgate-attempts", HeaderValue::from(recording.attempt_count()))?;
-    }
-    if let Some(cache) = recording.cache_use()
-        && shown("x-tollgate-cache")
-    {
-        header.insert_header("x-tollgate-cache", HeaderValue::from_static(cache_mark(cache)))?;
-    }
-    // People name providers in their own language: such bytes pass as they are.
-    if shown("x-tollgate-provider")
-        && let Ok(name) = HeaderValue::from_bytes(context.candidate.pool.provider.name.as_bytes())
-    {
-        header.insert_header("x-tollgate-provider", name)?;
-    }
-    if let Some(model) = context.candidate.model.or(inquiry.model())
-        && shown("x-tollgate-model")
-        && let Ok(model) = HeaderValue::from_bytes(model.as_bytes())
-    {
-        header.insert_header("x-tollgate-model", model)?;
-    }
-    // All of it is here, so what it used is known; of a stream that is too late for a header.
-    if let Held::Whole(_) = &answer.held
-        && !inquiry.stream()
-        && shown("x-tollgate-cost")
-        && let Some(cost) = answer.passage.usage().and_then(|usage| recording.cost_of(&usage))
-        && let Ok(amount) = HeaderValue::try_from(cost.amount.to_string())
-    {
-        header.insert_header("x-tollgate-cost", amount)?;
-    }
-    Ok(Box::new(header))
-}
-
-const fn cache_mark(cache: CacheUse) -> &'static str {
-    match cache {
-        CacheUse::Miss => "miss",
-        CacheUse::Hit => "hit",
-        CacheUse::Bypass => "bypass",
-    }
-}
-
-fn has_body(header: &ResponseHeader) -> bool {
-    !matches!(header.status.as_u16(), 204 | 304)
 }

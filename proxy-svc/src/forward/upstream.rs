@@ -75,13 +75,16 @@ impl Upstreams {
     pub(crate) async fn open(&self, destination: &Destination, fresh: bool) -> pingora::Result<Opened> {
         if let Some(server_name) = &destination.server_name {
             let peer = tls_peer(destination, server_name);
-            let (session, reused) = self.tls.get_http_session(&peer).await?;
+            // In a box, as all that opens or gives back a connection of Pingora's: its state is twice as large as that
+            // of the rest of a request, and would be copied with it.
+            let (session, reused) = Box::pin(self.tls.get_http_session(&peer)).await?;
             return Ok(Opened { session, reused });
         }
         if !fresh && let Some(stream) = self.idle_connection(destination.address) {
             return Ok(Opened { session: HttpSession::H1(Http1Session::new(stream)), reused: true });
         }
-        let stream = self.plain.new_stream(&plain_peer(destination)).await?;
+        let peer = plain_peer(destination);
+        let stream = Box::pin(self.plain.new_stream(&peer)).await?;
         let mut stream = MessageStream::new(stream);
         stream.begin_message();
         let session = HttpSession::H1(Http1Session::new(stream));
@@ -91,8 +94,8 @@ impl Upstreams {
     /// Takes a connection back whose answer was read to its end.
     pub(crate) async fn release(&self, session: HttpSession, destination: &Destination) {
         if let Some(server_name) = &destination.server_name {
-            self.tls.release_http_session(session, &tls_peer(destination, server_name), Some(IDLE_LIMIT)).await;
-            return;
+            let peer = tls_peer(destination, server_name);
+            return Box::pin(self.tls.release_http_session(session, &peer, Some(IDLE_LIMIT))).await;
         }
         let HttpSession::H1(mut session) = session else { return };
         session.respect_keepalive();

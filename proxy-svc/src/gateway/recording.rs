@@ -14,7 +14,7 @@ use super::Inquiry;
 use crate::{
     authenticate::Principal,
     budget::Reservation,
-    limits::{Dimension, Ledger, Scope},
+    limits::{Dimension, Ledger, Limiter, Scope},
     meter::Observation,
     report::{Attempt, CacheUse, Event, Intent, JournalError, OpenIntent, Outcome, Reporter, Tokens, UsageSource},
     respond::Refusal,
@@ -40,7 +40,7 @@ pub(crate) struct Recording<'a> {
     request_id: [u8; Hyphenated::LENGTH],
     intent: Option<OpenIntent>,
     estimated_input: u64,
-    ledger: Ledger,
+    ledger: Ledger<'a>,
     /// Prices are looked up where a request ends.
     snapshots: &'a Snapshots,
     reservation: Reservation,
@@ -50,7 +50,13 @@ pub(crate) struct Recording<'a> {
 }
 
 impl<'a> Recording<'a> {
-    pub(crate) fn begin(reporter: &'a Reporter, metrics: &'a Metrics, snapshots: &'a Snapshots, clock: &Clock) -> Self {
+    pub(crate) fn begin(
+        reporter: &'a Reporter,
+        metrics: &'a Metrics,
+        limiter: &'a Limiter,
+        snapshots: &'a Snapshots,
+        clock: &Clock,
+    ) -> Self {
         let started_at = clock.now();
         let id = request_id(started_at);
         let mut text = [0; Hyphenated::LENGTH];
@@ -86,7 +92,7 @@ impl<'a> Recording<'a> {
             request_id: text,
             intent: None,
             estimated_input: 0,
-            ledger: Ledger::new(),
+            ledger: Ledger::new(limiter),
             snapshots,
             reservation: Reservation::default(),
             reportable: false,
@@ -112,7 +118,7 @@ impl<'a> Recording<'a> {
         self.event.service_id = Some(principal.key.service.id);
         self.event.access_key_id = Some(principal.key.id);
         self.event.user_id = Some(principal.key.user_id);
-        self.ledger.caller = Some(std::sync::Arc::clone(&principal.key));
+        self.ledger.set_caller(&principal.key);
         self.reportable = true;
     }
 
@@ -206,11 +212,11 @@ impl<'a> Recording<'a> {
     }
 
     /// The request's accounts with its limits.
-    pub(crate) fn ledger(&mut self) -> &mut Ledger {
+    pub(crate) fn ledger(&mut self) -> &mut Ledger<'a> {
         &mut self.ledger
     }
 
-    pub(crate) fn ledger_ref(&self) -> &Ledger {
+    pub(crate) fn ledger_ref(&self) -> &Ledger<'a> {
         &self.ledger
     }
 

@@ -30,14 +30,25 @@ pub(super) struct Bucket {
 /// In what time `amount` comes back at `limit / divisor` a minute; rounded down to a nanosecond, so that a bucket holds
 /// its whole quota in whatever pieces it is taken.
 pub(super) fn cost(amount: u64, limit: u64, divisor: u64) -> Nanos {
-    let amount = u128::from(amount).saturating_mul(u128::from(divisor)).saturating_mul(u128::from(WINDOW));
-    u64::try_from(amount / u128::from(limit.max(1))).unwrap_or(LARGEST_COST).min(LARGEST_COST)
+    let cost = match amount.checked_mul(divisor) {
+        Some(amount) => scaled(amount, WINDOW, limit.max(1)),
+        None => LARGEST_COST,
+    };
+    cost.min(LARGEST_COST)
 }
 
 /// How much is left where so much is used.
 pub(super) fn remaining(used: Nanos, limit: u64, divisor: u64) -> u64 {
-    let free = u128::from(WINDOW.saturating_sub(used)) * u128::from(limit);
-    u64::try_from(free / (u128::from(WINDOW) * u128::from(divisor.max(1)))).unwrap_or(u64::MAX)
+    scaled(WINDOW.saturating_sub(used), limit, WINDOW.saturating_mul(divisor.max(1)))
+}
+
+/// `amount × factor / divisor`, rounded down.
+fn scaled(amount: u64, factor: u64, divisor: u64) -> u64 {
+    match amount.checked_mul(factor) {
+        // The usual case, without the long division of wide numbers.
+        Some(product) => product / divisor,
+        None => u64::try_from(u128::from(amount) * u128::from(factor) / u128::from(divisor)).unwrap_or(u64::MAX),
+    }
 }
 
 /// How long to wait until `cost` fits, where so much is used.

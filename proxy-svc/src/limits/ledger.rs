@@ -2,74 +2,175 @@
 
 use std::sync::Arc;
 
-use super::{Limiter, Patience, Standings, Taken};
-use crate::snapshot::AccessKey;
+use super::{Counters, Exhausted, Grant, Limited, Limiter, Patience, Scope, Standings, Want, Wants};
+use crate::snapshot::{AccessKey, LimitsMode, UpstreamKey};
 
-/// One a request. Tokens that it reserved and that nobody settled go back when it is dropped.
-pub(crate) struct Ledger {
+/// One a request. What it took is known by the caller's limits, which stay as they were when the request came. Tokens
+/// that it reserved and that nobody settled go back when it is dropped.
+pub(crate) struct Ledger<'a> {
+    limiter: &'a Limiter,
     pub(crate) patience: Patience,
-    /// For the headers of the answer.
-    pub(crate) standings: Standings,
     /// Whose request it is, once that is known.
-    pub(crate) caller: Option<Arc<AccessKey>>,
-    of_caller: Option<Reservation>,
-    of_upstream: Option<Reservation>,
+    caller: Option<Arc<AccessKey>>,
+    request: Grants,
+    tokens: Grants,
+    tokens_reserved: u64,
+    upstream: Option<AtUpstreamKey>,
 }
 
-/// Tokens that are reserved.
-struct Reservation {
-    limiter: Arc<Limiter>,
-    taken: Vec<Taken>,
+/// What the two kinds of scopes granted: those of the caller, and this proxy itself.
+#[derive(Clone, Copy, Default)]
+struct Grants {
+    caller: Option<Grant>,
+    proxy: Option<Grant>,
 }
 
-impl Ledger {
-    pub(crate) fn new() -> Self {
+/// Tokens that are reserved at an upstream key.
+struct AtUpstreamKey {
+    counters: Arc<Counters>,
+    limit: u64,
+    amount: u64,
+    grant: Grant,
+}
+
+/// What is wanted of a scope.
+#[derive(Clone, Copy)]
+enum Thing {
+    Request,
+    Tokens(u64),
+}
+
+impl<'a> Ledger<'a> {
+    pub(crate) fn new(limiter: &'a Limiter) -> Self {
         Self {
+            limiter,
             patience: Patience::new(),
-            standings: Standings::default(),
             caller: None,
-            of_caller: None,
-            of_upstream: None,
+            request: Grants::default(),
+            tokens: Grants::default(),
+            tokens_reserved: 0,
+            upstream: None,
         }
     }
 
-    pub(crate) fn reserve(&mut self, limiter: &Arc<Limiter>, taken: Vec<Taken>) {
-        self.of_caller = Some(Reservation { limiter: Arc::clone(limiter), taken });
+    pub(crate) fn set_caller(&mut self, key: &Arc<AccessKey>) {
+        self.caller = Some(Arc::clone(key));
     }
 
-    /// Another upstream key comes: what was reserved at the one before goes back.
-    pub(crate) fn leave_upstream(&mut self) {
-        self.of_upstream = None;
+    pub(crate) fn caller(&self) -> Option<&AccessKey> {
+        self.caller.as_deref()
     }
 
-    /// At the upstream key of the attempt that comes now.
-    pub(crate) fn reserve_upstream(&mut self, limiter: &Arc<Limiter>, taken: Taken) {
-        self.of_upstream = Some(Reservation { limiter: Arc::clone(limiter), taken: vec![taken] });
+    /// Takes one request everywhere. `Some` of a service that only tries its limits out: what would have refused it.
+    pub(crate) async fn take_request(&mut self) -> Result<Option<Exhausted>, Exhausted> {
+        let (grants, would_refuse) = self.take(Thing::Request).await?;
+        self.request = grants;
+        Ok(would_refuse)
+    }
+
+    /// For a request that is refused for its tokens: it does not count. One that is refused for another reason does.
+    pub(crate) fn give_back_request(&mut self) {
+        let grants = std::mem::take(&mut self.request);
+        if let (Some(key), Some(grant)) = (&self.caller, grants.caller) {
+            self.limiter.give_back(Thing::Request.of_caller(key), grant);
+        }
+        if let Some(grant) = grants.proxy {
+            self.limiter.give_back(Thing::Request.of_proxy(self.limiter), grant);
+        }
+    }
+
+    /// Reserves tokens everywhere, for as long as the request is in work; as [`Ledger::take_request`].
+    pub(crate) async fn reserve_tokens(&mut self, amount: u64) -> Result<Option<Exhausted>, Exhausted> {
+        let (grants, would_refuse) = self.take(Thing::Tokens(amount)).await?;
+        (self.tokens, self.tokens_reserved) = (grants, amount);
+        Ok(would_refuse)
+    }
+
+    /// The narrowest scope is asked first; what is refused has taken nothing anywhere.
+    async fn take(&mut self, thing: Thing) -> Result<(Grants, Option<Exhausted>), Exhausted> {
+        let Self { limiter, patience, caller, .. } = self;
+        let Some(key) = caller else { return Ok((Grants::default(), None)) };
+        let (mut grants, mut would_refuse) = (Grants::default(), None);
+        let wants = thing.of_caller(key);
+        if !wants.is_empty() {
+            match limiter.take(&wants, patience).await {
+                Ok(grant) => grants.caller = Some(grant),
+                Err(exhausted) if key.service.limits_mode == LimitsMode::Shadow => would_refuse = Some(exhausted),
+                Err(exhausted) => return Err(exhausted),
+            }
+        }
+        let of_proxy = thing.of_proxy(limiter);
+        if !of_proxy.is_empty() {
+            let taken = limiter.take(&of_proxy, patience).await;
+            grants.proxy = Some(taken.inspect_err(|_| {
+                if let Some(grant) = grants.caller {
+                    limiter.give_back(thing.of_caller(key), grant);
+                }
+            })?);
+        }
+        Ok((grants, would_refuse))
+    }
+
+    /// Takes one request, and reserves tokens, at the upstream key of the attempt that comes now. What was reserved at
+    /// the one before goes back.
+    pub(crate) async fn take_at(&mut self, key: &UpstreamKey, tokens: Option<u64>) -> Result<(), Exhausted> {
+        self.settle_upstream(0);
+        let Some(limited) = Limited::new(Scope::UpstreamKey, &key.limits, &key.counted) else { return Ok(()) };
+        let of_tokens = tokens.and_then(|amount| limited.tokens(amount));
+        let wants: Wants<'_> = limited.one_request().chain(of_tokens).collect();
+        let grant = self.limiter.take(&wants, &mut self.patience).await?;
+        self.upstream = of_tokens.map(|Want { limit, amount, .. }| AtUpstreamKey {
+            counters: Arc::clone(limited.counters),
+            limit,
+            amount,
+            grant,
+        });
+        Ok(())
     }
 
     /// The request is over and used so many tokens.
     pub(crate) fn settle(&mut self, tokens: u64) {
-        for reservation in [self.of_caller.take(), self.of_upstream.take()].into_iter().flatten() {
-            reservation.settle(tokens);
+        self.settle_upstream(tokens);
+        let (grants, reserved) = (std::mem::take(&mut self.tokens), Thing::Tokens(self.tokens_reserved));
+        if let (Some(key), Some(grant)) = (&self.caller, grants.caller) {
+            self.limiter.settle(reserved.of_caller(key), grant, tokens);
         }
+        if let Some(grant) = grants.proxy {
+            self.limiter.settle(reserved.of_proxy(self.limiter), grant, tokens);
+        }
+    }
+
+    fn settle_upstream(&mut self, tokens: u64) {
+        if let Some(AtUpstreamKey { counters, limit, amount, grant }) = self.upstream.take() {
+            self.limiter.settle([Want::reserved(Scope::UpstreamKey, &counters, limit, amount)], grant, tokens);
+        }
+    }
+
+    /// Where the caller's limits stand now; for the headers of the answer.
+    pub(crate) fn standings(&self) -> Standings {
+        self.caller.as_ref().map(|key| self.limiter.standings(Limited::of_caller(key))).unwrap_or_default()
     }
 }
 
-impl Reservation {
-    fn settle(mut self, tokens: u64) {
-        let now = self.limiter.timer.now();
-        // Nothing is left to be given back.
-        for mut taken in self.taken.drain(..) {
-            taken.settle(tokens, now);
-        }
-    }
-}
-
-impl Drop for Reservation {
+impl Drop for Ledger<'_> {
     fn drop(&mut self) {
-        let now = self.limiter.timer.now();
-        for taken in &mut self.taken {
-            taken.settle(0, now);
+        self.settle(0);
+    }
+}
+
+impl Thing {
+    fn of_caller(self, key: &AccessKey) -> Wants<'_> {
+        self.of(Limited::of_caller(key))
+    }
+
+    fn of_proxy(self, limiter: &Limiter) -> Wants<'_> {
+        self.of(limiter.proxy().into_iter())
+    }
+
+    fn of<'a>(self, scopes: impl Iterator<Item = Limited<'a>>) -> Wants<'a> {
+        match self {
+            Self::Request => scopes.flat_map(Limited::one_request).collect(),
+            Self::Tokens(amount) => scopes.filter_map(|limited| limited.tokens(amount)).collect(),
         }
     }
 }

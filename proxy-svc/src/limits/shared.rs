@@ -107,7 +107,7 @@ impl Shared {
     }
 
     /// `None` when there is no answer in time: then nobody knows whether it was taken.
-    pub(super) async fn ask(&self, wants: &[Want], now: Moment, patience: &mut Patience) -> Option<Asked> {
+    pub(super) async fn ask(&self, wants: &[Want<'_>], now: Moment, patience: &mut Patience) -> Option<Asked> {
         let live = self.live.load_full()?;
         let left = patience.left()?;
         let mut invocation = self.script.prepare_invoke();

@@ -1,6 +1,8 @@
 //! Where a caller's limits stand, as the `x-ratelimit-*` headers say it.
 
-use std::{fmt::Write, time::Duration};
+use std::time::Duration;
+
+use bytes::BytesMut;
 
 use super::Dimension;
 
@@ -35,35 +37,56 @@ impl Standings {
     }
 }
 
-/// As OpenAI writes it (the form of Go's durations): `120ms`, `1.5s`, `6m0s`, `1h0m5s`. Rounded up to a millisecond,
-/// from a minute on to a second.
-pub(crate) fn duration_text(duration: Duration) -> String {
-    let millis = duration.as_nanos().div_ceil(1_000_000);
-    let mut text = String::new();
-    // Writing to a `String` cannot fail.
-    let _ = match millis {
-        0 => write!(text, "0s"),
-        1..1_000 => write!(text, "{millis}ms"),
-        1_000..60_000 => {
-            let _ = write!(text, "{}.{:03}", millis / 1_000, millis % 1_000);
-            text.truncate(text.trim_end_matches('0').trim_end_matches('.').len());
-            write!(text, "s")
-        }
-        _ => {
-            let seconds = millis.div_ceil(1_000);
-            let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-            match hours {
-                0 => write!(text, "{minutes}m{seconds}s"),
-                _ => write!(text, "{hours}h{minutes}m{seconds}s"),
-            }
-        }
-    };
-    text
+/// Appends it as OpenAI writes it (the form of Go's durations): `120ms`, `1.5s`, `6m0s`, `1h0m5s`. Rounded up to a
+/// millisecond, from a minute on to a second.
+pub(crate) fn put_duration(text: &mut BytesMut, duration: Duration) {
+    let millis = u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+    if (1..1_000).contains(&millis) {
+        put_number(text, millis);
+        return text.extend_from_slice(b"ms");
+    }
+    if millis < 60_000 {
+        put_number(text, millis / 1_000);
+        put_thousandths(text, millis % 1_000);
+        return text.extend_from_slice(b"s");
+    }
+    let seconds = millis.div_ceil(1_000);
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        put_number(text, hours);
+        text.extend_from_slice(b"h");
+    }
+    put_number(text, minutes);
+    text.extend_from_slice(b"m");
+    put_number(text, seconds);
+    text.extend_from_slice(b"s");
+}
+
+/// Without zeros at the end.
+fn put_thousandths(text: &mut BytesMut, thousandths: u64) {
+    if thousandths == 0 {
+        return;
+    }
+    // Three digits behind a one that is left out.
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(1_000 + thousandths).trim_end_matches('0');
+    text.extend_from_slice(b".");
+    text.extend_from_slice(&digits.as_bytes()[1..]);
+}
+
+pub(crate) fn put_number(text: &mut BytesMut, number: u64) {
+    text.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn text_of(duration: Duration) -> String {
+        let mut text = BytesMut::new();
+        put_duration(&mut text, duration);
+        String::from_utf8(text.to_vec()).unwrap()
+    }
 
     #[test]
     fn durations_read_as_openai_writes_them() {
@@ -73,6 +96,7 @@ mod tests {
             (120, "120ms"),
             (1_000, "1s"),
             (1_500, "1.5s"),
+            (1_020, "1.02s"),
             (59_999, "59.999s"),
             (60_000, "1m0s"),
             (360_000, "6m0s"),
@@ -80,9 +104,9 @@ mod tests {
             (3_605_000, "1h0m5s"),
             (86_400_000, "24h0m0s"),
         ] {
-            assert_eq!(duration_text(Duration::from_millis(millis)), text);
+            assert_eq!(text_of(Duration::from_millis(millis)), text);
         }
-        assert_eq!(duration_text(Duration::from_nanos(1)), "1ms");
+        assert_eq!(text_of(Duration::from_nanos(1)), "1ms");
     }
 
     #[test]

@@ -1,51 +1,56 @@
 //! Taking from all counters of a request together, or from none; giving back, and settling.
 
 use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::atomic::Ordering::Relaxed,
     time::Duration,
 };
+
+use smallvec::SmallVec;
 
 use super::{
     Counters, Dimension, Exhausted, Limiter, Patience, Scope, Standing, bucket,
     bucket::Bucket,
     counters::Views,
     moment::{Moment, nanos},
-    shared::{Amount, Asked, Settlement, Shared},
+    shared::{Amount, Asked, Settlement},
 };
 
 /// Refusals within this need no further answer of Redis.
 const TOKENS_KNOWN_FOR: Duration = Duration::from_millis(100);
 
 /// What is asked of one counter.
-#[derive(Clone, Debug)]
-pub(crate) struct Want {
-    pub(crate) scope: Scope,
-    pub(crate) counters: Arc<Counters>,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Want<'a> {
+    pub(super) scope: Scope,
+    pub(super) counters: &'a Counters,
     /// Never [`Dimension::Concurrency`], which has places instead.
-    pub(crate) dimension: Dimension,
-    pub(crate) limit: u64,
-    pub(crate) amount: u64,
+    pub(super) dimension: Dimension,
+    pub(super) limit: u64,
+    pub(super) amount: u64,
 }
 
-/// What was taken. Dropping it gives nothing back: a request that is over has used its turn.
-#[derive(Debug, Default)]
-pub(crate) struct Taken {
-    wants: Vec<Want>,
-    /// By which the limits were divided when it was taken, so that as much goes back as was taken.
+/// What a request asks at one stage: at most two of each scope of its caller.
+pub(crate) type Wants<'a> = SmallVec<[Want<'a>; 6]>;
+
+/// That something was taken, and how, so that as much goes back. Whoever has it knows what it was. Dropping it gives
+/// nothing back: a request that is over has used its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Grant {
+    /// By which the limits were divided.
     divisor: u64,
     day: u64,
-    /// Where it was counted for all proxies too.
-    shared: Option<Arc<Shared>>,
+    /// It was counted for all proxies too.
+    is_shared: bool,
 }
 
 impl Limiter {
     /// Takes everything, or nothing and says which limit is in the way. `wants` are of one kind: of this proxy alone,
     /// or of what all proxies share.
-    pub(crate) async fn take(&self, wants: Vec<Want>, patience: &mut Patience) -> Result<Taken, Exhausted> {
-        let Some(first) = wants.first() else { return Ok(Taken::default()) };
-        let divisor = self.divisor(first.scope);
-        let now = self.timer.now();
-        if first.scope != Scope::Proxy
+    pub(crate) async fn take(&self, wants: &[Want<'_>], patience: &mut Patience) -> Result<Grant, Exhausted> {
+        let mut now = self.timer.now();
+        let scope = wants.first().map_or(Scope::Proxy, |want| want.scope);
+        let divisor = self.divisor(scope);
+        if scope != Scope::Proxy
             && let Some(shared) = &self.shared
             && shared.is_in_force()
         {
@@ -54,15 +59,16 @@ impl Limiter {
                 return Err(want.exhausted(wait));
             }
             // In a box, because every request's future would have to hold it.
-            if let Some(asked) = Box::pin(shared.ask(&wants, now, patience)).await {
-                return self.asked(wants, divisor, shared, &asked);
+            if let Some(asked) = Box::pin(shared.ask(wants, now, patience)).await {
+                return self.asked(wants, divisor, &asked);
             }
+            now = self.timer.now();
         }
-        take_own(wants, divisor, self.timer.now())
+        take_own(wants, divisor, now)
     }
 
     /// What comes of Redis's answer.
-    fn asked(&self, wants: Vec<Want>, divisor: u64, shared: &Arc<Shared>, asked: &Asked) -> Result<Taken, Exhausted> {
+    fn asked(&self, wants: &[Want<'_>], divisor: u64, asked: &Asked) -> Result<Grant, Exhausted> {
         let now = self.timer.now();
         for (want, used) in wants.iter().zip(&asked.used) {
             want.learn(now, asked.day, *used);
@@ -71,42 +77,79 @@ impl Limiter {
             let wait = want.wait_by_seen(now).unwrap_or(Duration::from_millis(1));
             return Err(want.exhausted(wait));
         }
-        for want in &wants {
+        for want in wants {
             want.charge_own(now, divisor);
         }
-        Ok(Taken { wants, divisor, day: now.day(), shared: Some(Arc::clone(shared)) })
+        Ok(Grant { divisor, day: now.day(), is_shared: true })
+    }
+
+    /// Gives back what was granted: the request was not let through after all.
+    pub(super) fn give_back<'a>(&self, wants: impl IntoIterator<Item = Want<'a>>, grant: Grant) {
+        let Grant { divisor, day, is_shared } = grant;
+        for want in wants {
+            want.give_back_own(day, divisor);
+            let Some(shared) = self.shared.as_ref().filter(|_| is_shared) else { continue };
+            let daily = want.is_daily();
+            let used = if daily {
+                want.counters.day.seen.give_back(day);
+                -1
+            } else {
+                want.bucket().seen.give_back(want.cost(1));
+                -micros(want.cost(1))
+            };
+            shared.tell(Settlement { key: want.shared_key(), daily, used, day });
+        }
+    }
+
+    /// So many tokens were used in the place of those that were granted.
+    pub(super) fn settle<'a>(&self, wants: impl IntoIterator<Item = Want<'a>>, grant: Grant, tokens: u64) {
+        let Grant { divisor, day, is_shared } = grant;
+        let now = self.timer.now();
+        for reserved in wants.into_iter().filter(|want| want.amount != tokens) {
+            let used = Want { amount: tokens, ..reserved };
+            adjust(&used.bucket().own, now, reserved.cost(divisor), used.cost(divisor));
+            let Some(shared) = self.shared.as_ref().filter(|_| is_shared) else { continue };
+            let (before, after) = (reserved.cost(1), used.cost(1));
+            adjust(&used.bucket().seen, now, before, after);
+            let used_beyond = micros(after) - micros(before);
+            shared.tell(Settlement { key: used.shared_key(), daily: false, used: used_beyond, day });
+        }
     }
 }
 
-fn take_own(wants: Vec<Want>, divisor: u64, now: Moment) -> Result<Taken, Exhausted> {
+fn take_own(wants: &[Want<'_>], divisor: u64, now: Moment) -> Result<Grant, Exhausted> {
     for (index, want) in wants.iter().enumerate() {
         if let Err(wait) = want.take_own(now, divisor) {
-            let exhausted = want.exhausted(wait);
             for taken in &wants[..index] {
                 taken.give_back_own(now.day(), divisor);
             }
-            return Err(exhausted);
+            return Err(want.exhausted(wait));
         }
     }
-    Ok(Taken { wants, divisor, day: now.day(), shared: None })
+    Ok(Grant { divisor, day: now.day(), is_shared: false })
 }
 
-impl Want {
-    fn bucket(&self) -> &Views<Bucket> {
+impl<'a> Want<'a> {
+    /// Tokens that were granted earlier.
+    pub(super) fn reserved(scope: Scope, counters: &'a Counters, limit: u64, amount: u64) -> Self {
+        Self { scope, counters, dimension: Dimension::Tokens, limit, amount }
+    }
+
+    fn bucket(self) -> &'a Views<Bucket> {
         if self.dimension == Dimension::Tokens { &self.counters.tokens } else { &self.counters.requests }
     }
 
-    fn is_daily(&self) -> bool {
+    fn is_daily(self) -> bool {
         self.dimension == Dimension::RequestsPerDay
     }
 
-    fn cost(&self, divisor: u64) -> u64 {
+    fn cost(self, divisor: u64) -> u64 {
         bucket::cost(self.amount, self.limit, divisor)
     }
 
     /// Whether the whole limit has room for it, as far as is known here: saves asking. What is known of tokens soon is no
     /// news, because other proxies settle theirs.
-    fn fits_seen(&self, now: Moment) -> Result<(), Duration> {
+    fn fits_seen(self, now: Moment) -> Result<(), Duration> {
         if self.is_daily() {
             let full = self.counters.day.seen.count(now.day()) >= self.limit;
             return if full { Err(now.until_next_day()) } else { Ok(()) };
@@ -118,14 +161,14 @@ impl Want {
         self.wait_by_seen(now).map_or(Ok(()), Err)
     }
 
-    fn wait_by_seen(&self, now: Moment) -> Option<Duration> {
+    fn wait_by_seen(self, now: Moment) -> Option<Duration> {
         if self.is_daily() {
             return Some(now.until_next_day());
         }
         bucket::wait(self.bucket().seen.used(now.nanos), self.cost(1))
     }
 
-    fn take_own(&self, now: Moment, divisor: u64) -> Result<(), Duration> {
+    fn take_own(self, now: Moment, divisor: u64) -> Result<(), Duration> {
         if !self.is_daily() {
             return self.bucket().own.take(now.nanos, self.cost(divisor));
         }
@@ -135,7 +178,7 @@ impl Want {
         if !spent && day.own.take(now.day(), share(self.limit, divisor)) { Ok(()) } else { Err(now.until_next_day()) }
     }
 
-    fn charge_own(&self, now: Moment, divisor: u64) {
+    fn charge_own(self, now: Moment, divisor: u64) {
         if self.is_daily() {
             self.counters.day.own.charge(now.day());
         } else {
@@ -143,7 +186,7 @@ impl Want {
         }
     }
 
-    fn give_back_own(&self, day: u64, divisor: u64) {
+    fn give_back_own(self, day: u64, divisor: u64) {
         if self.is_daily() {
             self.counters.day.own.give_back(day);
         } else {
@@ -151,7 +194,7 @@ impl Want {
         }
     }
 
-    fn learn(&self, now: Moment, day: u64, used: u64) {
+    fn learn(self, now: Moment, day: u64, used: u64) {
         if self.is_daily() {
             self.counters.day.seen.learn(day, used);
         } else {
@@ -162,12 +205,12 @@ impl Want {
         }
     }
 
-    fn exhausted(&self, wait: Duration) -> Exhausted {
+    fn exhausted(self, wait: Duration) -> Exhausted {
         Exhausted { scope: self.scope, dimension: self.dimension, wait }
     }
 
     /// `seen`: for all proxies together, as far as is known here.
-    pub(super) fn standing(&self, now: Moment, divisor: u64, seen: bool) -> Standing {
+    pub(super) fn standing(self, now: Moment, divisor: u64, seen: bool) -> Standing {
         let (limit, divisor) = (self.limit, if seen { 1 } else { divisor });
         if self.is_daily() {
             let day = &self.counters.day;
@@ -181,7 +224,7 @@ impl Want {
     }
 
     /// What Redis is asked. What it counted before is told along: it may have lost it.
-    pub(super) fn amount(&self, now: Moment) -> Amount {
+    pub(super) fn amount(self, now: Moment) -> Amount {
         if self.is_daily() {
             let (most, known) = (self.limit, self.counters.day.seen.count(now.day()));
             return Amount { daily: true, take: self.amount, most, known, day: now.day() };
@@ -193,7 +236,7 @@ impl Want {
     }
 
     /// Where Redis counts it.
-    pub(super) fn shared_key(&self) -> String {
+    pub(super) fn shared_key(self) -> String {
         let Self { scope, counters, dimension, .. } = self;
         // In braces what decides on the node of a cluster: all keys of a question must be on one.
         format!("{{tollgate}}:limit:{}:{}:{}", scope.as_str(), counters.id.simple(), dimension.as_str())
@@ -203,40 +246,6 @@ impl Want {
 /// At least one, else nothing would pass though something may.
 fn share(limit: u64, divisor: u64) -> u64 {
     (limit / divisor.max(1)).max(1)
-}
-
-impl Taken {
-    /// The request was not let through after all.
-    pub(crate) fn give_back(self) {
-        let Self { wants, divisor, day, shared } = self;
-        for want in &wants {
-            want.give_back_own(day, divisor);
-            if let Some(shared) = &shared {
-                if want.is_daily() {
-                    want.counters.day.seen.give_back(day);
-                    shared.tell(Settlement { key: want.shared_key(), daily: true, used: -1, day });
-                } else {
-                    want.bucket().seen.give_back(want.cost(1));
-                    shared.tell(Settlement { key: want.shared_key(), daily: false, used: -micros(want.cost(1)), day });
-                }
-            }
-        }
-    }
-
-    /// So many tokens were used in the place of those that were reserved; other dimensions are left alone.
-    pub(super) fn settle(&mut self, tokens: u64, now: Moment) {
-        let Self { wants, divisor, day, shared } = self;
-        for want in wants.iter_mut().filter(|want| want.dimension == Dimension::Tokens && want.amount != tokens) {
-            let reserved = std::mem::replace(&mut want.amount, tokens);
-            adjust(&want.bucket().own, now, bucket::cost(reserved, want.limit, *divisor), want.cost(*divisor));
-            if let Some(shared) = shared {
-                let (before, after) = (bucket::cost(reserved, want.limit, 1), want.cost(1));
-                adjust(&want.bucket().seen, now, before, after);
-                let used = micros(after) - micros(before);
-                shared.tell(Settlement { key: want.shared_key(), daily: false, used, day: *day });
-            }
-        }
-    }
 }
 
 fn adjust(bucket: &Bucket, now: Moment, before: u64, after: u64) {

@@ -10,7 +10,7 @@ use tollgate_shared::limits::Limits;
 use uuid::Uuid;
 
 use super::*;
-use crate::limits::{Counted, Dimension, Exhausted, Limited, Limiter, Registry, Scope, Taken};
+use crate::limits::{Counted, Dimension, Exhausted, Limited, Grant, Limiter, Registry, Scope, Wants};
 
 /// Ends with the test.
 pub(crate) struct Redis {
@@ -112,12 +112,18 @@ impl Proxy {
         Limited::new(Scope::AccessKey, &self.limits, &self.counted).unwrap()
     }
 
-    async fn request(&self) -> Result<Taken, Exhausted> {
-        self.limiter.take(self.key().one_request().collect(), &mut Patience::new()).await
+    async fn request(&self) -> Result<Grant, Exhausted> {
+        let wants: Wants<'_> = self.key().one_request().collect();
+        self.limiter.take(&wants, &mut Patience::new()).await
     }
 
-    async fn tokens(&self, amount: u64) -> Result<Taken, Exhausted> {
-        self.limiter.take(self.key().tokens(amount).into_iter().collect(), &mut Patience::new()).await
+    async fn tokens(&self, amount: u64) -> Result<Grant, Exhausted> {
+        let wants: Wants<'_> = self.key().tokens(amount).into_iter().collect();
+        self.limiter.take(&wants, &mut Patience::new()).await
+    }
+
+    fn settle(&self, reserved: u64, grant: Grant, used: u64) {
+        self.limiter.settle(self.key().tokens(reserved), grant, used);
     }
 
     async fn requests_until_refused(&self) -> u64 {
@@ -163,13 +169,13 @@ async fn a_settlement_reaches_all_proxies_and_a_refusal_takes_nothing() {
     let redis = Redis::start();
     let limits = limits(None, None, Some(1_000));
     let (one, other) = (Proxy::new(redis.address, limits.clone()).await, Proxy::new(redis.address, limits).await);
-    let mut taken = one.tokens(900).await.unwrap();
+    let grant = one.tokens(900).await.unwrap();
     for _ in 0..10 {
         assert_eq!(other.tokens(300).await.unwrap_err().dimension, Dimension::Tokens);
     }
-    let mut refused_once = one.tokens(90).await.unwrap();
-    refused_once.settle(0, one.limiter.timer.now());
-    taken.settle(100, one.limiter.timer.now());
+    let unused = one.tokens(90).await.unwrap();
+    one.settle(90, unused, 0);
+    one.settle(900, grant, 100);
     // `other` goes by what it saw last until something that fits lets it look again.
     let mut granted = false;
     for _ in 0..400 {

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use tollgate_shared::limits::Limits;
 use uuid::Uuid;
 
@@ -25,14 +27,24 @@ impl World {
         key.into_iter().chain(Limited::new(Scope::Service, &self.service.0, &self.service.1))
     }
 
-    async fn request(&self) -> Result<Taken, Exhausted> {
-        let wants = self.scopes().flat_map(Limited::one_request).collect();
-        self.limiter.take(wants, &mut Patience::new()).await
+    fn one_request(&self) -> Wants<'_> {
+        self.scopes().flat_map(Limited::one_request).collect()
     }
 
-    async fn tokens(&self, amount: u64) -> Result<Taken, Exhausted> {
-        let wants = self.scopes().filter_map(|limited| limited.tokens(amount)).collect();
-        self.limiter.take(wants, &mut Patience::new()).await
+    async fn request(&self) -> Result<Grant, Exhausted> {
+        self.limiter.take(&self.one_request(), &mut Patience::new()).await
+    }
+
+    fn some_tokens(&self, amount: u64) -> Wants<'_> {
+        self.scopes().filter_map(|limited| limited.tokens(amount)).collect()
+    }
+
+    async fn tokens(&self, amount: u64) -> Result<Grant, Exhausted> {
+        self.limiter.take(&self.some_tokens(amount), &mut Patience::new()).await
+    }
+
+    fn settle(&self, reserved: u64, grant: Grant, used: u64) {
+        self.limiter.settle(self.some_tokens(reserved), grant, used);
     }
 
     fn remaining(&self) -> (Option<u64>, Option<u64>) {
@@ -62,9 +74,10 @@ async fn what_a_wider_scope_refuses_costs_the_narrower_nothing() {
 async fn what_is_given_back_may_be_taken_again() {
     let world = World::new(limits(Some(1), Some(1), None), Limits::default());
     for _ in 0..5 {
-        world.request().await.unwrap().give_back();
+        let grant = world.request().await.unwrap();
+        world.limiter.give_back(world.one_request(), grant);
     }
-    let _taken = world.request().await.unwrap();
+    world.request().await.unwrap();
     assert_eq!(world.request().await.unwrap_err().dimension, Dimension::Requests);
 }
 
@@ -81,15 +94,12 @@ async fn a_day_is_used_up_until_midnight() {
 #[tokio::test]
 async fn a_settlement_frees_what_was_not_used_and_leaves_a_debt_for_what_was_used_beyond() {
     let world = World::new(limits(None, None, Some(1_000)), Limits::default());
-    let mut taken = world.tokens(900).await.unwrap();
+    let grant = world.tokens(900).await.unwrap();
     assert!(world.tokens(200).await.is_err());
-    taken.settle(100, world.limiter.timer.now());
+    world.settle(900, grant, 100);
     assert!(matches!(world.remaining().1, Some(900..=902)));
-    // A second settlement of the same changes nothing.
-    taken.settle(100, world.limiter.timer.now());
-    assert!(matches!(world.remaining().1, Some(900..=902)));
-    let mut taken = world.tokens(800).await.unwrap();
-    taken.settle(1_900, world.limiter.timer.now());
+    let grant = world.tokens(800).await.unwrap();
+    world.settle(800, grant, 1_900);
     assert_eq!(world.remaining().1, Some(0));
     let wait = world.tokens(1).await.unwrap_err().wait;
     assert!(wait > Duration::from_secs(59) && wait <= Duration::from_secs(61), "{wait:?}");
@@ -104,13 +114,13 @@ async fn proxies_divide_what_they_do_not_share() {
     }
     assert!(world.request().await.is_err());
     assert_eq!(world.remaining(), (Some(0), Some(300)));
-    let mut taken = world.tokens(300).await.unwrap();
+    let grant = world.tokens(300).await.unwrap();
     assert!(world.tokens(50).await.is_err());
     // What was taken as a third goes back as a third, however many there are by then.
     for _ in 0..5 {
         world.registry.set_live_proxies(1);
     }
-    taken.settle(0, world.limiter.timer.now());
+    world.settle(300, grant, 0);
     assert_eq!(world.remaining().1, Some(900));
 }
 
