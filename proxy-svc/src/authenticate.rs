@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
+use smallvec::SmallVec;
 use tollgate_dialect::endpoint::query;
 use tollgate_shared::{access_key, access_token, clock::UnixMicros};
 
@@ -61,10 +62,11 @@ pub(crate) fn authenticate<'a>(
     query_text: Option<&'a str>,
     now: UnixMicros,
 ) -> Result<Authenticated<'a>, Refusal> {
-    if candidates(headers, query_text).next().is_none() {
+    let candidates: SmallVec<[&str; 4]> = candidates(headers, query_text).collect();
+    if candidates.is_empty() {
         return Err(Refusal::missing_access_key());
     }
-    let of_form = |is_well_formed: fn(&str) -> bool| candidates(headers, query_text).find(|text| is_well_formed(text));
+    let of_form = |is_well_formed: fn(&str) -> bool| candidates.iter().copied().find(|text| is_well_formed(text));
     let Some(pepper) = snapshot.pepper() else {
         let any = of_form(access_key::is_well_formed).or_else(|| of_form(access_token::is_well_formed));
         return Err(if any.is_some() { Refusal::not_ready() } else { Refusal::invalid_access_key() });
@@ -101,12 +103,15 @@ fn in_force(key: &AccessKey, now: UnixMicros) -> Result<(), Refusal> {
     Ok(())
 }
 
+static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+static X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+
 fn candidates<'a>(headers: &'a HeaderMap, query_text: Option<&'a str>) -> impl Iterator<Item = &'a str> {
-    let text = |name: &'static str| headers.get(name).and_then(|value| value.to_str().ok());
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     [
-        text("authorization").and_then(bearer),
-        text("x-api-key"),
-        text("x-goog-api-key"),
+        text(&AUTHORIZATION).and_then(bearer),
+        text(&X_API_KEY),
+        text(&X_GOOG_API_KEY),
         query_text.and_then(query::access_key),
     ]
     .into_iter()

@@ -68,12 +68,7 @@ struct Limits {
 }
 
 impl Forwarder {
-    pub(crate) fn new(
-        settings: &Settings,
-        addresses: AddressPolicy,
-        health: Arc<Health>,
-        tasks: TaskTracker,
-    ) -> Self {
+    pub(crate) fn new(settings: &Settings, addresses: AddressPolicy, health: Arc<Health>, tasks: TaskTracker) -> Self {
         Self {
             upstreams: Upstreams::new(),
             resolver: Resolver::new(addresses, tasks),

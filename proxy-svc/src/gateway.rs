@@ -154,7 +154,8 @@ impl Gateway {
 
     /// Serves one request whose header was read; `peer`: whose connection it is. On an error the connection is of no further use.
     pub(crate) async fn serve(&self, session: &mut ServerSession, peer: Option<IpAddr>) -> pingora::Result<()> {
-        let mut recording = Recording::begin(&self.reporter, &self.metrics, &self.limiter, &self.snapshots, &self.clock);
+        let mut recording =
+            Recording::begin(&self.reporter, &self.metrics, &self.limiter, &self.snapshots, &self.clock);
         let mut protocol = Protocol::OpenAi;
         // Held to the end of a refusal too: a stop waits for what is in flight.
         let (_permit, result) = match self.in_flight.enter() {
@@ -191,11 +192,11 @@ impl Gateway {
         let has_body = !session.is_body_empty();
         let header = session.req_header();
         let path = header.uri.path().to_owned();
-        let endpoint = endpoint::recognise(header.method.as_str(), &path, |name| header.headers.contains_key(name))
-            .map_err(|unrecognised| {
-                *protocol = unrecognised.protocol();
-                Refusal::unrecognised(&unrecognised)
-            })?;
+        let has = |name: &str| header.headers.keys().any(|known| known.as_str() == name);
+        let endpoint = endpoint::recognise(header.method.as_str(), &path, has).map_err(|unrecognised| {
+            *protocol = unrecognised.protocol();
+            Refusal::unrecognised(&unrecognised)
+        })?;
         *protocol = endpoint.protocol;
         let now = recording.started_at();
         let client = self.guard.enter(peer, &header.headers, self.in_flight(), now)?;

@@ -23,6 +23,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// More than this is not held back: one TLS record, and the usual size of a message.
 const HOLD_BYTES: usize = 16 * 1024;
+/// What is held begins with this much room.
+const FIRST_BYTES: usize = 2 * 1024;
 
 /// A stream with a small write buffer that exists only while a message is under way.
 #[derive(Debug)]
@@ -111,6 +113,10 @@ impl AsyncWrite for MessageStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         if this.held.len() + data.len() <= HOLD_BYTES {
+            if this.held.capacity() == 0 {
+                // Room for header and body of a usual message, so that it need not grow in between.
+                this.held.reserve(FIRST_BYTES.max(data.len()));
+            }
             this.held.extend_from_slice(data);
             this.writes = this.writes.saturating_add(1);
             return Poll::Ready(Ok(data.len()));

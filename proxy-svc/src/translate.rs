@@ -180,7 +180,7 @@ impl<'a> Translator<'a> {
     pub(crate) fn passage(&'a self, outgoing: Outgoing, meter: Meter, request_id: &str, created: u64) -> Passage<'a> {
         let (Some(translation), Some(task)) = (outgoing.translation, self.inquiry.task()) else {
             let tagging = self.tagging(outgoing.upstream_key, meter.is_event_stream());
-            return Passage::Untouched(Untouched::new(meter, tagging));
+            return Passage::Untouched(Box::new(Untouched::new(meter, tagging)));
         };
         let Understood { request, seal, echo } = self.understand(task);
         let terms = Terms {

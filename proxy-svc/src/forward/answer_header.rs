@@ -25,7 +25,7 @@ pub(super) fn answer_header(
     answer: &Answer<'_>,
     recording: &Recording<'_>,
 ) -> pingora::Result<Box<ResponseHeader>> {
-    let Some(received) = answer.upstream.response_header() else {
+    let Some(received) = answer.upstream.session.response_header() else {
         return Err(pingora::Error::new(pingora::ErrorType::InvalidHTTPHeader));
     };
     let protocol = context.translator.inquiry().protocol();

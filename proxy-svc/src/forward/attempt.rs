@@ -48,7 +48,6 @@ pub(super) struct Context<'c, 't> {
 }
 
 /// How an attempt ended, as far as the commit point.
-#[expect(clippy::large_enum_variant, reason = "the large one is the usual one, and lives on the stack")]
 pub(super) enum Sent<'a> {
     Answer(Answer<'a>),
     /// With what the caller may be told of it, should nobody do better.
@@ -59,8 +58,7 @@ pub(super) enum Sent<'a> {
 
 /// An answer that is worth passing on; the upstream's header is in its session.
 pub(super) struct Answer<'a> {
-    pub(super) upstream: HttpSession,
-    pub(super) destination: Destination,
+    pub(super) upstream: Box<Opened>,
     /// For the client.
     pub(super) status: u16,
     /// For the client, where it is not the upstream's header that it gets.
@@ -94,9 +92,9 @@ pub(super) async fn send<'a>(
         tried = try_once(context, &outgoing, session, true).await;
     }
     let judged = match tried {
-        Tried::Header(upstream, destination) => {
-            let way = Way::of(context, outgoing, &upstream, recording, started_at);
-            judge(context, session, upstream, destination, way, begun, recording.request_id()).await
+        Tried::Header(upstream) => {
+            let way = Way::of(context, outgoing, &upstream.session, recording, started_at);
+            judge(context, session, upstream, way, begun, recording.request_id()).await
         }
         Tried::Failed(failure) => Judged::Failed(failure, None, None),
         Tried::Stale => Judged::Failed(Failure::ConnectionLost, None, None),
@@ -106,7 +104,7 @@ pub(super) async fn send<'a>(
     match judged {
         Judged::Answer(answer) => {
             let outcome = if answer.status < 400 {
-                ticket.committed(begun.elapsed(), left(&answer.upstream, context), health.now());
+                ticket.committed(begun.elapsed(), left(&answer.upstream.session, context), health.now());
                 AttemptOutcome::Ok
             } else {
                 ticket.neutral(health.now());
@@ -169,10 +167,9 @@ fn record(
     }
 }
 
-#[expect(clippy::large_enum_variant, reason = "the large one is the usual one, and lives on the stack")]
 enum Tried {
     /// An answer's header has come.
-    Header(HttpSession, Destination),
+    Header(Box<Opened>),
     Failed(Failure),
     /// A kept connection gave nothing at all.
     Stale,
@@ -194,24 +191,23 @@ async fn try_once(context: &Context<'_, '_>, outgoing: &Outgoing, session: &mut 
         connect_timeout: context.at_most(context.limits.connect),
         group: if fresh { fastrand::u64(1..) } else { 0 },
     };
-    let opened = match context.forwarder.upstreams.open(&destination, fresh).await {
+    let mut upstream = match context.forwarder.upstreams.open(destination, fresh).await {
         Ok(opened) => opened,
         Err(error) => {
             tracing::info!(provider.id = %provider.id, %address, %error, "upstream connection failed");
             return Tried::Failed(Failure::ConnectFailed);
         }
     };
-    let Opened { session: mut upstream, reused } = opened;
-    let exchanged = exchange(context, outgoing, session, &mut upstream).await;
+    let exchanged = exchange(context, outgoing, session, &mut upstream.session).await;
     match exchanged {
-        Ok(Exchanged::Header) => Tried::Header(upstream, destination),
+        Ok(Exchanged::Header) => Tried::Header(upstream),
         Ok(Exchanged::ClientLeft) => {
-            close(&mut upstream).await;
+            close(&mut upstream.session).await;
             Tried::ClientLeft
         }
         Err(error) => {
-            let untouched = reused && was_never_looked_at(&upstream, &error);
-            close(&mut upstream).await;
+            let untouched = upstream.reused && was_never_looked_at(&upstream.session, &error);
+            close(&mut upstream.session).await;
             match error.etype() {
                 ErrorType::ReadTimedout | ErrorType::WriteTimedout => Tried::Failed(Failure::TimedOut),
                 _ if untouched && !fresh => Tried::Stale,

@@ -16,7 +16,7 @@ use super::{
     conceal::without_key,
     failure::{Failure, Told},
     prelude::{self, Held, Prelude},
-    upstream::Destination,
+    upstream::Opened,
 };
 use crate::{
     gateway::Recording,
@@ -55,7 +55,6 @@ impl<'a> Way<'a> {
     }
 }
 
-#[expect(clippy::large_enum_variant, reason = "the large one is the usual one, and lives on the stack")]
 pub(super) enum Judged<'a> {
     Answer(Answer<'a>),
     Failed(Failure, Option<u16>, Option<Told>),
@@ -67,35 +66,34 @@ pub(super) enum Judged<'a> {
 pub(super) async fn judge<'a>(
     context: &Context<'_, 'a>,
     session: &mut ServerSession,
-    mut upstream: HttpSession,
-    destination: Destination,
+    mut upstream: Box<Opened>,
     way: Way<'a>,
     begun: Instant,
     request_id: &str,
 ) -> Judged<'a> {
-    let status = upstream.response_header().map_or(0, |header| header.status.as_u16());
+    let status = upstream.session.response_header().map_or(0, |header| header.status.as_u16());
     if !(200..300).contains(&status) {
-        return Box::pin(judge_error(context, upstream, destination, way, status, request_id)).await;
+        return Box::pin(judge_error(context, upstream, way, status, request_id)).await;
     }
     let Way { mut passage, adapted, .. } = way;
     let until = (begun + context.limits.first_byte).min(context.deadline).into();
-    match prelude::read(context, session, &mut upstream, &mut passage, until).await {
+    match prelude::read(context, session, &mut upstream.session, &mut passage, until).await {
         Prelude::Committed(held) => {
             let content_type = passage.content_type();
-            Judged::Answer(Answer { upstream, destination, status, content_type, passage, held, adapted })
+            Judged::Answer(Answer { upstream, status, content_type, passage, held, adapted })
         }
         Prelude::Failed(failure) => {
-            close(&mut upstream).await;
+            close(&mut upstream.session).await;
             Judged::Failed(failure, Some(status), None)
         }
         Prelude::Blocked(body) => {
-            let content_type = content_type(passage.content_type(), &upstream);
-            context.forwarder.upstreams.release(upstream, &destination).await;
+            let content_type = content_type(passage.content_type(), &upstream.session);
+            context.forwarder.upstreams.release(upstream).await;
             let told = Told { status, content_type, body, usage: passage.finish().usage };
             Judged::Failed(Failure::ContentPolicy, Some(status), Some(told))
         }
         Prelude::ClientLeft => {
-            close(&mut upstream).await;
+            close(&mut upstream.session).await;
             Judged::ClientLeft(passage.finish().usage)
         }
     }
@@ -104,34 +102,33 @@ pub(super) async fn judge<'a>(
 /// An error's body is read, up to a bound, to find out whose fault it is.
 async fn judge_error<'a>(
     context: &Context<'_, 'a>,
-    mut upstream: HttpSession,
-    destination: Destination,
+    mut upstream: Box<Opened>,
     way: Way<'a>,
     status: u16,
     request_id: &str,
 ) -> Judged<'a> {
-    let read = timeout(context.at_most(context.limits.idle), error_body(&mut upstream)).await;
+    let read = timeout(context.at_most(context.limits.idle), error_body(&mut upstream.session)).await;
     let (body, whole) = match read {
         Ok(Ok(read)) => read,
         Ok(Err(_)) | Err(_) => (Bytes::new(), false),
     };
     let class = {
-        let header = upstream.response_header();
+        let header = upstream.session.response_header();
         let lookup =
             |name: &str| header.and_then(|header| header.headers.get(name)).and_then(|value| value.to_str().ok());
         classify::response(way.protocol, status, &lookup, Some(&body))
     };
     if let Some(failure) = Failure::of(class) {
         if whole {
-            context.forwarder.upstreams.release(upstream, &destination).await;
+            context.forwarder.upstreams.release(upstream).await;
         } else {
-            close(&mut upstream).await;
+            close(&mut upstream.session).await;
         }
         return Judged::Failed(failure, Some(status), None);
     }
     if !whole {
         // Its end is missing, so it cannot be passed on as it is.
-        close(&mut upstream).await;
+        close(&mut upstream.session).await;
         return Judged::Failed(Failure::ConnectionLost, Some(status), None);
     }
     let body = without_key(body, &context.candidate.key.credential);
@@ -146,10 +143,10 @@ async fn judge_error<'a>(
     let Some(failure) = fault else {
         let Way { passage, adapted, .. } = way;
         let (status, held) = (told_status, Held::Whole(body));
-        return Judged::Answer(Answer { upstream, destination, status, content_type, passage, held, adapted });
+        return Judged::Answer(Answer { upstream, status, content_type, passage, held, adapted });
     };
-    let content_type = self::content_type(content_type, &upstream);
-    context.forwarder.upstreams.release(upstream, &destination).await;
+    let content_type = self::content_type(content_type, &upstream.session);
+    context.forwarder.upstreams.release(upstream).await;
     let told = Told { status: told_status, content_type, body, usage: Observation::Free };
     Judged::Failed(failure, Some(status), Some(told))
 }

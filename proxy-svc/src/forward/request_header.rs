@@ -1,7 +1,8 @@
 //! The header of what goes upstream: the caller's by allow-list where the bytes are left alone, the gateway's own where
 //! the request is written anew.
 
-use http::{HeaderMap, HeaderValue, Method, Version, header};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header, request::Parts, uri::PathAndQuery};
 use pingora::{ErrorType, http::RequestHeader, protocols::http::ServerSession};
 use tollgate_dialect::{Protocol, headers};
 
@@ -13,6 +14,11 @@ const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("tollgate/", en
 /// The version of Anthropic's protocol in which the gateway writes requests itself.
 const ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 
+/// Of the gateway's own headers of a request.
+const OWN_HEADERS: usize = 8;
+
+static ANTHROPIC_VERSION_NAME: HeaderName = HeaderName::from_static("anthropic-version");
+
 pub(super) fn request_header(
     context: &Context<'_, '_>,
     outgoing: &Outgoing,
@@ -20,51 +26,60 @@ pub(super) fn request_header(
     http2: bool,
 ) -> pingora::Result<Box<RequestHeader>> {
     let (inquiry, candidate) = (context.translator.inquiry(), &context.candidate);
-    let base = &candidate.pool.provider.base;
     let client = &session.req_header().headers;
-    let (method, target) = (inquiry.method(), &outgoing.target);
-    let mut header = RequestHeader::build_no_case(method.clone(), target.as_bytes(), Some(client.len() + 4))?;
-    if http2 {
-        let authority = base.authority.to_str().unwrap_or_default();
-        let uri = format!("https://{authority}{target}").parse::<http::Uri>();
-        header.set_uri(uri.map_err(|_| pingora::Error::new(ErrorType::InvalidHTTPHeader))?);
-        header.set_version(Version::HTTP_2);
-    } else {
-        header.insert_header(header::HOST, base.authority.clone())?;
+    let mut headers = HeaderMap::with_capacity(client.len() + OWN_HEADERS);
+    if !http2 {
+        headers.insert(header::HOST, candidate.pool.provider.base.authority.clone());
     }
     match &outgoing.translation {
         // One that was written anew in its own protocol is still the caller's.
         Some(_) if inquiry.protocol() != outgoing.protocol => {
-            own_headers(&mut header, outgoing.protocol, inquiry.stream())?;
+            own_headers(&mut headers, outgoing.protocol, inquiry.stream());
         }
-        Some(_) | None => callers_headers(&mut header, client, outgoing.protocol)?,
+        Some(_) | None => callers_headers(&mut headers, client, outgoing.protocol),
     }
-    header.insert_header(candidate.key.credential_header.clone(), candidate.key.credential.clone())?;
-    header.insert_header(header::USER_AGENT, USER_AGENT)?;
+    headers.insert(&candidate.key.credential_header, candidate.key.credential.clone());
+    headers.insert(header::USER_AGENT, USER_AGENT);
     // Usage is read from the answer as it passes.
-    header.insert_header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
-    if !outgoing.body.is_empty() || *method == Method::POST {
-        header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(outgoing.body.len()))?;
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    if !outgoing.body.is_empty() || inquiry.method() == Method::POST {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(outgoing.body.len()));
     }
-    Ok(Box::new(header))
+    parts(context, outgoing, http2, headers).map(|parts| Box::new(parts.into()))
 }
 
-fn callers_headers(header: &mut RequestHeader, client: &HeaderMap, protocol: Protocol) -> pingora::Result<()> {
+/// Built at once, because Pingora's own way to add a header reads its name anew each time.
+fn parts(context: &Context<'_, '_>, outgoing: &Outgoing, http2: bool, headers: HeaderMap) -> pingora::Result<Parts> {
+    let malformed = |_| pingora::Error::new(ErrorType::InvalidHTTPHeader);
+    let target = PathAndQuery::from_maybe_shared(Bytes::copy_from_slice(outgoing.target.as_bytes()));
+    let target = target.map_err(malformed)?;
+    let mut parts = http::Request::new(()).into_parts().0;
+    parts.method = context.translator.inquiry().method().clone();
+    parts.uri = if http2 {
+        parts.version = Version::HTTP_2;
+        let authority = context.candidate.pool.provider.base.authority.to_str().unwrap_or_default();
+        format!("https://{authority}{target}").parse().map_err(malformed)?
+    } else {
+        target.into()
+    };
+    parts.headers = headers;
+    Ok(parts)
+}
+
+fn callers_headers(headers: &mut HeaderMap, client: &HeaderMap, protocol: Protocol) {
     for (name, value) in client {
         if headers::request_allowed(protocol, name.as_str()) {
-            header.append_header(name.clone(), value.clone())?;
+            headers.append(name, value.clone());
         }
     }
-    Ok(())
 }
 
 /// Of a request that the gateway wrote itself: what the caller's headers say is about another protocol.
-fn own_headers(header: &mut RequestHeader, protocol: Protocol, stream: bool) -> pingora::Result<()> {
-    header.insert_header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))?;
+fn own_headers(headers: &mut HeaderMap, protocol: Protocol, stream: bool) {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let accept = if stream { "text/event-stream" } else { "application/json" };
-    header.insert_header(header::ACCEPT, HeaderValue::from_static(accept))?;
+    headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
     if protocol == Protocol::Anthropic {
-        header.insert_header("anthropic-version", ANTHROPIC_VERSION)?;
+        headers.insert(&ANTHROPIC_VERSION_NAME, ANTHROPIC_VERSION);
     }
-    Ok(())
 }

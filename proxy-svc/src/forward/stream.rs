@@ -70,7 +70,7 @@ pub(super) async fn pass_on(
         (Ok(()), Held::Whole(body)) => End::Complete(body),
         (Ok(()), Held::Begun(pieces)) => pump(context, session, &mut answer, pieces, &mut collector, recording).await,
     };
-    let Answer { mut upstream, destination, status, passage, .. } = answer;
+    let Answer { mut upstream, status, passage, .. } = answer;
     match end {
         End::Complete(last) => {
             let outcome = if status < 400 { Outcome::Ok } else { Outcome::ClientError };
@@ -85,7 +85,7 @@ pub(super) async fn pass_on(
                 let (model, usage) = recording.served();
                 collector.keep(model, usage);
             }
-            context.forwarder.upstreams.release(upstream, &destination).await;
+            context.forwarder.upstreams.release(upstream).await;
             let written = session.write_response_body(last, true);
             match tokio::time::timeout(context.limits.client_write, written).await {
                 Ok(written) => written.map_err(Stop::ClientLeft),
@@ -94,35 +94,46 @@ pub(super) async fn pass_on(
         }
         End::ClientLeft => {
             ticket.neutral(context.forwarder.health.now());
-            close(&mut upstream).await;
+            close(&mut upstream.session).await;
             last_attempt(recording, AttemptOutcome::ClientClosed, "");
             finish(recording, passage, Outcome::ClientClosed).await;
             Err(Stop::client_left())
         }
         End::Cut | End::TimedOut | End::Failed(_) => {
-            close(&mut upstream).await;
-            let verdict = verdict_in(context, &passage).unwrap_or_else(|| verdict_of(context, &end));
-            settle(context, ticket, status, Some(verdict));
-            let (outcome, code, kind) = match end {
-                End::TimedOut => {
-                    (AttemptOutcome::TimedOut, "upstream_stream_interrupted", ErrorKind::UpstreamUnavailable)
-                }
-                End::Failed(kind) => (AttemptOutcome::ServerError, "upstream_error_in_answer", kind),
-                _ => (AttemptOutcome::ConnectionLost, "upstream_stream_interrupted", ErrorKind::UpstreamUnavailable),
-            };
-            last_attempt(recording, outcome, detail_of(&end));
-            if let Some(event) = last_event(context, &passage, kind, recording.request_id()) {
-                // On HTTP/1 the missing end says that the answer is not whole; on HTTP/2 an abrupt end would take the
-                // event along.
-                let ends = session.as_http1().is_none();
-                let _ = session.write_response_body(event, ends).await;
-            }
-            recording.error_code(code);
-            finish(recording, passage, Outcome::UpstreamError).await;
-            // Without its proper end, the client notices that this answer is not whole.
-            Err(Stop::client_left())
+            close(&mut upstream.session).await;
+            Err(break_off(context, session, status, passage, &end, ticket, recording).await)
         }
     }
+}
+
+/// Ends an answer that the upstream did not bring to its end, so that the client notices.
+async fn break_off(
+    context: &Context<'_, '_>,
+    session: &mut ServerSession,
+    status: u16,
+    passage: Passage<'_>,
+    end: &End,
+    ticket: &mut Ticket,
+    recording: &mut Recording<'_>,
+) -> Stop {
+    let verdict = verdict_in(context, &passage).unwrap_or_else(|| verdict_of(context, end));
+    settle(context, ticket, status, Some(verdict));
+    let (outcome, code, kind) = match *end {
+        End::TimedOut => (AttemptOutcome::TimedOut, "upstream_stream_interrupted", ErrorKind::UpstreamUnavailable),
+        End::Failed(kind) => (AttemptOutcome::ServerError, "upstream_error_in_answer", kind),
+        _ => (AttemptOutcome::ConnectionLost, "upstream_stream_interrupted", ErrorKind::UpstreamUnavailable),
+    };
+    last_attempt(recording, outcome, detail_of(end));
+    if let Some(event) = last_event(context, &passage, kind, recording.request_id()) {
+        // On HTTP/1 the missing end says that the answer is not whole; on HTTP/2 an abrupt end would take the event
+        // along.
+        let ends = session.as_http1().is_none();
+        let _ = session.write_response_body(event, ends).await;
+    }
+    recording.error_code(code);
+    finish(recording, passage, Outcome::UpstreamError).await;
+    // Without its proper end, the client notices that this answer is not whole.
+    Stop::client_left()
 }
 
 async fn pump(
@@ -134,6 +145,7 @@ async fn pump(
     recording: &mut Recording<'_>,
 ) -> End {
     let Answer { upstream, passage, .. } = answer;
+    let upstream = &mut upstream.session;
     for piece in held {
         recording.first_byte_sent();
         if let Some(collector) = collector {

@@ -40,10 +40,12 @@ pub(crate) struct Destination {
     pub(crate) group: u64,
 }
 
-/// A session, and whether its connection has served a request before: a failure may then only mean that the upstream
-/// closed it while it was idle.
+/// A session, in a box because it changes hands often.
 pub(crate) struct Opened {
     pub(crate) session: HttpSession,
+    destination: Destination,
+    /// Its connection has served a request before: a failure may then only mean that the upstream closed it while it was
+    /// idle.
     pub(crate) reused: bool,
 }
 
@@ -72,29 +74,33 @@ impl Upstreams {
     }
 
     /// `fresh`: never one that was used before.
-    pub(crate) async fn open(&self, destination: &Destination, fresh: bool) -> pingora::Result<Opened> {
+    pub(crate) async fn open(&self, destination: Destination, fresh: bool) -> pingora::Result<Box<Opened>> {
+        let (session, reused) = self.session(&destination, fresh).await?;
+        Ok(Box::new(Opened { session, destination, reused }))
+    }
+
+    async fn session(&self, destination: &Destination, fresh: bool) -> pingora::Result<(HttpSession, bool)> {
         if let Some(server_name) = &destination.server_name {
             let peer = tls_peer(destination, server_name);
             // In a box, as all that opens or gives back a connection of Pingora's: its state is twice as large as that
             // of the rest of a request, and would be copied with it.
-            let (session, reused) = Box::pin(self.tls.get_http_session(&peer)).await?;
-            return Ok(Opened { session, reused });
+            return Box::pin(self.tls.get_http_session(&peer)).await;
         }
         if !fresh && let Some(stream) = self.idle_connection(destination.address) {
-            return Ok(Opened { session: HttpSession::H1(Http1Session::new(stream)), reused: true });
+            return Ok((HttpSession::H1(Http1Session::new(stream)), true));
         }
         let peer = plain_peer(destination);
         let stream = Box::pin(self.plain.new_stream(&peer)).await?;
         let mut stream = MessageStream::new(stream);
         stream.begin_message();
-        let session = HttpSession::H1(Http1Session::new(stream));
-        Ok(Opened { session, reused: false })
+        Ok((HttpSession::H1(Http1Session::new(stream)), false))
     }
 
     /// Takes a connection back whose answer was read to its end.
-    pub(crate) async fn release(&self, session: HttpSession, destination: &Destination) {
+    pub(crate) async fn release(&self, opened: Box<Opened>) {
+        let Opened { session, destination, .. } = *opened;
         if let Some(server_name) = &destination.server_name {
-            let peer = tls_peer(destination, server_name);
+            let peer = tls_peer(&destination, server_name);
             return Box::pin(self.tls.release_http_session(session, &peer, Some(IDLE_LIMIT))).await;
         }
         let HttpSession::H1(mut session) = session else { return };

@@ -5,20 +5,20 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use crate::respond::Refusal;
 
-const NAME: &str = "x-request-timeout";
+static NAME: HeaderName = HeaderName::from_static("x-request-timeout");
 /// Longer than any request may take.
 const LONGEST_SECONDS: f64 = 86_400.0;
 
 /// Seconds as a decimal (`30`, `2.5`, `2.5s`), or milliseconds (`500ms`); more than nothing.
 pub(super) fn of(headers: &HeaderMap) -> Result<Option<Duration>, Refusal> {
-    let mut values = headers.get_all(NAME).iter();
+    let mut values = headers.get_all(&NAME).iter();
     let Some(first) = values.next() else { return Ok(None) };
     let parsed = first.to_str().ok().filter(|_| values.next().is_none()).and_then(parse);
-    parsed.map(Some).ok_or_else(|| Refusal::invalid_request_timeout(NAME))
+    parsed.map(Some).ok_or_else(|| Refusal::invalid_request_timeout(NAME.as_str()))
 }
 
 fn parse(text: &str) -> Option<Duration> {
@@ -59,9 +59,9 @@ mod tests {
     fn two_of_them_are_none() {
         let mut headers = HeaderMap::new();
         assert!(matches!(of(&headers), Ok(None)));
-        headers.append(NAME, "1".parse().unwrap());
+        headers.append(&NAME, "1".parse().unwrap());
         assert!(matches!(of(&headers), Ok(Some(_))));
-        headers.append(NAME, "1".parse().unwrap());
+        headers.append(&NAME, "1".parse().unwrap());
         assert!(of(&headers).is_err());
     }
 }

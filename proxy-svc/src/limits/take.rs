@@ -1,9 +1,6 @@
 //! Taking from all counters of a request together, or from none; giving back, and settling.
 
-use std::{
-    sync::atomic::Ordering::Relaxed,
-    time::Duration,
-};
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use smallvec::SmallVec;
 

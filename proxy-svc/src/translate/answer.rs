@@ -18,9 +18,8 @@ use crate::{
 const WHOLE_BYTES: usize = 32 << 20;
 
 /// One answer under way.
-#[expect(clippy::large_enum_variant, reason = "the large one is the usual one, and lives on the stack")]
 pub(crate) enum Passage<'t> {
-    Untouched(Untouched<'t>),
+    Untouched(Box<Untouched<'t>>),
     Whole(Box<Whole<'t>>),
     Stream(Box<Stream<'t>>),
 }

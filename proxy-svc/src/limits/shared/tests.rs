@@ -10,7 +10,7 @@ use tollgate_shared::limits::Limits;
 use uuid::Uuid;
 
 use super::*;
-use crate::limits::{Counted, Dimension, Exhausted, Limited, Grant, Limiter, Registry, Scope, Wants};
+use crate::limits::{Counted, Dimension, Exhausted, Grant, Limited, Limiter, Registry, Scope, Wants};
 
 /// Ends with the test.
 pub(crate) struct Redis {
