@@ -184,26 +184,24 @@ impl Budgets {
     async fn take(&self, key: BudgetKey, budget: &Budget, estimate: i64, deadline: Instant) -> Result<Taken, Short> {
         let account = self.account(key, deadline).await.ok_or(Short::Unknown)?;
         let single = budget.lease == LeaseMode::Single && budget.hard;
-        let slot = if single { Some(self.slot(&account, deadline).await?) } else { None };
+        let mut slot = if single { Some(self.slot(&account, deadline).await?) } else { None };
+        if let Some(taken) = self.lent(&account, estimate, &mut slot) {
+            return Ok(taken);
+        }
         let mut waiting = None;
         loop {
             let answered = account.answered();
             tokio::pin!(answered);
             // From here on no answer is missed.
             answered.as_mut().enable();
-            let now = self.clock.now();
-            if let Some(lease) = account.take(now, estimate) {
-                let taken = Taken::new(&account, lease, estimate, slot, self.bells.clone());
-                if account.is_low() && !account.was_short(now, 0) {
-                    self.ring(&account);
-                }
+            if let Some(taken) = self.lent(&account, estimate, &mut slot) {
                 return Ok(taken);
             }
             if !budget.hard {
                 self.ring(&account);
                 return Ok(self.overdraw(&account, estimate));
             }
-            if account.was_short(now, estimate) {
+            if account.was_short(self.clock.now(), estimate) {
                 return Err(Short::Spent);
             }
             if !self.connected.load(Relaxed) {
@@ -223,14 +221,30 @@ impl Budgets {
         }
     }
 
+    /// Of what is lent already; takes the slot along.
+    fn lent(&self, account: &Arc<Account>, estimate: i64, slot: &mut Option<account::Slot>) -> Option<Taken> {
+        let now = self.clock.now();
+        let lease = account.take(now, estimate)?;
+        let taken = Taken::new(account, lease, estimate, slot.take(), self.bells.clone());
+        if account.is_low() && !account.was_short(now, 0) {
+            self.ring(account);
+        }
+        Some(taken)
+    }
+
     /// A budget that is new with a snapshot has an account a moment later.
     async fn account(&self, key: BudgetKey, deadline: Instant) -> Option<Arc<Account>> {
+        let known = || self.accounts.load().get(&key).map(Arc::clone);
+        if let Some(account) = known() {
+            return Some(account);
+        }
         loop {
             let replaced = self.replaced.notified();
             tokio::pin!(replaced);
+            // From here on no replacement is missed.
             replaced.as_mut().enable();
-            if let Some(account) = self.accounts.load().get(&key) {
-                return Some(Arc::clone(account));
+            if let Some(account) = known() {
+                return Some(account);
             }
             timeout_at(deadline, replaced).await.ok()?;
         }

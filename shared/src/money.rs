@@ -51,9 +51,15 @@ impl fmt::Display for Money {
         let sign = if self.0 < 0 { "-" } else { "" };
         let micros = self.0.unsigned_abs();
         let (whole, fraction) = (micros / MICROS_PER_UNIT.unsigned_abs(), micros % MICROS_PER_UNIT.unsigned_abs());
-        let digits = format!("{fraction:06}");
-        let significant = digits.trim_end_matches('0');
-        write!(f, "{sign}{whole}.{significant:0<2}")
+        // Cents at least, and of what is smaller the digits that are not zeros at the end.
+        let (mut digits, mut number) = (4, fraction / 100);
+        if fraction % 100 != 0 {
+            (digits, number) = (6, fraction);
+        }
+        while digits > 2 && number % 10 == 0 {
+            (digits, number) = (digits - 1, number / 10);
+        }
+        write!(f, "{sign}{whole}.{number:0digits$}")
     }
 }
 
