@@ -16,7 +16,7 @@ use crate::{
 
 mod token;
 
-pub(crate) use token::VerifiedTokens;
+pub(crate) use token::{Tokens, VerifiedTokens};
 
 /// Proof that a caller presented a key that is in force, or a token of one.
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ pub(crate) struct Authenticated<'a> {
 /// everybody's.
 pub(crate) fn authenticate<'a>(
     snapshot: &Snapshot,
-    tokens: &VerifiedTokens,
+    tokens: Tokens<'_>,
     headers: &'a HeaderMap,
     query_text: Option<&'a str>,
     now: UnixMicros,

@@ -29,7 +29,7 @@ use memory::MemoryWatermark;
 
 use crate::{
     admit::signature::{NonceStore, ProxyNonces, SharedNonces},
-    authenticate::{self, Authenticated, VerifiedTokens},
+    authenticate::{self, Authenticated, Tokens, VerifiedTokens},
     client::{Client, TrustedProxies},
     limits::shared::Shared,
     respond::Refusal,
@@ -41,6 +41,8 @@ const MICROS_PER_SECOND: i64 = 1_000_000;
 const MICROS_PER_MINUTE: i64 = 60 * MICROS_PER_SECOND;
 /// How long the wait of somebody who presents bad keys can grow; from then on the connection is closed, too.
 const LONGEST_WAIT_MICROS: i64 = 10 * MICROS_PER_MINUTE;
+/// Of an address that is throttled, a token that is new here is verified so often: ten times a second.
+const VERIFICATION_MICROS: i64 = MICROS_PER_SECOND / 10;
 /// Bad keys come in floods; a line of log for each would be another attack.
 const LOG_EVERY_MICROS: i64 = 10 * MICROS_PER_SECOND;
 
@@ -76,6 +78,8 @@ struct RequestRate {
 
 struct BadKeys {
     ledger: Ledger,
+    /// Of addresses that are throttled.
+    verifications: Ledger,
     micros_each: i64,
     logged_at: AtomicI64,
 }
@@ -105,6 +109,7 @@ impl Guard {
             requests: requests.map(|(ledger, micros_each)| RequestRate { ledger, micros_each }),
             bad_keys: bad_keys.map(|(ledger, micros_each)| BadKeys {
                 ledger,
+                verifications: Ledger::default(),
                 micros_each,
                 logged_at: AtomicI64::new(i64::MIN),
             }),
@@ -177,8 +182,24 @@ impl Guard {
         now: UnixMicros,
     ) -> Result<Authenticated<'a>, Refusal> {
         let (headers, query) = (&header.headers, header.uri.query());
-        authenticate::authenticate(snapshot, &self.tokens, headers, query, now)
+        let tokens = Tokens { verified: &self.tokens, may_verify: &|| self.may_verify(client, now) };
+        authenticate::authenticate(snapshot, tokens, headers, query, now)
             .map_err(|refusal| self.failed(client, refusal, now))
+    }
+
+    /// Whether the signature of a token that is new here is checked: that costs as much as many whole requests. Where too
+    /// many bad keys come from, only some are, so that good ones that come from there too still find in.
+    fn may_verify(&self, client: Client, now: UnixMicros) -> Result<(), Refusal> {
+        let (Some(bad_keys), Some(address)) = (&self.bad_keys, client.address) else { return Ok(()) };
+        let client = self.hasher.hash(address);
+        if bad_keys.ledger.debt(client, now) <= MICROS_PER_MINUTE {
+            return Ok(());
+        }
+        let spent = bad_keys.verifications.spend(client, now, VERIFICATION_MICROS, MICROS_PER_SECOND);
+        spent.map_err(|wait| {
+            self.metrics.protection.tokens_unverified.add(1);
+            Refusal::access_token_unverified(duration(wait))
+        })
     }
 
     /// Only guesses count: a key that was revoked or has expired was once good, and a missing one is no guess.

@@ -127,6 +127,11 @@ impl Refusal {
         Self { hopeless: true, ..Self::new(ErrorKind::RateLimited, message).after(wait) }
     }
 
+    pub(crate) fn access_token_unverified(wait: Duration) -> Self {
+        let message = "Too many invalid access keys came from your address, so this new token was not looked at yet.";
+        Self::new(ErrorKind::RateLimited, message).after(wait)
+    }
+
     pub(crate) fn address_too_fast(wait: Duration) -> Self {
         Self::new(ErrorKind::RateLimited, "Too many requests came from your address.").after(wait)
     }

@@ -101,6 +101,8 @@ pub struct ProtectionMetrics {
     pub bad_keys: Counter,
     /// Those of them that were answered with a wait.
     pub bad_keys_throttled: Counter,
+    /// Tokens from throttled addresses that were new here and not looked at.
+    pub tokens_unverified: Counter,
     /// Connections whose PROXY header was missing, malformed, or a stranger's.
     pub proxy_headers_refused: Counter,
     pub shed_for_memory: Counter,

@@ -36,6 +36,10 @@ fn token(claims: &Value) -> String {
     token_of(&json!({"alg": "EdDSA", "kid": "a", "typ": "JWT"}), claims, 1)
 }
 
+fn checked(verified: &VerifiedTokens) -> Tokens<'_> {
+    Tokens { verified, may_verify: &|| Ok(()) }
+}
+
 fn bearer_of(token: &str) -> HeaderMap {
     HeaderMap::from_iter([(http::header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap())])
 }
@@ -44,7 +48,10 @@ fn refusal(snapshot: &Snapshot, token: &str, now: UnixMicros) -> Option<ErrorKin
     let tokens = VerifiedTokens::default();
     // Twice: what is remembered is no different.
     let mut found = [(); 2].map(|()| {
-        authenticate(snapshot, &tokens, &bearer_of(token), None, now).map(|_| ()).err().map(|refusal| refusal.kind)
+        authenticate(snapshot, checked(&tokens), &bearer_of(token), None, now)
+            .map(|_| ())
+            .err()
+            .map(|refusal| refusal.kind)
     });
     assert_eq!(found[0], found[1], "{token}");
     found[0].take()
@@ -59,7 +66,7 @@ fn token_stands_for_its_access_key_in_every_place() {
     }
     places.push((HeaderMap::new(), Some(format!("alt=sse&key={token}"))));
     for (headers, query) in &places {
-        let authenticated = authenticate(&snapshot, &tokens, headers, query.as_deref(), NOW).unwrap();
+        let authenticated = authenticate(&snapshot, checked(&tokens), headers, query.as_deref(), NOW).unwrap();
         assert_eq!(authenticated.principal.key.id.to_string(), fixture::uuid(1));
         assert_eq!(authenticated.presented, token);
         assert!(authenticated.principal.permits_model("any"));
@@ -115,7 +122,8 @@ fn token_of_a_key_that_is_gone_is_refused() {
 #[test]
 fn remembered_token_ends_with_the_key_that_signed_it() {
     let (tokens, token) = (VerifiedTokens::default(), token(&claims()));
-    let accepted = |snapshot: &Snapshot| authenticate(snapshot, &tokens, &bearer_of(&token), None, NOW).is_ok();
+    let accepted =
+        |snapshot: &Snapshot| authenticate(snapshot, checked(&tokens), &bearer_of(&token), None, NOW).is_ok();
     assert!(accepted(&snapshot()));
     assert!(!accepted(&fixture::snapshot_with_token_keys(&[])));
     let replaced = [("a", pair(5).public_key().as_ref().to_vec())];
@@ -124,12 +132,23 @@ fn remembered_token_ends_with_the_key_that_signed_it() {
 }
 
 #[test]
+fn token_that_may_not_be_verified_now_is_turned_away_and_a_remembered_one_is_not() {
+    let (snapshot, tokens, token) = (snapshot(), VerifiedTokens::default(), token(&claims()));
+    let refuse = || Err(Refusal::access_token_unverified(std::time::Duration::from_millis(1)));
+    let unchecked = Tokens { verified: &tokens, may_verify: &refuse };
+    let refusal = authenticate(&snapshot, unchecked, &bearer_of(&token), None, NOW).map(|_| ()).unwrap_err();
+    assert_eq!(refusal.kind, ErrorKind::RateLimited);
+    authenticate(&snapshot, checked(&tokens), &bearer_of(&token), None, NOW).unwrap();
+    authenticate(&snapshot, unchecked, &bearer_of(&token), None, NOW).unwrap();
+}
+
+#[test]
 fn scope_narrows_the_models() {
     let mut claims = claims();
     claims["models"] = json!(["gpt-4*"]);
     let (snapshot, tokens, token) = (snapshot(), VerifiedTokens::default(), token(&claims));
     let headers = bearer_of(&token);
-    let principal = authenticate(&snapshot, &tokens, &headers, None, NOW).unwrap().principal;
+    let principal = authenticate(&snapshot, checked(&tokens), &headers, None, NOW).unwrap().principal;
     assert!(principal.permits_model("gpt-4.1") && !principal.permits_model("gpt-5"));
     assert!(principal.is_limited_to_models());
 }

@@ -59,9 +59,17 @@ impl Default for VerifiedTokens {
     }
 }
 
-impl VerifiedTokens {
+/// How a request's token is verified.
+#[derive(Clone, Copy)]
+pub(crate) struct Tokens<'a> {
+    pub(crate) verified: &'a VerifiedTokens,
+    /// Whether one that is not among them may be verified now.
+    pub(crate) may_verify: &'a dyn Fn() -> Result<(), Refusal>,
+}
+
+impl Tokens<'_> {
     pub(super) fn verify(
-        &self,
+        self,
         snapshot: &Snapshot,
         pepper: &Pepper,
         token: &str,
@@ -71,12 +79,13 @@ impl VerifiedTokens {
             return Err(Refusal::invalid_access_token());
         }
         let mac = pepper.mac(token);
-        let slot = self.slots.get(usize::from(u16::from_le_bytes([mac[0], mac[1]])) % REMEMBERED);
+        let slot = self.verified.slots.get(usize::from(u16::from_le_bytes([mac[0], mac[1]])) % REMEMBERED);
         let remembered = slot.and_then(ArcSwapOption::load_full);
         let remembered = remembered.filter(|known| known.mac == mac && known.is_still_signed(snapshot));
         let verified = if let Some(known) = remembered {
             known
         } else {
+            (self.may_verify)()?;
             let fresh = Arc::new(verify(snapshot, mac, token).ok_or_else(Refusal::invalid_access_token)?);
             if let Some(slot) = slot {
                 slot.store(Some(Arc::clone(&fresh)));

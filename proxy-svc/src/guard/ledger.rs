@@ -91,6 +91,14 @@ impl Ledger {
         before.map_or(0, raise) - now
     }
 
+    /// The debt as it is.
+    pub(crate) fn debt(&self, client: ClientHash, now: UnixMicros) -> i64 {
+        let (line, tag) = client.split(self.0.len());
+        let Line(slots) = &self.0[line];
+        let found = slots.iter().find(|slot| slot.client.load(Relaxed) == tag);
+        found.map_or(0, |slot| (slot.paid_until.load(Relaxed) - now).max(0))
+    }
+
     fn slot(&self, client: ClientHash, now: UnixMicros) -> &Slot {
         let (line, tag) = client.split(self.0.len());
         let Line(slots) = &self.0[line];

@@ -46,6 +46,25 @@ fn guesses_are_throttled_with_a_growing_wait() {
 }
 
 #[test]
+fn new_tokens_of_a_throttled_address_are_verified_ten_times_a_second() {
+    let guard = guard(|settings| settings.bad_keys_per_minute_per_address = 30);
+    let one = client("192.0.2.1");
+    let verified = |now| (0..100).filter(|_| guard.may_verify(one, now).is_ok()).count();
+    assert_eq!(verified(NOW), 100);
+    for _ in 0..40 {
+        guess(&guard, one, NOW);
+    }
+    assert_eq!((verified(NOW), verified(NOW)), (10, 0));
+    assert_eq!(verified(NOW + MICROS_PER_SECOND / 2), 5);
+    assert!(guard.may_verify(client("192.0.2.2"), NOW).is_ok());
+    let wait = guard.may_verify(one, NOW + MICROS_PER_SECOND / 2).unwrap_err().retry_after().unwrap();
+    assert_eq!(wait, Duration::from_millis(100));
+    assert_eq!(guard.metrics.protection.tokens_unverified.get(), 90 + 100 + 95 + 1);
+    // Paid off after a while.
+    assert_eq!(verified(NOW + MICROS_PER_MINUTE), 100);
+}
+
+#[test]
 fn flood_of_guesses_loses_its_connection_unless_others_share_it() {
     let guard = guard(|settings| settings.bad_keys_per_minute_per_address = 30);
     let shared = Client { shares_connection: true, ..client("192.0.2.1") };

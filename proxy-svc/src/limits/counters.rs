@@ -22,6 +22,8 @@ pub struct Counters {
     pub(super) day: Views<Day>,
     /// When `tokens.seen` was learnt.
     pub(super) tokens_seen_at: AtomicU64,
+    /// When `day.seen` was learnt.
+    pub(super) day_seen_at: AtomicU64,
     in_work: AtomicU64,
 }
 

@@ -12,8 +12,8 @@ use super::{
     shared::{Amount, Asked, Settlement},
 };
 
-/// Refusals within this need no further answer of Redis.
-const TOKENS_KNOWN_FOR: Duration = Duration::from_millis(100);
+/// Refusals within this need no further answer of Redis, where other proxies may have given something back since.
+const KNOWN_FOR: Duration = Duration::from_millis(100);
 
 /// What is asked of one counter.
 #[derive(Clone, Copy, Debug)]
@@ -144,16 +144,20 @@ impl<'a> Want<'a> {
         bucket::cost(self.amount, self.limit, divisor)
     }
 
-    /// Whether the whole limit has room for it, as far as is known here: saves asking. What is known of tokens soon is no
-    /// news, because other proxies settle theirs.
+    /// Whether the whole limit has room for it, as far as is known here: saves asking. Of a minute's requests time alone
+    /// tells what comes back; tokens are settled, and a day's requests given back, by other proxies too.
     fn fits_seen(self, now: Moment) -> Result<(), Duration> {
+        let seen_at = match self.dimension {
+            Dimension::Tokens => Some(&self.counters.tokens_seen_at),
+            Dimension::RequestsPerDay => Some(&self.counters.day_seen_at),
+            Dimension::Requests | Dimension::Concurrency => None,
+        };
+        if seen_at.is_some_and(|seen_at| now.nanos.saturating_sub(seen_at.load(Relaxed)) > nanos(KNOWN_FOR)) {
+            return Ok(());
+        }
         if self.is_daily() {
             let full = self.counters.day.seen.count(now.day()) >= self.limit;
             return if full { Err(now.until_next_day()) } else { Ok(()) };
-        }
-        let seen_at = self.counters.tokens_seen_at.load(Relaxed);
-        if self.dimension == Dimension::Tokens && now.nanos.saturating_sub(seen_at) > nanos(TOKENS_KNOWN_FOR) {
-            return Ok(());
         }
         self.wait_by_seen(now).map_or(Ok(()), Err)
     }
@@ -194,6 +198,7 @@ impl<'a> Want<'a> {
     fn learn(self, now: Moment, day: u64, used: u64) {
         if self.is_daily() {
             self.counters.day.seen.learn(day, used);
+            self.counters.day_seen_at.store(now.nanos, Relaxed);
         } else {
             self.bucket().seen.learn(now.nanos, nanos(Duration::from_micros(used)));
             if self.dimension == Dimension::Tokens {

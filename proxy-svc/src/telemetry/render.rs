@@ -175,6 +175,7 @@ fn protection(page: &mut Page, metrics: &Metrics) {
         ("address_connections", &of.connections_refused),
         ("address_requests", &of.requests_refused),
         ("bad_keys", &of.bad_keys_throttled),
+        ("tokens_unverified", &of.tokens_unverified),
         ("proxy_header", &of.proxy_headers_refused),
         ("memory", &of.shed_for_memory),
     ] {

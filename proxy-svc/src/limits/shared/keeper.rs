@@ -50,7 +50,7 @@ impl Keeper {
                     }
                     let live = self.shared.put_in_force(connection);
                     if stop.run_until_cancelled(self.serve(&live)).await.is_none() {
-                        return;
+                        return self.send_rest(&live).await;
                     }
                 }
                 Some(Err(error)) => {
@@ -106,6 +106,17 @@ impl Keeper {
                     batch.clear();
                 }
             }
+        }
+    }
+
+    /// What requests told that ended before the stop.
+    async fn send_rest(&mut self, live: &Live) {
+        let mut batch = Vec::new();
+        while let Ok(settlement) = self.settlements.try_recv() {
+            batch.push(settlement);
+        }
+        if !batch.is_empty() && self.send(live, &batch).await.is_err() {
+            self.shared.metrics.limits.settlements_dropped.add(batch.len() as u64);
         }
     }
 
