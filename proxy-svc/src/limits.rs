@@ -1,8 +1,8 @@
 //! How much may still pass: the counters of every scope that has limits, and what takes from them.
 //!
 //! Owns the counters ([`Counters`]), which live beside the snapshots and outlive them ([`Registry`]), and the one way to
-//! take from them ([`Limiter::take`]): all scopes of a request together, or none. Knows nothing of requests' stages
-//! and of answers: `admit` decides when something is taken, `respond` says what came of it.
+//! take from them ([`Limiter::take`]): all scopes of a request together, or none. A request's [`Ledger`] has what it
+//! took. Knows nothing of stages and of answers: `admit` decides when something is taken, `respond` says what came of it.
 //!
 //! Without Redis a proxy grants its share, the limit divided by the number of live proxies. With Redis all proxies
 //! draw on one counter there ([`shared`]); while it does not answer, on their shares again. Nobody is unlimited at any
