@@ -58,6 +58,8 @@ const fn state_of(day: u64, count: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection, prelude::*};
+
     use super::*;
 
     #[test]
@@ -75,6 +77,70 @@ mod tests {
         assert!(day.take(20_001, 3));
         assert_eq!(day.count(20_001), 1);
         assert_eq!(day.count(20_000), 0);
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Take,
+        /// Hours pass.
+        Wait(i64),
+        /// The proxy's clock is put so many hours forward, or back.
+        Put(i64),
+        Restart,
+        /// One that was taken on this day, or was granted before its clock was put, comes back.
+        GiveBack,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => Just(Step::Take),
+            1 => (1..30_i64).prop_map(Step::Wait),
+            1 => (-50..50_i64).prop_map(Step::Put),
+            1 => Just(Step::Restart),
+            1 => Just(Step::GiveBack),
+        ]
+    }
+
+    proptest! {
+        /// Several proxies, each with a share of the quota and a clock that is wrong and is put right or wrong: each time
+        /// that a proxy's calendar shows another day, and each time that it is restarted, its share begins anew, and
+        /// nothing else lets more through.
+        #[test]
+        fn wrong_clocks_give_a_share_for_each_day_that_they_show(
+            share in 1..8_u64,
+            steps in collection::vec((0..3_usize, step()), 1..300),
+        ) {
+            let (mut hours, mut proxies) = (1_000_i64, [(); 3].map(|()| (Day::default(), 0_i64)));
+            let mut granted: [(u64, Vec<u64>); 3] = [(); 3].map(|()| (0, Vec::new()));
+            for (index, step) in steps {
+                let ((day, skew), (shown, grants)) = (&mut proxies[index], &mut granted[index]);
+                let today = u64::try_from((hours + *skew) / 24).unwrap();
+                match step {
+                    Step::Wait(more) => hours += more,
+                    Step::Put(by) => *skew = (*skew + by).clamp(-500, 500),
+                    Step::Restart => {
+                        *day = Day::default();
+                        grants.clear();
+                    }
+                    Step::GiveBack => {
+                        if let Some(of) = grants.pop() {
+                            day.give_back(of);
+                        }
+                    }
+                    Step::Take => {
+                        if *shown != today {
+                            (*shown, *grants) = (today, Vec::new());
+                        }
+                        if day.take(today, share) {
+                            grants.push(today);
+                        }
+                        prop_assert!(grants.len() as u64 <= share);
+                        // Nothing is lost either.
+                        prop_assert_eq!(day.count(today), grants.len() as u64);
+                    }
+                }
+            }
+        }
     }
 
     #[test]
