@@ -191,7 +191,8 @@ fn script(context: &Context, incoming: &Incoming, credential: Option<&str>) -> S
     };
     let plan = match &fault {
         Some(Fault::RateLimited { says, seconds }) => {
-            Arc::new(rate_limited(protocol, *says, *seconds).costing(Usage::default(), "").plan())
+            let model = model_of(incoming, protocol);
+            Arc::new(rate_limited(protocol, *says, *seconds).costing(Usage::default(), &model).plan())
         }
         Some(Fault::Status { status, retry_after, body }) => {
             failing(&ApiError::of_status(*status, retry_after.clone()), body.as_ref())
