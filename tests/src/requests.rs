@@ -18,6 +18,16 @@ pub enum Dialect {
 impl Dialect {
     pub const ALL: [Self; 3] = [Self::OpenAi, Self::Anthropic, Self::Gemini];
 
+    /// Around all three.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        match self {
+            Self::OpenAi => Self::Anthropic,
+            Self::Anthropic => Self::Gemini,
+            Self::Gemini => Self::OpenAi,
+        }
+    }
+
     /// As `kind` of a provider and `protocol` of a usage event.
     pub const fn name(self) -> &'static str {
         match self {
@@ -93,6 +103,39 @@ impl Dialect {
             }
         };
         Some((kind.to_owned(), message))
+    }
+
+    /// The error that ends a stream, in the form in which the protocol's SDK takes it for one.
+    pub fn last_error(self, stream: &str) -> Option<(String, String)> {
+        let stream = stream.replace("\r\n", "\n");
+        let last = stream.trim_end().rsplit("\n\n").next()?;
+        let data = last.lines().find_map(|line| line.strip_prefix("data: ")).unwrap_or(last);
+        if self == Self::Anthropic && !last.lines().any(|line| line == "event: error") {
+            return None;
+        }
+        self.error(&serde_json::from_str(data).ok()?)
+    }
+
+    /// What a caller of this protocol reads in an answer, whole or streamed.
+    pub fn said(self, stream: bool, answer: &Answer) -> anyhow::Result<String> {
+        if !stream {
+            return Ok(self.piece(false, &answer.json()?));
+        }
+        let text = answer.text();
+        let events = text.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
+        events.map(|data| Ok(self.piece(true, &serde_json::from_str(data).with_context(|| data.to_owned())?))).collect()
+    }
+
+    /// The text in a whole answer, or in an event of a stream; empty where there is none.
+    fn piece(self, stream: bool, value: &Value) -> String {
+        let pointer = match (self, stream) {
+            (Self::OpenAi, false) => "/choices/0/message/content",
+            (Self::OpenAi, true) => "/choices/0/delta/content",
+            (Self::Anthropic, false) => "/content/0/text",
+            (Self::Anthropic, true) => "/delta/text",
+            (Self::Gemini, _) => "/candidates/0/content/parts/0/text",
+        };
+        value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 }
 

@@ -1,7 +1,10 @@
 //! A relay in front of the simulated provider that keeps the bytes of both directions: what the proxy really wrote to
 //! the wire, and what it really got back.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -33,7 +36,12 @@ pub struct Exchange {
 
 impl Tap {
     pub async fn start(provider: SocketAddr) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        Self::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), provider).await
+    }
+
+    /// At an address of one's own choice, such as one at which nobody was until now.
+    pub async fn listen(address: SocketAddr, provider: SocketAddr) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let recorded = Recorded::default();
         let mut tasks = JoinSet::new();

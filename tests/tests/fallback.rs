@@ -53,26 +53,6 @@ async fn ask(trio: &Trio, dialect: Dialect, key: &str, stream: bool) -> anyhow::
     Ok((answer, event))
 }
 
-/// What a caller of a protocol reads in an answer, whole or streamed.
-fn said(dialect: Dialect, stream: bool, answer: &Answer) -> anyhow::Result<String> {
-    let piece = |value: &Value| -> String {
-        let pointer = match (dialect, stream) {
-            (Dialect::OpenAi, false) => "/choices/0/message/content",
-            (Dialect::OpenAi, true) => "/choices/0/delta/content",
-            (Dialect::Anthropic, false) => "/content/0/text",
-            (Dialect::Anthropic, true) => "/delta/text",
-            (Dialect::Gemini, _) => "/candidates/0/content/parts/0/text",
-        };
-        value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
-    };
-    if !stream {
-        return Ok(piece(&answer.json()?));
-    }
-    let text = answer.text();
-    let events = text.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
-    events.map(|data| Ok(piece(&serde_json::from_str(data).with_context(|| data.to_owned())?))).collect()
-}
-
 /// A service as [`smart`] with keys of its own, of which the first `failing` providers' meet the fault: what happened to
 /// the health of others is of no account.
 async fn fresh(trio: &Trio, name: &str, failing: usize, fault: &Value) -> anyhow::Result<String> {
@@ -97,7 +77,7 @@ async fn another_provider_takes_over_in_every_protocol() -> anyhow::Result<()> {
                 let (answer, event) = ask(&trio, dialect, &key, stream).await?;
                 let case = format!("{failing} providers fail, {dialect:?}, stream {stream}: {} {event}", answer.text());
                 ensure!(answer.status == 200, "{case}");
-                ensure!(said(dialect, stream, &answer)?.starts_with("Echo: How long is the coast"), "{case}");
+                ensure!(dialect.said(stream, &answer)?.starts_with("Echo: How long is the coast"), "{case}");
                 ensure!(answer.header("x-tollgate-model") == Some(model), "{case}");
                 expect(&event, "/model_requested", &json!("smart")).context(case.clone())?;
                 expect(&event, "/model_served", &json!(model)).context(case.clone())?;
@@ -137,7 +117,7 @@ async fn nothing_of_an_answer_without_content_reaches_the_caller() -> anyhow::Re
             let (answer, event) = ask(&trio, dialect, &key, true).await?;
             let case = format!("{fault}, {dialect:?}: {} {event}", answer.text());
             ensure!(answer.status == 200, "{case}");
-            ensure!(said(dialect, true, &answer)?.starts_with("Echo: How long is the coast"), "{case}");
+            ensure!(dialect.said(true, &answer)?.starts_with("Echo: How long is the coast"), "{case}");
             ensure!(!answer.text().contains("error"), "{case}");
             expect(&event, "/model_served", &json!("gpt-4.1")).context(case.clone())?;
             ensure!(attempt_outcomes(&event).len() == 3, "{case}");
@@ -157,7 +137,7 @@ async fn a_body_that_is_no_answer_reaches_nobody() -> anyhow::Result<()> {
             let (answer, event) = ask(&trio, dialect, &key, false).await?;
             let case = format!("{model}, {dialect:?}: {} {event}", answer.text());
             ensure!(answer.status == 200 && answer.header("x-tollgate-model") == Some(willing.1), "{case}");
-            ensure!(said(dialect, false, &answer)?.starts_with("Echo: How long is the coast"), "{case}");
+            ensure!(dialect.said(false, &answer)?.starts_with("Echo: How long is the coast"), "{case}");
         }
         trio.simulator.clear_faults().await?;
     }
@@ -254,14 +234,14 @@ async fn a_blocked_prompt_counts_as_a_refusal_where_the_route_says_so() -> anyho
             let (answer, event) = ask(&trio, dialect, &falling, stream).await?;
             let case = format!("{dialect:?}, stream {stream}: {} {event}", answer.text());
             ensure!(answer.status == 200 && attempt_outcomes(&event) == ["client_error", "ok"], "{case}");
-            ensure!(said(dialect, stream, &answer)?.starts_with("Echo: How long is the coast"), "{case}");
+            ensure!(dialect.said(stream, &answer)?.starts_with("Echo: How long is the coast"), "{case}");
             // Where nobody else may see it, or nobody else is there, the caller gets the answer that says so, and it
             // is billed.
             let (answer, _) = ask(&trio, dialect, &usual, stream).await?;
             let (told, event) = ask(&trio, dialect, &alone, stream).await?;
             let case = format!("{dialect:?}, stream {stream}: {} {} {event}", answer.text(), told.text());
             ensure!(answer.status == 200 && told.status == 200, "{case}");
-            ensure!(!said(dialect, stream, &told)?.contains("coast"), "{case}");
+            ensure!(!dialect.said(stream, &told)?.contains("coast"), "{case}");
             ensure!(answer.header("content-type") == told.header("content-type"), "{case}");
             ensure!(event.pointer("/usage/source") == Some(&json!("provider")), "{case}");
             ensure!(event["outcome"] == "ok", "{case}");

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 use tollgate_tests::{
     Application, Dialect, Trio,
     eventually::{START, eventually},
@@ -122,7 +122,7 @@ async fn a_stream_that_the_provider_cuts_ends_with_an_error_in_the_callers_proto
         for dialect in Dialect::ALL {
             let (mut connection, head) = open_stream(&trio, &application, dialect).await?;
             let text = until_the_cut(&mut connection).await?;
-            let last = last_error(dialect, &text);
+            let last = dialect.last_error(&text);
             ensure!(last.is_some(), "{dialect:?}, {kind}: no error at the end of {text}");
             ensure!(!text.contains("[DONE]"), "{dialect:?}, {kind}: it ends as a success");
 
@@ -133,16 +133,4 @@ async fn a_stream_that_the_provider_cuts_ends_with_an_error_in_the_callers_proto
         }
     }
     Ok(())
-}
-
-/// The error that ends a stream, in the form in which the protocol's SDK takes it for one.
-fn last_error(dialect: Dialect, stream: &str) -> Option<(String, String)> {
-    let stream = stream.replace("\r\n", "\n");
-    let last = stream.trim_end().rsplit("\n\n").next()?;
-    let data = last.lines().find_map(|line| line.strip_prefix("data: ")).unwrap_or(last);
-    if dialect == Dialect::Anthropic && !last.lines().any(|line| line == "event: error") {
-        return None;
-    }
-    let error: Value = serde_json::from_str(data).ok()?;
-    dialect.error(&error)
 }

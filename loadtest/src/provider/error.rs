@@ -7,6 +7,7 @@ use super::json::{Json, NULL, array, object};
 use super::plan::{Body, Draft, Protocol};
 use super::template::{ID, Template, http_date, rfc3339, unix_now};
 
+mod account;
 mod last_words;
 mod prompt;
 

@@ -15,7 +15,7 @@ use super::script::{Break, Player, Script, Stop};
 use super::shared::Shared;
 use super::template::{Template, owner_tag};
 use super::usage::{Generated, Usage};
-use super::{anthropic, control, gemini, openai};
+use super::{anthropic, control, gemini, headers, openai};
 
 /// What a planner knows besides the request.
 #[derive(Clone, Debug)]
@@ -191,10 +191,15 @@ fn script(context: &Context, incoming: &Incoming, credential: Option<&str>) -> S
     };
     let plan = match &fault {
         Some(Fault::RateLimited { says, seconds }) => {
-            Arc::new(rate_limited(protocol, *says, *seconds).costing(Usage::default(), "").plan())
+            let model = model_of(incoming, protocol);
+            Arc::new(rate_limited(protocol, *says, *seconds).costing(Usage::default(), &model).plan())
         }
         Some(Fault::Status { status, retry_after, body }) => {
             failing(&ApiError::of_status(*status, retry_after.clone()), body.as_ref())
+        }
+        Some(Fault::AccountSpent) => {
+            let (error, body) = ApiError::account_spent(protocol);
+            failing(&error, body.as_ref())
         }
         _ if refused => Arc::new(ApiError::credential(protocol, credential).draft(protocol).plan()),
         Some(Fault::Oversized { bytes }) => {
@@ -207,6 +212,10 @@ fn script(context: &Context, incoming: &Incoming, credential: Option<&str>) -> S
             respond(&context, incoming, protocol)
         }
         Some(Fault::ContentPolicy) => failing(&ApiError::content_policy(protocol), None),
+        Some(Fault::NothingLeft { seconds }) => {
+            let plan = respond(context, incoming, protocol);
+            Arc::new(plan.with_headers(&headers::nothing_left(protocol, *seconds)))
+        }
         _ => respond(context, incoming, protocol),
     };
     let profile = Profile::of(&plan.model, &shared.options);
@@ -232,6 +241,8 @@ fn broken(script: Script, fault: &Fault, responses_api: bool) -> Script {
     match *fault {
         Fault::RateLimited { .. }
         | Fault::Status { .. }
+        | Fault::AccountSpent
+        | Fault::NothingLeft { .. }
         | Fault::Oversized { .. }
         | Fault::ContextWindow
         | Fault::ContentPolicy => script,

@@ -68,6 +68,12 @@ pub enum Fault {
         says: Wait,
         seconds: u8,
     },
+    /// The provider's own way of saying that there is no credit left.
+    AccountSpent,
+    /// The right answer, whose headers say that nothing is left of the rate limit for so long. Gemini tells of nothing.
+    NothingLeft {
+        seconds: u8,
+    },
     /// The request is read, and nothing ever comes.
     HangBeforeHeaders,
     HangMidStream {

@@ -1,7 +1,7 @@
 //! The headers that the real providers send, the ones that must not leak to a caller included.
 
 use super::plan::Protocol;
-use super::template::ID;
+use super::template::{ID, rfc3339, unix_now};
 
 const OPENAI: &[(&str, &str)] = &[
     ("openai-organization", "org-simulated-account"),
@@ -48,6 +48,20 @@ const GEMINI: &[(&str, &str)] = &[
     ("server-timing", "gfet4t7; dur=211"),
     ("alt-svc", "h3=\":443\"; ma=2592000,h3-29=\":443\"; ma=2592000"),
 ];
+
+/// In place of the usual ones: nothing is left until then, of the tokens that are counted first.
+pub(crate) fn nothing_left(protocol: Protocol, seconds: u8) -> Vec<(&'static str, String)> {
+    match protocol {
+        Protocol::OpenAi => {
+            vec![("x-ratelimit-remaining-tokens", "0".to_owned()), ("x-ratelimit-reset-tokens", format!("{seconds}s"))]
+        }
+        Protocol::Anthropic => vec![
+            ("anthropic-ratelimit-input-tokens-remaining", "0".to_owned()),
+            ("anthropic-ratelimit-input-tokens-reset", rfc3339(unix_now() + u64::from(seconds))),
+        ],
+        Protocol::Gemini => Vec::new(),
+    }
+}
 
 /// Names and values; values may have holes.
 pub(crate) fn of(protocol: Protocol) -> Vec<(&'static str, String)> {

@@ -108,12 +108,15 @@ impl Draft {
             headers.extend(headers::of(protocol));
         }
         headers.extend(own);
-        let framing = match &body {
-            Body::Whole(template) => ("content-length", template.len().to_string()),
-            Body::Stream(_) => ("transfer-encoding", "chunked".to_owned()),
-        };
-        let head = head(status, &headers, &framing);
+        let head = head(status, &headers, &framing(&body));
         Plan { protocol, status, headers, body, usage, model, head }
+    }
+}
+
+fn framing(body: &Body) -> (&'static str, String) {
+    match body {
+        Body::Whole(template) => ("content-length", template.len().to_string()),
+        Body::Stream(_) => ("transfer-encoding", "chunked".to_owned()),
     }
 }
 
@@ -138,6 +141,18 @@ impl Plan {
     /// Headers with their holes filled.
     pub(crate) fn headers(&self, stamp: &Stamp) -> Vec<(&'static str, String)> {
         self.headers.iter().map(|(name, value)| (*name, stamp.apply(value))).collect()
+    }
+
+    /// The same with other values of headers that it has.
+    pub(crate) fn with_headers(&self, other: &[(&'static str, String)]) -> Plan {
+        let mut plan = self.clone();
+        for (name, value) in &mut plan.headers {
+            if let Some((_, other)) = other.iter().find(|(changed, _)| changed == name) {
+                value.clone_from(other);
+            }
+        }
+        plan.head = head(plan.status, &plan.headers, &framing(&plan.body));
+        plan
     }
 
     /// The parts again, to make another plan of them.

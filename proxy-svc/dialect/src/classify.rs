@@ -151,7 +151,9 @@ pub(crate) struct Signs<'s> {
 /// Classifies an error that came inside a 200, before or in a stream.
 pub fn in_stream(protocol: Protocol, error: &ProviderError) -> Class {
     let status = error.status.unwrap_or_else(|| error.names().find_map(status_of).unwrap_or(500));
-    let quota = error.names().any(|name| matches!(name, "insufficient_quota" | "billing_hard_limit_reached"));
+    let quota = error
+        .names()
+        .any(|name| matches!(name, "insufficient_quota" | "billing_hard_limit_reached" | "billing_not_active"));
     match by_status(status) {
         Class::RateLimited { retry_after_ms, .. } if quota => {
             Class::RateLimited { retry_after_ms, quota: Quota::Spent }
@@ -176,6 +178,7 @@ fn status_of(name: &str) -> Option<u16> {
         | "rate_limit_exceeded"
         | "insufficient_quota"
         | "billing_hard_limit_reached"
+        | "billing_not_active"
         | "RESOURCE_EXHAUSTED" => 429,
         "overloaded_error" => 529,
         "UNAVAILABLE" => 503,

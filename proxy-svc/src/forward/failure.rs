@@ -81,13 +81,18 @@ impl Failure {
         if fallback_on.contains(condition) { Successor::Anyone } else { Successor::SameTarget }
     }
 
+    /// Nobody but the operator can mend it, at the provider.
+    fn is_the_keys(self) -> bool {
+        matches!(self, Self::CredentialsRefused | Self::RateLimited { quota: Quota::Spent, .. })
+    }
+
     /// What it says of the key. `status`: the upstream's, when one came; `in_time`: the key had all the time that it may
     /// take, so that silence is its fault and not the caller's hurry.
     pub(super) fn verdict(self, status: Option<u16>, in_time: bool) -> Verdict {
         match self {
             Self::RateLimited { retry_after, quota } => Verdict::RateLimited { wait: retry_after, quota },
             Self::CredentialsRefused => Verdict::Refused(status.unwrap_or(200)),
-            Self::Overloaded { .. } => Verdict::Failed(Cause::Overloaded),
+            Self::Overloaded { retry_after } => Verdict::Overloaded(retry_after),
             Self::ServerError | Self::Malformed => Verdict::Failed(Cause::Server),
             Self::TimedOut | Self::ConnectFailed if !in_time => Verdict::Neutral,
             Self::TimedOut => Verdict::Failed(Cause::Timeout),
@@ -198,7 +203,7 @@ impl Failures {
     }
 
     /// What the caller can mend itself comes before what was only the upstreams' trouble. `soonest`: of the candidates
-    /// that were left out for their rate limit, when the first can serve.
+    /// that rest for their rate limit, tried or not, when the first can serve.
     pub(super) fn conclude(self, soonest: Option<Duration>) -> Conclusion {
         match self {
             Self { told: Some(told), .. } => Conclusion::Tell(told),
@@ -212,20 +217,23 @@ impl Failures {
     }
 
     /// The class of the failures decides, and what the caller can act on comes first: a rate limit (when will it be
-    /// over), an overload, the keys, a time-out, and then the rest.
-    fn into_refusal(self, left_out: Option<Duration>) -> Refusal {
+    /// over), an overload, the keys, a time-out, and then the rest. `first`: when the first candidate is over its rate
+    /// limit.
+    fn into_refusal(self, first: Option<Duration>) -> Refusal {
         let soonest = |wait: fn(&Failure) -> Option<Option<Duration>>| -> Option<Option<Duration>> {
             let waits: Vec<Option<Duration>> = self.of_attempts.iter().filter_map(wait).collect();
             (!waits.is_empty()).then(|| waits.into_iter().flatten().min())
         };
         let rate_limited = soonest(|failure| match failure {
-            Failure::RateLimited { retry_after, .. } => Some(*retry_after),
+            Failure::RateLimited { retry_after, quota: Quota::Window } => Some(*retry_after),
+            // What is said beside it is about the minute's.
+            Failure::RateLimited { quota: Quota::Day, .. } => Some(None),
             _ => None,
         });
         // Nobody was asked when the time was up before.
-        let left_out = left_out.filter(|_| !self.of_attempts.is_empty());
-        if rate_limited.is_some() || left_out.is_some() {
-            let wait = rate_limited.flatten().into_iter().chain(left_out).min();
+        let first = first.filter(|_| !self.of_attempts.is_empty());
+        if rate_limited.is_some() || first.is_some() {
+            let wait = rate_limited.flatten().into_iter().chain(first).min();
             let refusal = Refusal::new(ErrorKind::RateLimited, "The upstream's rate limit is reached on every key.");
             let wait = wait.into_iter().chain(self.used_up.iter().copied()).min();
             return refusal.after(wait.unwrap_or(Duration::from_secs(1)));
@@ -245,9 +253,7 @@ impl Failures {
             return refusal.after(wait.unwrap_or(Duration::from_secs(1)));
         }
         let any = |failure| self.of_attempts.contains(&failure);
-        if !self.of_attempts.is_empty()
-            && self.of_attempts.iter().all(|failure| *failure == Failure::CredentialsRefused)
-        {
+        if !self.of_attempts.is_empty() && self.of_attempts.iter().all(|failure| failure.is_the_keys()) {
             let message = "The upstream refused every key that could serve this request.";
             return Refusal::new(ErrorKind::UpstreamCredentialsExhausted, message);
         }
@@ -274,7 +280,23 @@ mod tests {
         assert_eq!(kind(&[Failure::ServerError, overloaded]), ErrorKind::Overloaded);
         assert_eq!(kind(&[Failure::CredentialsRefused; 2]), ErrorKind::UpstreamCredentialsExhausted);
         assert_eq!(kind(&[Failure::CredentialsRefused, Failure::ServerError]), ErrorKind::UpstreamUnavailable);
+        let spent = Failure::RateLimited { retry_after: None, quota: Quota::Spent };
+        assert_eq!(kind(&[spent, Failure::CredentialsRefused]), ErrorKind::UpstreamCredentialsExhausted);
+        assert_eq!(kind(&[spent, limited]), ErrorKind::RateLimited);
+        assert_eq!(kind(&[spent, Failure::ServerError]), ErrorKind::UpstreamUnavailable);
         assert_eq!(kind(&[Failure::ConnectFailed, Failure::TimedOut]), ErrorKind::UpstreamTimeout);
         assert_eq!(kind(&[Failure::ConnectionLost]), ErrorKind::UpstreamUnavailable);
+    }
+
+    #[test]
+    fn what_is_said_beside_a_days_quota_is_not_the_callers_wait() {
+        let minute = Some(Duration::from_secs(34));
+        let day = Failure::RateLimited { retry_after: minute, quota: Quota::Day };
+        let failures = || Failures { of_attempts: vec![day], ..Failures::default() };
+        let midnight = Duration::from_hours(9);
+        assert_eq!(failures().into_refusal(Some(midnight)).retry_after(), Some(midnight));
+        let limited = Failure::RateLimited { retry_after: minute, quota: Quota::Window };
+        let both = Failures { of_attempts: vec![day, limited], ..Failures::default() };
+        assert_eq!(both.into_refusal(Some(midnight)).retry_after(), minute);
     }
 }

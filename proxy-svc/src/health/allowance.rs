@@ -16,8 +16,9 @@ use super::{
     reason::Reason,
 };
 
-const SHORTEST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_mins(5);
+/// Between these a provider's word counts, whether it is of a rate limit or of an overload.
+pub(super) const SHORTEST: Duration = Duration::from_secs(1);
+pub(super) const LONGEST: Duration = Duration::from_mins(5);
 /// Without a word of the provider's: this, then twice as long each time, up to [`LONGEST_GUESS`].
 const FIRST_GUESS: Duration = Duration::from_secs(5);
 const LONGEST_GUESS: Duration = Duration::from_mins(1);

@@ -5,6 +5,9 @@
 //! let through as a trial. So a key is back within 15 s after its provider is, as long as there are requests, however
 //! long its ejection is. What the ejection's length decides is whose request may be the trial: before its end only one
 //! that can still go elsewhere, afterwards any.
+//!
+//! A provider that is overloaded may say for how long it wants to be left alone. Then a single failure lets the key
+//! rest for that time, and a trial waits for it, too; otherwise an overload is a failure like any other.
 
 use std::time::Duration;
 
@@ -12,6 +15,7 @@ use parking_lot::Mutex;
 
 use super::{
     Moment,
+    allowance::{LONGEST, SHORTEST},
     gate::{Gate, KeyState, Standing},
     reason::{Cause, Reason},
 };
@@ -80,38 +84,60 @@ impl Circuit {
         self.gate.claim(now).is_some()
     }
 
+    /// Whether it rests because its provider was overloaded and asked for it.
+    pub(super) fn is_resting(&self, now: Moment) -> bool {
+        matches!(self.standing(now), Standing::Out { state: KeyState::Cooling, .. })
+    }
+
     /// Whether the ejection's time is over, so that any request may be its trial.
     pub(super) fn is_overdue(&self, now: Moment) -> bool {
         self.inner.lock().ends_at <= now
     }
 
-    /// What ejected it, while it is out.
+    /// What took it out, while it is out.
     pub(super) fn reason(&self) -> Reason {
         self.inner.lock().reason
     }
 
     /// `chance`: 0 to 1, for the jitter.
     pub(super) fn failed(&self, attempt: Attempt, cause: Cause, now: Moment, chance: f64) {
+        self.count(attempt, cause, None, now, chance);
+    }
+
+    /// `wait`: as the provider asks for it.
+    pub(super) fn overloaded(&self, attempt: Attempt, wait: Option<Duration>, now: Moment, chance: f64) {
+        let wait = wait.map(|wait| wait.clamp(SHORTEST, LONGEST));
+        self.count(attempt, Cause::Overloaded, wait, now, chance);
+    }
+
+    fn count(&self, attempt: Attempt, cause: Cause, wait: Option<Duration>, now: Moment, chance: f64) {
         let mut inner = self.inner.lock();
         if inner.is_straggler(attempt) {
             return;
         }
-        match self.gate.get().0 {
-            KeyState::Healthy => {
+        // What was asked before goes on.
+        let rest = || if self.is_resting(now) { self.gate.get().1.since(now) } else { Duration::ZERO };
+        let asked = wait.unwrap_or_else(rest);
+        match self.state(now) {
+            KeyState::Healthy | KeyState::Cooling => {
                 inner.failures += 1;
-                if inner.failures >= THRESHOLD {
-                    let failures = inner.failures;
-                    inner.eject(Reason::Failing { failures, cause }, now);
-                    self.wait_for_trial(&mut inner, now, chance);
-                } else {
-                    self.gate.set(KeyState::Healthy, Moment(inner.failures.into()));
+                let failures = inner.failures;
+                if failures >= THRESHOLD {
+                    inner.eject(Reason::Failing { failures, cause }, asked, now);
+                    self.wait_for_trial(&mut inner, asked, now, chance);
+                } else if let Some(wait) = wait {
+                    inner.change(Reason::Overloaded { wait }, now);
+                    inner.failures = failures;
+                    self.gate.set(KeyState::Cooling, now.after(wait));
+                } else if self.state(now) == KeyState::Healthy {
+                    self.gate.set(KeyState::Healthy, Moment(failures.into()));
                 }
             }
             KeyState::HalfOpen if attempt.is_trial => {
                 if inner.ends_at <= now {
-                    inner.eject(Reason::TrialFailed { cause }, now);
+                    inner.eject(Reason::TrialFailed { cause }, asked, now);
                 }
-                self.wait_for_trial(&mut inner, now, chance);
+                self.wait_for_trial(&mut inner, asked, now, chance);
             }
             // One that was sent there for want of a better one learns nothing new.
             _ => {}
@@ -126,7 +152,9 @@ impl Circuit {
         }
         let mut inner = self.inner.lock();
         let counts = !inner.is_straggler(attempt);
-        if counts {
+        if counts && self.gate.get().0 == KeyState::Cooling {
+            self.wake(&mut inner, now);
+        } else if counts {
             self.readmit(&mut inner, THRESHOLD - 1, now);
         }
         counts
@@ -183,7 +211,7 @@ impl Circuit {
     /// Somebody else saw it fail. They may be wrong, so trials come as ever.
     pub(super) fn seen_failing(&self, reason: Reason, until: Moment, now: Moment) {
         let mut inner = self.inner.lock();
-        if self.gate.get().0 == KeyState::Healthy {
+        if self.state(now) == KeyState::Healthy {
             inner.change(reason, now);
             inner.out = Some(KeyState::Ejected);
             inner.ends_at = until;
@@ -192,9 +220,9 @@ impl Circuit {
     }
 
     /// `None` when there is nothing to tell: it is healthy, and was before.
-    pub(super) fn tell(&self) -> Option<Told> {
+    pub(super) fn tell(&self, now: Moment) -> Option<Told> {
         let mut inner = self.inner.lock();
-        let (state, until) = self.gate.get();
+        let (state, until) = (self.state(now), self.gate.get().1);
         let is_news = std::mem::take(&mut inner.is_news);
         let until = match state {
             KeyState::Healthy | KeyState::HalfOpen => None,
@@ -210,9 +238,20 @@ impl Circuit {
         })
     }
 
-    #[cfg(test)]
-    pub(super) fn state(&self) -> KeyState {
-        self.gate.get().0
+    /// A rest ends by itself.
+    pub(super) fn state(&self, now: Moment) -> KeyState {
+        match self.gate.get() {
+            (KeyState::Cooling, until) if until <= now => KeyState::Healthy,
+            (state, _) => state,
+        }
+    }
+
+    /// An answer came from one that rested, or had: the failures count on until an answer has come to its end.
+    fn wake(&self, inner: &mut Inner, now: Moment) {
+        let failures = inner.failures;
+        inner.change(Reason::None, now);
+        inner.failures = failures;
+        self.gate.set(KeyState::Healthy, Moment(failures.into()));
     }
 
     fn readmit(&self, inner: &mut Inner, failures: u32, now: Moment) {
@@ -223,11 +262,12 @@ impl Circuit {
         self.gate.set(KeyState::Healthy, Moment(failures.into()));
     }
 
-    fn wait_for_trial(&self, inner: &mut Inner, now: Moment, chance: f64) {
+    /// `asked`: what the provider wants to be left alone for.
+    fn wait_for_trial(&self, inner: &mut Inner, asked: Duration, now: Moment, chance: f64) {
         inner.out = Some(KeyState::Ejected);
         let wait = FIRST_TRIAL.saturating_mul(inner.trials + 1).min(LONGEST_TRIAL);
         inner.trials = inner.trials.saturating_add(1);
-        let wait = wait.mul_f64(1.0 - JITTER * chance.clamp(0.0, 1.0));
+        let wait = wait.mul_f64(1.0 - JITTER * chance.clamp(0.0, 1.0)).max(asked);
         self.gate.set(KeyState::Ejected, now.after(wait));
     }
 }
@@ -244,12 +284,12 @@ impl Inner {
         self.is_news = true;
     }
 
-    fn eject(&mut self, reason: Reason, now: Moment) {
+    fn eject(&mut self, reason: Reason, asked: Duration, now: Moment) {
         let is_forgotten = now.since(self.ends_at) > FORGOTTEN_AFTER;
         self.times = if is_forgotten { 1 } else { self.times.saturating_add(1) };
         self.trials = 0;
         self.change(reason, now);
-        self.ends_at = now.after(EJECTION.saturating_mul(self.times).min(LONGEST_EJECTION));
+        self.ends_at = now.after(EJECTION.saturating_mul(self.times).min(LONGEST_EJECTION).max(asked));
     }
 }
 

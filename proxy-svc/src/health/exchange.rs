@@ -27,7 +27,7 @@ impl HealthRecord for Health {
             };
             add(None, key.account.tell(now), &key.tally);
             for (name, model) in key.models.load().iter() {
-                add(Some((name, model)), worst(model.allowance.tell(now), model.circuit.tell()), &model.tally);
+                add(Some((name, model)), worst(model.allowance.tell(now), model.circuit.tell(now)), &model.tally);
             }
         }
         reports

@@ -41,6 +41,10 @@ pub(crate) enum Reason {
     NothingLeft,
     /// This gateway's own limit for the key.
     Capped,
+    /// One failure, after which the provider asked to be left alone.
+    Overloaded {
+        wait: Duration,
+    },
     Failing {
         failures: u32,
         cause: Cause,
@@ -57,10 +61,11 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    /// Of an ejection.
+    /// Of an ejection, or of a rest after an overload.
     pub(crate) const fn cause(self) -> Option<Cause> {
         match self {
             Self::Failing { cause, .. } | Self::TrialFailed { cause } => Some(cause),
+            Self::Overloaded { .. } => Some(Cause::Overloaded),
             Self::SeenFailing => Some(Cause::Connect),
             _ => None,
         }
@@ -80,6 +85,9 @@ impl fmt::Display for Reason {
             Self::DayIsSpent => f.write_str("the day's quota is used up"),
             Self::NothingLeft => f.write_str("nothing is left of the provider's rate limit"),
             Self::Capped => f.write_str("the key's own limit is reached"),
+            Self::Overloaded { wait } => {
+                write!(f, "overloaded, the provider asks to wait {} s", wait.as_millis().div_ceil(1000))
+            }
             Self::Failing { failures, cause } => {
                 write!(f, "{failures} failures in a row, the last one: {}", cause.as_str())
             }

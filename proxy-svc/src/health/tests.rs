@@ -103,6 +103,11 @@ fn keys_of_a_quota_group_share_limits_and_nothing_else() {
     }
     assert_eq!(state(&mine, "b"), Some(KeyState::Ejected));
     assert!(is_ready(&theirs, "b"));
+    // Nor is an overload the account's.
+    fail(&mine, "c", Verdict::Overloaded(Some(Duration::from_secs(10))), NOW);
+    assert_eq!(state(&mine, "c"), Some(KeyState::Cooling));
+    assert!(mine.rests_after_overload("c", NOW) && !mine.rests_after_overload("a", NOW));
+    assert!(is_ready(&theirs, "c") && is_ready(&mine, "d"));
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub(crate) enum Verdict {
         quota: Quota,
     },
     Failed(Cause),
+    /// With how long the provider asks to be left alone.
+    Overloaded(Option<Duration>),
     /// 401, 402, and a 400 that says so, are about the key. Anything else is about the model, too: a provider also refuses
     /// what a key may not use, and no caller shall take a key from the others by asking for it.
     Refused(u16),
@@ -94,7 +96,7 @@ impl Ticket {
                 self.key.tally.refused.fetch_add(1, Relaxed);
                 self.key.account.refused(of_account, Some(status), now);
             }
-            Verdict::Refused(_) | Verdict::Failed(_) | Verdict::Neutral => {}
+            Verdict::Refused(_) | Verdict::Failed(_) | Verdict::Overloaded(_) | Verdict::Neutral => {}
         }
         if let Some(model) = self.model(now) {
             self.of_model(&model, verdict, of_circuit, now, wall);
@@ -128,6 +130,11 @@ impl Ticket {
                 model.vitals.ended(false, now);
                 model.circuit.failed(attempt, cause, now, fastrand::f64());
                 model.tally.of(cause)
+            }
+            Verdict::Overloaded(wait) => {
+                model.vitals.ended(false, now);
+                model.circuit.overloaded(attempt, wait, now, fastrand::f64());
+                model.tally.of(Cause::Overloaded)
             }
         };
         counter.fetch_add(1, Relaxed);

@@ -41,6 +41,11 @@ impl Watch {
         self.model(model).is_none_or(|model| model.circuit.is_overdue(now))
     }
 
+    /// Whether it rests because its provider was overloaded, not for a rate limit.
+    pub(crate) fn rests_after_overload(&self, model: &str, now: Moment) -> bool {
+        self.model(model).is_some_and(|model| model.circuit.is_resting(now))
+    }
+
     /// What ejected it.
     pub(crate) fn cause(&self, model: &str) -> Option<Cause> {
         self.model(model).map_or(Reason::None, |model| model.circuit.reason()).cause()

@@ -88,15 +88,19 @@ impl Plan {
         Some(chosen(member, ask, Why::LeastBad))
     }
 
-    /// How long until one that is out for its rate limit, and was not tried, can serve.
+    /// How long until one that is out for its rate limit can serve, whether it was tried or not.
     pub(crate) fn soonest(&self, ask: &Ask<'_>) -> Option<Duration> {
         if self.only_first || self.pinned.is_some() {
             return None;
         }
         let members = self.tiers().iter().flat_map(|tier| &tier.members);
-        let waits = members.filter(|member| self.may_serve(member, ask, &[])).filter_map(|member| {
+        let waits = members.filter(|member| self.is_open_to(member, ask)).filter_map(|member| {
             match member.watch.look(ask.model, ask.now).0 {
-                Standing::Out { state: KeyState::Cooling, until } => Some(until.since(ask.now)),
+                Standing::Out { state: KeyState::Cooling, until }
+                    if !member.watch.rests_after_overload(ask.model, ask.now) =>
+                {
+                    Some(until.since(ask.now))
+                }
                 Standing::Ready | Standing::TrialDue | Standing::Out { .. } => None,
             }
         });
@@ -104,15 +108,19 @@ impl Plan {
     }
 
     fn may_serve(&self, member: &Member, ask: &Ask<'_>, bound: &[usize]) -> bool {
+        self.is_open_to(member, ask)
+            && (bound.is_empty() || bound.contains(&member.seat.target))
+            && !self.tried.contains(&member.seat)
+    }
+
+    /// Whether its target is one that this request may still go to.
+    fn is_open_to(&self, member: &Member, ask: &Ask<'_>) -> bool {
         let target = member.seat.target;
         let follows = match (ask.successor, self.tried.last()) {
             (Successor::SameTarget, Some(last)) => target == last.target,
             _ => true,
         };
-        follows
-            && (bound.is_empty() || bound.contains(&target))
-            && !self.dismissed.contains(&target)
-            && !self.tried.contains(&member.seat)
+        follows && !self.dismissed.contains(&target)
     }
 
     fn sort<'a>(&self, tier: &'a Tier, ask: &Ask<'_>, found: &mut Found<'a>) -> Sorted<'a> {
@@ -153,6 +161,7 @@ impl Plan {
     fn lets_others(&self, member: &Member, state: KeyState, ask: &Ask<'_>) -> bool {
         let on = self.route().fallback_on;
         let condition = match state {
+            KeyState::Cooling if member.watch.rests_after_overload(ask.model, ask.now) => FallbackCondition::Overloaded,
             KeyState::Cooling | KeyState::Spent => FallbackCondition::RateLimited,
             KeyState::Refused => FallbackCondition::CredentialsRefused,
             KeyState::Ejected | KeyState::HalfOpen | KeyState::Healthy => match member.watch.cause(ask.model) {

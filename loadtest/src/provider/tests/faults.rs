@@ -60,6 +60,36 @@ fn a_status_comes_in_the_protocol_s_own_shape() {
 }
 
 #[test]
+fn a_spent_account_is_told_in_each_provider_s_own_way() {
+    let provider = start();
+    provider.add_fault(FaultRule::always(Fault::AccountSpent));
+    let openai = ask::chat(&provider, "gpt-4o", &json!({}));
+    assert_eq!((openai.status, &openai.json()["error"]["code"]), (429, &json!("insufficient_quota")));
+    let anthropic = ask::messages(&provider, "claude", &json!({}));
+    assert_eq!((anthropic.status, &anthropic.json()["error"]["type"]), (400, &json!("invalid_request_error")));
+    assert!(anthropic.text().contains("credit balance is too low"));
+    let gemini = ask::gemini(&provider, "gemini-2.0-flash", &json!({}));
+    assert_eq!((gemini.status, gemini.json()["error"].get("details")), (429, None));
+    assert!(gemini.text().contains("prepayment credits are depleted"));
+}
+
+#[test]
+fn a_good_answer_may_say_that_nothing_is_left() {
+    let provider = start();
+    provider.add_fault(FaultRule::always(Fault::NothingLeft { seconds: 7 }));
+    for stream in [false, true] {
+        let reply = chat(&provider, stream);
+        assert!(reply.complete && reply.status == 200);
+        assert_eq!(reply.header("x-ratelimit-remaining-tokens"), Some("0"));
+        assert_eq!(reply.header("x-ratelimit-reset-tokens"), Some("7s"));
+        assert_eq!(reply.header("x-ratelimit-remaining-requests"), Some("9999"));
+    }
+    let reply = ask::messages(&provider, "claude", &json!({}));
+    assert_eq!((reply.status, reply.header("anthropic-ratelimit-input-tokens-remaining")), (200, Some("0")));
+    assert!(reply.header("anthropic-ratelimit-input-tokens-reset").unwrap() > "2026-11-23T00:00:01Z");
+}
+
+#[test]
 fn a_key_that_fails_leaves_the_others_alone() {
     let provider = start();
     provider.add_fault(FaultRule::for_key("sk-b", Fault::Status { status: 500, retry_after: None, body: None }));

@@ -61,6 +61,16 @@ fn a_spent_quota_is_no_rate_limit() {
     );
     let spent = r#"{"type":"error","error":{"type":"rate_limit_error","message":"m","details":{"error_code":"enforced_spend_limit_reached"}}}"#;
     assert_eq!(class(Anthropic, 429, &[], spent), Class::RateLimited { retry_after_ms: None, quota: Quota::Spent });
+    for status in [400, 429] {
+        let hard = r#"{"error":{"message":"m","type":"invalid_request_error","param":null,"code":"billing_hard_limit_reached"}}"#;
+        let spent = Class::RateLimited { retry_after_ms: None, quota: Quota::Spent };
+        assert_eq!(class(OpenAi, status, &[], hard), spent);
+    }
+    for words in ["Your prepayment credits are depleted.", "Your project has exceeded its monthly spending cap."] {
+        let body = GEMINI_LIMIT.replace(r#""message":"m""#, &format!(r#""message":"{words}""#));
+        let spent = Class::RateLimited { retry_after_ms: Some(34_400), quota: Quota::Spent };
+        assert_eq!(class(Gemini, 429, &[], &body), spent);
+    }
     let daily = GEMINI_LIMIT.replace("PerMinute", "PerDay");
     assert_eq!(class(Gemini, 429, &[], &daily), Class::RateLimited { retry_after_ms: Some(34_400), quota: Quota::Day });
 }

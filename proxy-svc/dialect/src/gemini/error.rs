@@ -96,13 +96,18 @@ const fn rpc_status(kind: ErrorKind) -> &'static str {
     }
 }
 
+/// What a 429 says, in words alone, of an account that has nothing left to pay with.
+const SPENT: [&[u8]; 2] = [b"prepayment credits are depleted", b"spending cap"];
+
 /// An invalid key is a 400 here, and a limit says in its details whether it is the day's.
 pub(super) fn classify(status: u16, body: Option<&[u8]>) -> Option<Class> {
     let body = body?;
     match status {
         400 if has_reason(body, "API_KEY_INVALID") => Some(Class::CredentialsRefused),
         429 => {
-            let quota = if is_daily(body) { Quota::Day } else { Quota::Window };
+            let is_spent = SPENT.iter().any(|words| memchr::memmem::find(body, words).is_some());
+            let of_time = if is_daily(body) { Quota::Day } else { Quota::Window };
+            let quota = if is_spent { Quota::Spent } else { of_time };
             Some(Class::RateLimited { retry_after_ms: retry_delay_ms(body), quota })
         }
         _ => None,

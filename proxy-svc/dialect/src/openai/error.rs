@@ -43,11 +43,11 @@ const fn error_type(kind: ErrorKind) -> &'static str {
     }
 }
 
-/// A spent account looks like a rate limit, and some providers of this protocol say of a bad key that the request is
-/// at fault.
+/// A spent account looks like a rate limit, or like a fault of the request, and some providers of this protocol say the
+/// latter of a bad key, too.
 pub(super) fn classify(status: u16, body: Option<&[u8]>) -> Option<Class> {
     match (status, code(body?)?) {
-        (429, Code::Quota) => Some(Class::RateLimited { retry_after_ms: None, quota: Quota::Spent }),
+        (400 | 429, Code::Quota) => Some(Class::RateLimited { retry_after_ms: None, quota: Quota::Spent }),
         (400, Code::Key) => Some(Class::CredentialsRefused),
         _ => None,
     }

@@ -22,7 +22,7 @@ fn ejected() -> Circuit {
     for _ in 0..THRESHOLD {
         circuit.failed(began(0), CAUSE, at(0), 0.0);
     }
-    assert_eq!(circuit.state(), KeyState::Ejected);
+    assert_eq!(circuit.state(at(0)), KeyState::Ejected);
     circuit
 }
 
@@ -54,13 +54,13 @@ fn a_key_that_breaks_off_after_its_first_word_is_out_again_at_once() {
     assert!(circuit.claim(at(5)));
     circuit.committed(trial(5), at(6));
     circuit.failed(began(6), CAUSE, at(7), 0.0);
-    assert_eq!(circuit.state(), KeyState::Ejected);
+    assert_eq!(circuit.state(at(7)), KeyState::Ejected);
     // And one whose answers come to their end is as good as new.
     assert!(circuit.claim(at(40)));
     circuit.committed(trial(40), at(41));
     circuit.completed(began(41), at(42));
     circuit.failed(began(42), CAUSE, at(43), 0.0);
-    assert_eq!(circuit.state(), KeyState::Healthy);
+    assert_eq!(circuit.state(at(43)), KeyState::Healthy);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn trials_keep_coming_and_ejections_grow() {
         now += 1;
         if circuit.claim(at(now)) {
             circuit.failed(trial(now), CAUSE, at(now), 0.0);
-            let told = circuit.tell().unwrap();
+            let told = circuit.tell(at(now)).unwrap();
             if told.is_news {
                 ends.push(told.until.unwrap().since(told.since).as_secs());
             }
@@ -90,10 +90,80 @@ fn what_began_before_the_change_is_ignored() {
     for _ in 0..3 {
         circuit.failed(began(4), CAUSE, at(7), 0.0);
     }
-    assert_eq!(circuit.state(), KeyState::Healthy);
+    assert_eq!(circuit.state(at(7)), KeyState::Healthy);
     let circuit = ejected();
     circuit.completed(Attempt { began: Moment(0), is_trial: false }, at(1));
-    assert_eq!(circuit.state(), KeyState::Ejected);
+    assert_eq!(circuit.state(at(1)), KeyState::Ejected);
+}
+
+fn overload(circuit: &Circuit, attempt: Attempt, asked: u64, second: u64, chance: f64) {
+    circuit.overloaded(attempt, Some(Duration::from_secs(asked)), at(second), chance);
+}
+
+#[test]
+fn after_an_overload_a_key_rests_as_long_as_it_is_asked_to() {
+    for (asked, rests) in [(20, 20), (0, 1), (3600, 300)] {
+        let circuit = Circuit::default();
+        overload(&circuit, began(0), asked, 0, 0.0);
+        let rest = Standing::Out { state: KeyState::Cooling, until: at(rests) };
+        assert_eq!((circuit.standing(at(0)), circuit.is_resting(at(0))), (rest, true));
+        assert_eq!(circuit.reason().cause(), Some(Cause::Overloaded));
+        let told = circuit.tell(at(0)).unwrap();
+        assert_eq!((told.state, told.until, told.is_news), (KeyState::Cooling, Some(at(rests)), true));
+        // It ends by itself, without a trial.
+        assert_eq!((circuit.standing(at(rests)), circuit.tell(at(rests))), (Standing::Ready, None));
+    }
+    // Nothing is asked: a failure like any other.
+    let circuit = Circuit::default();
+    circuit.overloaded(began(0), None, at(0), 0.0);
+    assert_eq!((circuit.standing(at(0)), circuit.tell(at(0))), (Standing::Ready, None));
+}
+
+#[test]
+fn an_answer_ends_a_rest_and_only_its_end_makes_the_overload_forgotten() {
+    let circuit = Circuit::default();
+    for second in [0, 10] {
+        overload(&circuit, began(second), 9, second, 0.0);
+    }
+    assert!(circuit.committed(began(11), at(12)));
+    assert_eq!(circuit.standing(at(12)), Standing::Ready);
+    circuit.failed(began(12), CAUSE, at(13), 0.0);
+    assert_eq!(circuit.state(at(13)), KeyState::Ejected);
+    let circuit = Circuit::default();
+    overload(&circuit, began(0), 9, 0, 0.0);
+    circuit.committed(began(1), at(2));
+    circuit.completed(began(2), at(2));
+    for _ in 1..THRESHOLD {
+        circuit.failed(began(3), CAUSE, at(3), 0.0);
+    }
+    assert_eq!(circuit.state(at(3)), KeyState::Healthy);
+}
+
+#[test]
+fn the_third_overload_in_a_row_ejects_and_its_trial_waits_as_asked() {
+    let circuit = Circuit::default();
+    for second in [0, 60, 120] {
+        assert_eq!(circuit.standing(at(second)), Standing::Ready);
+        overload(&circuit, began(second), 60, second, 1.0);
+    }
+    assert_eq!(circuit.tell(at(120)).unwrap().until, Some(at(180)));
+    assert!(matches!(circuit.standing(at(179)), Standing::Out { state: KeyState::Ejected, .. }));
+    assert!(circuit.claim(at(180)));
+    overload(&circuit, trial(180), 200, 181, 1.0);
+    assert!(matches!(circuit.standing(at(380)), Standing::Out { state: KeyState::Ejected, .. }));
+    assert_eq!(circuit.standing(at(381)), Standing::TrialDue);
+}
+
+#[test]
+fn another_failure_does_not_cut_a_rest_short() {
+    let circuit = Circuit::default();
+    overload(&circuit, began(0), 60, 0, 0.0);
+    circuit.failed(began(1), CAUSE, at(1), 0.0);
+    assert_eq!(circuit.standing(at(1)), Standing::Out { state: KeyState::Cooling, until: at(60) });
+    circuit.failed(began(2), CAUSE, at(2), 0.0);
+    assert_eq!(circuit.state(at(2)), KeyState::Ejected);
+    assert!(matches!(circuit.standing(at(59)), Standing::Out { .. }));
+    assert_eq!(circuit.standing(at(60)), Standing::TrialDue);
 }
 
 #[test]
@@ -105,7 +175,7 @@ fn a_trial_that_tells_nothing_gives_its_permit_back() {
     circuit.refused(began(6), 403, at(7));
     assert!(circuit.claim(at(607)));
     circuit.released(at(608));
-    assert_eq!(circuit.state(), KeyState::Refused);
+    assert_eq!(circuit.state(at(608)), KeyState::Refused);
 }
 
 #[test]
@@ -130,7 +200,7 @@ fn long_after_an_ejection_the_next_is_a_first_one() {
     for _ in 0..THRESHOLD {
         circuit.failed(began(400), CAUSE, at(400), 0.0);
     }
-    assert_eq!(circuit.tell().unwrap().until, Some(at(430)));
+    assert_eq!(circuit.tell(at(400)).unwrap().until, Some(at(430)));
 }
 
 proptest! {

@@ -102,7 +102,7 @@ fn the_next_tier_comes_when_nobody_of_the_first_can_serve() {
     let mut plan = ground.plan(Strategy::Weighted);
     assert_eq!(ground.next(&mut plan, &at(0)), Some(((0, 0), "least_bad")));
     assert_eq!(ground.next(&mut plan, &at(0)), None);
-    assert_eq!(plan.soonest(&at(0)), Some(Duration::from_secs(20)));
+    assert_eq!(plan.soonest(&at(0)), Some(Duration::from_secs(10)));
     // When one of them is back in the meantime, it serves.
     let mut plan = ground.plan(Strategy::Weighted);
     assert_eq!(ground.next(&mut plan, &at(0)), Some(((0, 0), "least_bad")));
@@ -172,6 +172,17 @@ fn a_session_stays_with_its_key_while_that_can_serve() {
     let mut retried = plan();
     ground.next(&mut retried, &at(10));
     assert_eq!(ground.next(&mut retried, &at(10)), Some((away, "next_key")));
+}
+
+#[test]
+fn a_rest_after_an_overload_is_no_rate_limit() {
+    let ground = Ground::new(&[&[1], &[1]], &[0, 1]);
+    ground.fail(0, 0, Verdict::Overloaded(Some(Duration::from_secs(30))), 1);
+    assert_eq!(ground.next(&mut ground.plan(Strategy::Weighted), &at(0)), Some(((1, 0), "first")));
+    assert_eq!(ground.plan(Strategy::Weighted).soonest(&at(0)), None);
+    ground.cool(1, 0, 20);
+    assert_eq!(ground.plan(Strategy::Weighted).soonest(&at(0)), Some(Duration::from_secs(20)));
+    assert_eq!(ground.next(&mut ground.plan(Strategy::Weighted), &at(30)), Some(((0, 0), "first")));
 }
 
 #[test]
