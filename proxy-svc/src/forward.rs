@@ -136,7 +136,10 @@ pub(crate) async fn forward<'t>(
             break;
         }
         let may_fail = failures.attempts() + 1 < service.max_attempts;
-        let Some((candidate, mut ticket)) = plan.next(&ask(forwarder, translator, successor, may_fail)) else { break };
+        let Some((candidate, mut ticket)) = plan.next(&ask(forwarder, translator, successor, may_fail)) else {
+            failures.nobody_is_left();
+            break;
+        };
         let limits = forwarder.defaults.narrowed(&candidate.pool.provider.timeouts).narrowed(&service.timeouts);
         let outgoing = match translator.step(&candidate) {
             Ok(Step::Send(outgoing)) => outgoing,

@@ -164,6 +164,8 @@ pub(super) struct Failures {
     rejected: Option<Rejected>,
     /// When the keys that were passed over, because their own limits are used up, may be used again.
     used_up: Vec<Duration>,
+    /// There was no candidate to ask any more.
+    nobody_left: bool,
 }
 
 /// What the caller gets when nobody could answer.
@@ -196,6 +198,11 @@ impl Failures {
                 Failure::RateLimited { retry_after: Some(wait), quota: Quota::Window }.successor(fallback_on)
             }
         }
+    }
+
+    /// There is no candidate to ask.
+    pub(super) fn nobody_is_left(&mut self) {
+        self.nobody_left = true;
     }
 
     pub(super) fn attempts(&self) -> u32 {
@@ -231,7 +238,7 @@ impl Failures {
             _ => None,
         });
         // Nobody was asked when the time was up before.
-        let first = first.filter(|_| !self.of_attempts.is_empty());
+        let first = first.filter(|_| !self.of_attempts.is_empty() || (self.nobody_left && self.used_up.is_empty()));
         if rate_limited.is_some() || first.is_some() {
             let wait = rate_limited.flatten().into_iter().chain(first).min();
             let refusal = Refusal::new(ErrorKind::RateLimited, "The upstream's rate limit is reached on every key.");

@@ -22,6 +22,8 @@ pub(super) const LONGEST: Duration = Duration::from_mins(5);
 /// Without a word of the provider's: this, then twice as long each time, up to [`LONGEST_GUESS`].
 const FIRST_GUESS: Duration = Duration::from_secs(5);
 const LONGEST_GUESS: Duration = Duration::from_mins(1);
+/// Of a day's quota that is used up nothing more is to be learnt for so long.
+const DAY_BELIEVED_FOR: Duration = Duration::from_mins(10);
 const FULL: u64 = 1000;
 
 #[derive(Debug)]
@@ -70,6 +72,17 @@ impl Allowance {
         if attempt.began >= inner.changed_at {
             self.cool(&mut inner, Reason::DayIsSpent, wait, now);
         }
+    }
+
+    /// Whether its provider said a while ago that the day's quota is gone: nobody need ask again.
+    pub(super) fn is_known_spent(&self, now: Moment) -> bool {
+        let Standing::Out { until, .. } = self.gate.standing(now) else { return false };
+        // What rests for less has another reason, or is over soon.
+        if until.since(now) <= LONGEST {
+            return false;
+        }
+        let inner = self.inner.lock();
+        inner.reason == Reason::DayIsSpent && now.since(inner.changed_at) < DAY_BELIEVED_FOR
     }
 
     /// Another proxy was told to wait until then.
@@ -213,5 +226,20 @@ mod tests {
         let allowance = Allowance::default();
         allowance.day_spent(began(NOW), Duration::from_hours(20), NOW);
         assert_eq!(wait_of(&allowance, NOW), Duration::from_hours(20));
+    }
+
+    #[test]
+    fn a_spent_day_is_believed_for_ten_minutes() {
+        let allowance = Allowance::default();
+        allowance.limited(began(NOW), Some(LONGEST), NOW);
+        assert!(!allowance.is_known_spent(NOW));
+        allowance.day_spent(began(NOW), Duration::from_hours(20), NOW);
+        assert!(allowance.is_known_spent(NOW.after(Duration::from_secs(599))));
+        let later = NOW.after(DAY_BELIEVED_FOR);
+        assert!(!allowance.is_known_spent(later));
+        allowance.day_spent(began(later), Duration::from_hours(19), later);
+        assert!(allowance.is_known_spent(later));
+        allowance.passed(began(later), later);
+        assert!(!allowance.is_known_spent(later));
     }
 }

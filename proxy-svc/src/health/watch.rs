@@ -46,6 +46,11 @@ impl Watch {
         self.model(model).is_some_and(|model| model.circuit.is_resting(now))
     }
 
+    /// Whether it is of no use to ask, even where nobody else is left.
+    pub(crate) fn is_known_spent(&self, model: &str, now: Moment) -> bool {
+        self.model(model).is_some_and(|model| model.allowance.is_known_spent(now))
+    }
+
     /// What ejected it.
     pub(crate) fn cause(&self, model: &str) -> Option<Cause> {
         self.model(model).map_or(Reason::None, |model| model.circuit.reason()).cause()

@@ -3,7 +3,7 @@
 //! Tier by tier, and in each: a member whose trial is due, else one of those that can serve, as the scheduler or the
 //! session says. The next tier comes only when no member of this one can serve. When nobody can, the one that is out for
 //! the shortest time is used all the same, once: perhaps what is known of it is out of date, and if not, its answer says
-//! what is the matter.
+//! what is the matter. One whose quota of the day is gone is not, for a while: that does not change by the minute.
 
 use std::time::Duration;
 
@@ -90,7 +90,7 @@ impl Plan {
 
     /// How long until one that is out for its rate limit can serve, whether it was tried or not.
     pub(crate) fn soonest(&self, ask: &Ask<'_>) -> Option<Duration> {
-        if self.only_first || self.pinned.is_some() {
+        if self.has_one_way() {
             return None;
         }
         let members = self.tiers().iter().flat_map(|tier| &tier.members);
@@ -105,6 +105,11 @@ impl Plan {
             }
         });
         waits.min()
+    }
+
+    /// Whether nobody else could serve the request anyway.
+    fn has_one_way(&self) -> bool {
+        self.only_first || self.pinned.is_some()
     }
 
     fn may_serve(&self, member: &Member, ask: &Ask<'_>, bound: &[usize]) -> bool {
@@ -143,7 +148,8 @@ impl Plan {
                     if !self.lets_others(member, state, ask) && !bound.contains(&member.seat.target) {
                         bound.push(member.seat.target);
                     }
-                    if found.least_bad.is_none_or(|(soonest, _)| until < soonest) {
+                    let is_sooner = found.least_bad.is_none_or(|(soonest, _)| until < soonest);
+                    if is_sooner && (self.has_one_way() || !member.watch.is_known_spent(ask.model, ask.now)) {
                         found.least_bad = Some((until, member));
                     }
                 }

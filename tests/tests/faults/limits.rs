@@ -42,7 +42,7 @@ async fn a_days_quota_rests_until_the_day_is_over() -> anyhow::Result<()> {
     let shown = Shown { state: "cooling", reason: "the day's quota is used up", wait: Wait::Midnight };
     let day = Comes::Rest { shown, told: Told::RateLimited(Wait::Midnight) };
     let fault = json!({"kind": "rate_limited", "says": "day", "seconds": 1});
-    play(&[Fault::new("day", fault, day).at(&[Gemini])]).await
+    play(&[Fault::new("day", fault, day).at(&[Gemini]).believed()]).await
 }
 
 #[tokio::test]

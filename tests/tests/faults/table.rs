@@ -20,6 +20,8 @@ pub(super) struct Fault {
     /// A connection that breaks without a word may have been closed while it was idle: then the same attempt is made once
     /// more, on a new one.
     pub(super) is_repeated: bool,
+    /// Once both keys have met it nobody asks them again for a while.
+    pub(super) is_believed: bool,
 }
 
 /// What comes of it for the first of two keys, and for the caller.
@@ -92,7 +94,8 @@ impl Fault {
     pub(super) fn new(name: &str, script: Value, comes: Comes) -> Self {
         let all = || Dialect::ALL.to_vec();
         let (name, upstreams, callers) = (name.to_owned(), all(), all());
-        Self { name, upstreams, callers, script, streamed: false, patience_ms: 10_000, comes, is_repeated: false }
+        let (patience_ms, is_repeated, is_believed) = (10_000, false, false);
+        Self { name, upstreams, callers, script, streamed: false, patience_ms, comes, is_repeated, is_believed }
     }
 
     pub(super) fn status(status: u16, comes: Comes) -> Self {
@@ -123,6 +126,11 @@ impl Fault {
 
     pub(super) fn repeated(mut self) -> Self {
         self.is_repeated = true;
+        self
+    }
+
+    pub(super) fn believed(mut self) -> Self {
+        self.is_believed = true;
         self
     }
 }

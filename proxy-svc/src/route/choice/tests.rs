@@ -110,6 +110,24 @@ fn the_next_tier_comes_when_nobody_of_the_first_can_serve() {
 }
 
 #[test]
+fn a_key_whose_day_is_spent_is_tried_again_after_ten_minutes() {
+    let ground = Ground::new(&[&[1]], &[0]);
+    let day = Verdict::RateLimited { wait: Some(Duration::from_hours(5)), quota: Quota::Day };
+    ground.fail(0, 0, day, 1);
+    for seconds in [0, 60, 599] {
+        let mut plan = ground.plan(Strategy::RoundRobin);
+        assert_eq!(ground.next(&mut plan, &at(seconds)), None);
+        assert_eq!(plan.soonest(&at(seconds)), Some(Duration::from_secs(5 * 3600 - seconds)));
+    }
+    assert_eq!(ground.next(&mut ground.plan(Strategy::RoundRobin), &at(600)), Some(((0, 0), "least_bad")));
+    // Another that only rests is asked, however long.
+    let ground = Ground::new(&[&[1, 1]], &[0]);
+    ground.fail(0, 0, day, 1);
+    ground.cool(0, 1, 300);
+    assert_eq!(ground.next(&mut ground.plan(Strategy::RoundRobin), &at(0)), Some(((0, 1), "least_bad")));
+}
+
+#[test]
 fn after_a_failure_a_key_that_cools_is_not_tried_while_another_can_serve() {
     let ground = Ground::new(&[&[1, 1, 1]], &[0]);
     ground.cool(0, 1, 10);
