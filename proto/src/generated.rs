@@ -452,7 +452,7 @@ pub struct Price {
     #[prost(int64, optional, tag = "12")]
     pub input_image: ::core::option::Option<i64>,
 }
-/// An owner of access keys, as far as proxies need to know. One without limits may be left out.
+/// An owner of access keys, as far as proxies need to know. One who is not disabled and has no limits may be left out.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct User {
     #[prost(string, tag = "1")]
@@ -460,6 +460,9 @@ pub struct User {
     /// All of the user's access keys together.
     #[prost(message, optional, tag = "2")]
     pub limits: ::core::option::Option<Limits>,
+    /// None of the user's access keys is accepted.
+    #[prost(bool, tag = "3")]
+    pub disabled: bool,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

@@ -105,6 +105,10 @@ impl Refusal {
         Self::new(ErrorKind::RevokedCredential, "The access key was revoked.")
     }
 
+    pub(crate) fn disabled_user() -> Self {
+        Self::new(ErrorKind::RevokedCredential, "The user whom the access key belongs to is disabled.")
+    }
+
     pub(crate) fn expired_access_key() -> Self {
         Self::new(ErrorKind::ExpiredCredential, "The access key has expired.")
     }

@@ -171,7 +171,7 @@ pub struct AccessKey {
     pub enabled: bool,
     pub limits: Limits,
     pub counted: Counted,
-    /// The owner, where it has limits; `user_id` names it in any case.
+    /// The owner, where it is disabled or has limits; `user_id` names it in any case.
     pub user: Option<Arc<User>>,
     /// Empty = every model of the service.
     pub models: Arc<[Pattern]>,
@@ -202,6 +202,8 @@ impl AccessKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     pub id: UserId,
+    /// None of the user's access keys is accepted otherwise.
+    pub enabled: bool,
     /// All of the user's access keys together.
     pub limits: Limits,
     pub counted: Counted,

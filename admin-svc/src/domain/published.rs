@@ -14,7 +14,9 @@ use super::{
     price::Price,
     provider::Provider,
     service::Service,
+    status::Status,
     upstream_key::UpstreamKey,
+    user::{User, UserSpec},
 };
 use crate::crypto::access_key_token::PublicTokenKey;
 
@@ -39,10 +41,20 @@ pub enum Resource {
 }
 
 /// What proxies know of a user.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     pub id: UserId,
+    pub status: Status,
     pub limits: Limits,
+}
+
+impl Owner {
+    /// Absent when the user means nothing to proxies: one who is active and has no limits.
+    pub fn of(user: &User) -> Option<Self> {
+        let UserSpec { email: _, name: _, role: _, status, limits } = &user.spec;
+        let matters = !status.is_active() || *limits != Limits::default();
+        matters.then(|| Self { id: user.id, status: *status, limits: limits.clone() })
+    }
 }
 
 /// What all proxies share.

@@ -22,9 +22,11 @@ macro_rules! select {
     };
 }
 
-/// Those with limits of their own: proxies need to know of no other.
-pub async fn with_limits(connection: &mut AnyConnection) -> Result<Vec<User>, StoreError> {
-    let rows = sqlx::query(select!("WHERE limits IS NOT NULL ORDER BY id")).fetch_all(connection).await?;
+/// Those that proxies need to know of.
+pub async fn published(connection: &mut AnyConnection) -> Result<Vec<User>, StoreError> {
+    let rows = sqlx::query(select!("WHERE limits IS NOT NULL OR status <> 'active' ORDER BY id"))
+        .fetch_all(connection)
+        .await?;
     rows.iter().map(from_row).collect()
 }
 
@@ -119,7 +121,7 @@ pub async fn delete(connection: &mut AnyConnection, id: UserId) -> Result<(), St
     Ok(())
 }
 
-/// Absent where there are none, so that [`with_limits`] finds the others.
+/// Absent where there are none, so that [`published`] finds the others.
 fn limits_document(user: &User) -> Result<Option<String>, StoreError> {
     let limits = &user.spec.limits;
     (*limits != Limits::default()).then(|| to_document(TABLE, "limits", limits)).transpose()

@@ -32,6 +32,7 @@ on_both!(
     a_proxy_that_could_take_nothing_gets_everything_again,
     heartbeats_tell_the_head,
     a_user_with_limits_reaches_proxies_and_one_without_does_not,
+    a_disabled_user_reaches_proxies_until_it_is_enabled_again,
     heartbeats_tell_how_many_proxies_share_a_limit,
     snapshots_are_sent_to_so_many_proxies_at_a_time,
     many_proxies_get_a_change_at_once,
@@ -329,6 +330,7 @@ async fn a_user_with_limits_reaches_proxies_and_one_without_does_not(plane: Cont
     let expected = User {
         id: id.clone(),
         limits: Some(Limits { rpm: Some(7), tpm: Some(8), rpd: Some(9), concurrency: Some(10) }),
+        disabled: false,
     };
     assert_eq!(delta.upserts, [Resource { resource: Some(resource::Resource::User(expected)) }]);
     watch.ack(delta.nonce, delta.to).await;
@@ -342,6 +344,35 @@ async fn a_user_with_limits_reaches_proxies_and_one_without_does_not(plane: Cont
     // Another change of a user is none of theirs.
     plane.call(Method::PATCH, &path, Some(&json!({"name": "else"})), StatusCode::OK).await;
     watch.quiet(Duration::from_millis(700)).await;
+}
+
+async fn a_disabled_user_reaches_proxies_until_it_is_enabled_again(plane: ControlPlane) {
+    let body = json!({"email": "out@example.com", "role": "member", "password": "a password for tests"});
+    let user = plane.create("/api/v1/users", &body).await;
+    let id = user["id"].as_str().unwrap().to_owned();
+    plane.published().await;
+    let (mut watch, _) = Watch::in_sync(&plane).await;
+    let path = format!("/api/v1/users/{id}");
+    for _ in 0..2 {
+        plane.call(Method::PATCH, &path, Some(&json!({"status": "disabled"})), StatusCode::OK).await;
+        let delta = watch.delta().await;
+        let expected = User { id: id.clone(), limits: Some(Limits::default()), disabled: true };
+        assert_eq!(delta.upserts, [Resource { resource: Some(resource::Resource::User(expected)) }]);
+        watch.ack(delta.nonce, delta.to).await;
+        let (_, whole) = Watch::in_sync(&plane).await;
+        assert_eq!(ids(&whole.resources).get(&id), Some(&"user"));
+
+        plane.call(Method::PATCH, &path, Some(&json!({"status": "active"})), StatusCode::OK).await;
+        let delta = watch.delta().await;
+        assert_eq!(delta.deletes, [ResourceRef { kind: ResourceKind::User.into(), id: id.clone() }]);
+        watch.ack(delta.nonce, delta.to).await;
+    }
+    plane.call(Method::PATCH, &path, Some(&json!({"status": "disabled"})), StatusCode::OK).await;
+    let delta = watch.delta().await;
+    watch.ack(delta.nonce, delta.to).await;
+    plane.call(Method::DELETE, &path, None, StatusCode::NO_CONTENT).await;
+    let delta = watch.delta().await;
+    assert_eq!(delta.deletes, [ResourceRef { kind: ResourceKind::User.into(), id }]);
 }
 
 async fn heartbeats_tell_how_many_proxies_share_a_limit(plane: ControlPlane) {

@@ -267,8 +267,13 @@ impl TryFrom<proto::User> for User {
     type Error = FieldError;
 
     fn try_from(message: proto::User) -> Result<Self, FieldError> {
-        let proto::User { id, limits } = message;
-        Ok(Self { id: parse_id("id", &id)?, limits: convert_limits(limits), counted: Counted::default() })
+        let proto::User { id, limits, disabled } = message;
+        Ok(Self {
+            id: parse_id("id", &id)?,
+            enabled: !disabled,
+            limits: convert_limits(limits),
+            counted: Counted::default(),
+        })
     }
 }
 

@@ -144,8 +144,8 @@ fn affinity(affinity: &Affinity) -> proto::Affinity {
 }
 
 fn user(owner: &Owner) -> proto::User {
-    let Owner { id, limits } = owner;
-    proto::User { id: id.to_string(), limits: Some(self::limits(limits)) }
+    let Owner { id, status, limits } = owner;
+    proto::User { id: id.to_string(), limits: Some(self::limits(limits)), disabled: !status.is_active() }
 }
 
 fn response_cache(cache: &ResponseCache) -> proto::ResponseCache {
