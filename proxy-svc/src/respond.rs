@@ -267,7 +267,7 @@ impl Refusal {
         Self::new(ErrorKind::InvalidRequest, message).about(header)
     }
 
-    /// `of`: `service` or `access_key`, as the next ones.
+    /// `of`: `service`, `user` or `access_key`, as the next ones.
     pub(crate) fn budget_spent(of: &str) -> Self {
         let message = format!("The budget of this {} is spent, or does not cover this request.", named(of));
         Self::new(ErrorKind::InsufficientQuota, message)
@@ -319,7 +319,7 @@ impl Refusal {
 }
 
 fn named(scope: &str) -> &str {
-    if scope == "service" { "service" } else { "access key" }
+    if scope == "access_key" { "access key" } else { scope }
 }
 
 /// What a caller wrote, safe to show it again: no control characters, and not at length.

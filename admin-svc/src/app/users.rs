@@ -45,6 +45,7 @@ impl App {
     ) -> Result<Created, AppError> {
         let (spec, password) = new.into_parts();
         let spec = spec.validated()?;
+        self.ensure_comparable(None, spec.budget.as_ref())?;
         validated_password(&password)?;
         let password_hash = self.0.passwords.hash(password).await?;
         let mut creation = match self.begin_creation(caller, once).await? {
@@ -73,6 +74,7 @@ impl App {
         if spec == before.spec && new_hash.is_none() {
             return Ok(before);
         }
+        self.ensure_comparable(before.spec.budget.as_ref(), spec.budget.as_ref())?;
         let stays_administrator = spec.role == Role::Admin && spec.status.is_active();
         if !stays_administrator {
             ensure_another_administrator(&mut tx, &before).await?;

@@ -122,7 +122,7 @@ pub(super) fn access_key(number: u8, service: u8, change: impl FnOnce(&mut proto
 
 /// Access keys belong to user 0.
 pub(super) fn user(number: u8, change: impl FnOnce(&mut proto::User)) -> proto::Resource {
-    let mut user = proto::User { id: uuid(number), limits: None, disabled: false };
+    let mut user = proto::User { id: uuid(number), limits: None, disabled: false, budget: None };
     change(&mut user);
     wrap(Resource::User(user))
 }
@@ -163,6 +163,19 @@ pub(crate) fn key_of_a_service(change: impl FnOnce(&mut proto::Service)) -> Arc<
     let snapshot = built(&resources);
     let id = uuid(1).parse().unwrap();
     Arc::clone(snapshot.access_key_by_id(id).unwrap())
+}
+
+/// Of [`world`] with a budget of its amount at the service, at the owner of its two access keys, and at the first of these.
+pub(crate) fn snapshot_with_budgets(amounts: [Option<i64>; 3]) -> Snapshot {
+    let [of_service, of_user, of_key] = amounts.map(|amount| {
+        let (currency, period) = ("USD".to_owned(), proto::BudgetPeriod::Day.into());
+        amount.map(|amount_micros| proto::Budget { amount_micros, currency, period, hard: true, single: false })
+    });
+    let mut resources = world();
+    resources[4] = service_resource(1, |service| service.budget = of_service);
+    resources[5] = access_key(1, 1, |key| key.budget = of_key);
+    resources.extend([access_key(2, 1, |_| ()), user(0, |user| user.budget = of_user)]);
+    built(&resources)
 }
 
 fn built(resources: &[proto::Resource]) -> Snapshot {

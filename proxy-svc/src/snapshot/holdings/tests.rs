@@ -433,3 +433,33 @@ fn a_disabled_user_is_one_for_all_keys_until_it_is_enabled_again() {
     let (snapshot, _) = change(&mut holdings, vec![user(0, |user| user.limits = Some(limits))]);
     assert!(owner(&snapshot, 1).unwrap().enabled);
 }
+
+#[test]
+fn a_users_budget_is_in_the_snapshot_once_and_never_keeps_a_disabled_user_in() {
+    let budget = |period: proto::BudgetPeriod| {
+        Some(proto::Budget {
+            amount_micros: 7,
+            currency: "USD".into(),
+            period: period.into(),
+            hard: true,
+            single: false,
+        })
+    };
+    let mut holdings = held(&world());
+    let good = user(0, |user| user.budget = budget(proto::BudgetPeriod::Week));
+    let (snapshot, problems) = change(&mut holdings, vec![access_key(2, 1, |_| ()), good]);
+    assert_eq!(problems, [""; 0]);
+    let users: Vec<_> = snapshot.users().collect();
+    assert_eq!((users.len(), users[0].budget.map(|budget| budget.amount.micros())), (1, Some(7)));
+    let owner = |snapshot: &Snapshot| snapshot.access_key(&mac(2)).unwrap().key.user.clone().unwrap();
+    assert!(Arc::ptr_eq(users[0], &owner(&snapshot)));
+    // One that cannot be read leaves the last good version, unless the user is disabled.
+    let unread =
+        |disabled| user(0, |user| (user.disabled, user.budget) = (disabled, budget(proto::BudgetPeriod::Unspecified)));
+    let (snapshot, problems) = change(&mut holdings, vec![unread(false)]);
+    assert_eq!(problems, ["user budget.period"]);
+    assert!(owner(&snapshot).enabled && owner(&snapshot).budget.is_some());
+    let (snapshot, problems) = change(&mut holdings, vec![unread(true)]);
+    assert_eq!(problems, [""; 0]);
+    assert!(!owner(&snapshot).enabled);
+}
