@@ -452,7 +452,8 @@ pub struct Price {
     #[prost(int64, optional, tag = "12")]
     pub input_image: ::core::option::Option<i64>,
 }
-/// An owner of access keys, as far as proxies need to know. One without limits may be left out.
+/// An owner of access keys, as far as proxies need to know. One who is not disabled and has
+/// neither limits nor a budget may be left out.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct User {
     #[prost(string, tag = "1")]
@@ -460,6 +461,12 @@ pub struct User {
     /// All of the user's access keys together.
     #[prost(message, optional, tag = "2")]
     pub limits: ::core::option::Option<Limits>,
+    /// None of the user's access keys is accepted.
+    #[prost(bool, tag = "3")]
+    pub disabled: bool,
+    /// All of the user's access keys together.
+    #[prost(message, optional, tag = "4")]
+    pub budget: ::core::option::Option<Budget>,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1585,7 +1592,7 @@ pub struct Asks {
 pub struct Ask {
     #[prost(enumeration = "BudgetScope", tag = "1")]
     pub scope: i32,
-    /// Of the service or the access key.
+    /// Of the service, the access key or the user.
     #[prost(string, tag = "2")]
     pub id: ::prost::alloc::string::String,
     /// The proxy's clock, which says whose period it is: events are counted by it, too.
@@ -1640,6 +1647,7 @@ pub enum BudgetScope {
     Unspecified = 0,
     Service = 1,
     AccessKey = 2,
+    User = 3,
 }
 impl BudgetScope {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1651,6 +1659,7 @@ impl BudgetScope {
             Self::Unspecified => "BUDGET_SCOPE_UNSPECIFIED",
             Self::Service => "BUDGET_SCOPE_SERVICE",
             Self::AccessKey => "BUDGET_SCOPE_ACCESS_KEY",
+            Self::User => "BUDGET_SCOPE_USER",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1659,6 +1668,7 @@ impl BudgetScope {
             "BUDGET_SCOPE_UNSPECIFIED" => Some(Self::Unspecified),
             "BUDGET_SCOPE_SERVICE" => Some(Self::Service),
             "BUDGET_SCOPE_ACCESS_KEY" => Some(Self::AccessKey),
+            "BUDGET_SCOPE_USER" => Some(Self::User),
             _ => None,
         }
     }

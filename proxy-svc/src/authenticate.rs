@@ -94,6 +94,9 @@ fn in_force(key: &AccessKey, now: UnixMicros) -> Result<(), Refusal> {
     if !key.enabled {
         return Err(Refusal::revoked_access_key());
     }
+    if key.user.as_ref().is_some_and(|user| !user.enabled) {
+        return Err(Refusal::disabled_user());
+    }
     if key.expires_at.is_some_and(|expires_at| expires_at <= now) {
         return Err(Refusal::expired_access_key());
     }

@@ -1,5 +1,5 @@
-//! Plan → [`Reservation`]: what a request may cost is taken from the budgets of its access key and its service before
-//! anything goes upstream, and settled with what it did cost.
+//! Plan → [`Reservation`]: what a request may cost is taken from the budgets of its service, its user and its
+//! access key before anything goes upstream, and settled with what it did cost.
 //!
 //! The control plane's database is the truth; a proxy spends only what it borrowed ([`borrow`]), and asks for more
 //! before that is used up. A request never asks: it takes from what is there. Where that is too little it may wait a
@@ -22,7 +22,7 @@ use tokio::{
 };
 use tollgate_shared::{
     clock::Clock,
-    ids::{AccessKeyId, ServiceId},
+    ids::{AccessKeyId, ServiceId, UserId},
     limits::LeaseMode,
     money::Cost,
 };
@@ -48,20 +48,26 @@ use crate::{
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Accounts that want something; more wait until they are noticed in passing.
 const BELLS: usize = 4_096;
-/// A service's budget and an access key's.
-const SCOPES: usize = 2;
+/// A service's budget, a user's and an access key's.
+const SCOPES: usize = Scope::ALL.len();
 
 /// What a budget is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Scope {
     Service,
+    /// All access keys of a user, over all services.
+    User,
     AccessKey,
 }
 
 impl Scope {
-    const fn as_str(self) -> &'static str {
+    pub(crate) const ALL: [Self; 3] = [Self::Service, Self::User, Self::AccessKey];
+
+    /// In metrics, too.
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Service => "service",
+            Self::User => "user",
             Self::AccessKey => "access_key",
         }
     }
@@ -77,6 +83,12 @@ pub(crate) struct BudgetKey {
 impl From<ServiceId> for BudgetKey {
     fn from(id: ServiceId) -> Self {
         Self { scope: Scope::Service, id: *id.as_uuid() }
+    }
+}
+
+impl From<UserId> for BudgetKey {
+    fn from(id: UserId) -> Self {
+        Self { scope: Scope::User, id: *id.as_uuid() }
     }
 }
 
@@ -157,6 +169,7 @@ impl Budgets {
         let (key, service) = (&principal.key, &principal.key.service);
         let scopes: [Option<(BudgetKey, Budget)>; SCOPES] = [
             service.budget.map(|budget| (service.id.into(), budget)),
+            key.user.as_ref().and_then(|user| Some((user.id.into(), user.budget?))),
             key.budget.map(|budget| (key.id.into(), budget)),
         ];
         let mut reservation = Reservation::default();
@@ -208,7 +221,7 @@ impl Budgets {
                 return Err(Short::Unknown);
             }
             if waiting.is_none() {
-                self.metrics.budgets.waits.add(1);
+                self.metrics.budgets.waits.of(key.scope).add(1);
                 waiting = Some(account.wait_for(estimate));
             }
             self.ring(&account);
@@ -264,7 +277,7 @@ impl Budgets {
 
     /// A budget that is only counted.
     fn overdraw(&self, account: &Arc<Account>, estimate: i64) -> Taken {
-        self.metrics.budgets.overdrawn.add(1);
+        self.metrics.budgets.overdrawn.of(account.key.scope).add(1);
         let taken = account.overdraw(estimate);
         if account.was_short(self.clock.now(), 0) && account.tell() {
             let BudgetKey { scope, id } = account.key;
@@ -283,15 +296,15 @@ impl Budgets {
     fn refusal(&self, scope: Scope, short: Short) -> Refusal {
         match short {
             Short::Spent => {
-                self.metrics.budgets.refused.add(1);
+                self.metrics.budgets.refused.of(scope).add(1);
                 Refusal::budget_spent(scope.as_str())
             }
             Short::Busy => {
-                self.metrics.budgets.unavailable.add(1);
+                self.metrics.budgets.unavailable.of(scope).add(1);
                 Refusal::budget_busy(scope.as_str())
             }
             Short::Unknown => {
-                self.metrics.budgets.unavailable.add(1);
+                self.metrics.budgets.unavailable.of(scope).add(1);
                 Refusal::budget_unknown(scope.as_str())
             }
         }
@@ -300,11 +313,12 @@ impl Budgets {
     /// Brings the accounts in line with a snapshot; those that are new or whose budget has changed.
     fn follow(&self, snapshot: &Snapshot) -> Vec<Arc<Account>> {
         let of_services = snapshot.services().filter_map(|service| Some((service.id.into(), service.budget?)));
+        let of_users = snapshot.users().filter_map(|user| Some((user.id.into(), user.budget?)));
         let of_keys = snapshot.access_keys().filter_map(|key| Some((key.id.into(), key.budget?)));
         let before = self.accounts.load_full();
         let mut accounts = HashMap::with_capacity(before.len());
         let mut changed = Vec::new();
-        for (key, budget) in of_services.chain(of_keys) {
+        for (key, budget) in of_services.chain(of_users).chain(of_keys) {
             let account = if let Some(account) = before.get(&key) {
                 if account.change(budget) {
                     changed.push(Arc::clone(account));

@@ -105,6 +105,10 @@ impl Refusal {
         Self::new(ErrorKind::RevokedCredential, "The access key was revoked.")
     }
 
+    pub(crate) fn disabled_user() -> Self {
+        Self::new(ErrorKind::RevokedCredential, "The user whom the access key belongs to is disabled.")
+    }
+
     pub(crate) fn expired_access_key() -> Self {
         Self::new(ErrorKind::ExpiredCredential, "The access key has expired.")
     }
@@ -268,7 +272,7 @@ impl Refusal {
         Self::new(ErrorKind::InvalidRequest, message).about(header)
     }
 
-    /// `of`: `service` or `access_key`, as the next ones.
+    /// `of`: `service`, `user` or `access_key`, as the next ones.
     pub(crate) fn budget_spent(of: &str) -> Self {
         let message = format!("The budget of this {} is spent, or does not cover this request.", named(of));
         Self::new(ErrorKind::InsufficientQuota, message)
@@ -320,7 +324,7 @@ impl Refusal {
 }
 
 fn named(scope: &str) -> &str {
-    if scope == "service" { "service" } else { "access key" }
+    if scope == "access_key" { "access key" } else { scope }
 }
 
 /// What a caller wrote, safe to show it again: no control characters, and not at length.

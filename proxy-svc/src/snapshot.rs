@@ -67,6 +67,7 @@ pub struct Snapshot {
     providers: BTreeMap<ProviderId, Arc<Provider>>,
     services: HashMap<ServiceId, Arc<Service>>,
     access_keys: MacMap<AccessKeyEntry>,
+    users: Vec<Arc<User>>,
     prices: Arc<Prices>,
     /// In the order of their ids: only tokens are looked up by id, and a list costs a change far less than a second map.
     access_keys_by_id: Vec<(AccessKeyId, Arc<AccessKey>)>,
@@ -129,6 +130,11 @@ impl Snapshot {
         self.services.values()
     }
 
+    /// Owners of access keys of whom there is something to know.
+    pub(crate) fn users(&self) -> impl Iterator<Item = &Arc<User>> {
+        self.users.iter()
+    }
+
     /// In the order of their ids.
     pub fn providers(&self) -> impl Iterator<Item = &Arc<Provider>> {
         self.providers.values()
@@ -171,7 +177,7 @@ pub struct AccessKey {
     pub enabled: bool,
     pub limits: Limits,
     pub counted: Counted,
-    /// The owner, where it has limits; `user_id` names it in any case.
+    /// The owner, where it is disabled or has limits or a budget; `user_id` names it in any case.
     pub user: Option<Arc<User>>,
     /// Empty = every model of the service.
     pub models: Arc<[Pattern]>,
@@ -202,9 +208,13 @@ impl AccessKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     pub id: UserId,
+    /// None of the user's access keys is accepted otherwise.
+    pub enabled: bool,
     /// All of the user's access keys together.
     pub limits: Limits,
     pub counted: Counted,
+    /// All of the user's access keys together, over all services.
+    pub budget: Option<Budget>,
 }
 
 /// What becomes of a request that its caller's limits do not let through.

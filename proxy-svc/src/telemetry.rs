@@ -13,12 +13,14 @@ use tollgate_shared::clock::{Clock, UnixMicros};
 
 use crate::report::CacheUse;
 
+mod budgets;
 mod histogram;
 mod label;
 mod limits;
 mod render;
 mod shard;
 
+pub use budgets::BudgetMetrics;
 pub use label::{AttemptOutcome, Outcome, Protocol};
 pub use limits::LimitMetrics;
 
@@ -76,19 +78,6 @@ pub struct JournalMetrics {
     pub events: Gauge,
     pub bytes: Gauge,
     pub write_failures: Counter,
-}
-
-/// How requests fare with budgets; written by `budget`.
-#[derive(Debug, Default)]
-pub struct BudgetMetrics {
-    /// Refused because a hard budget was spent.
-    pub refused: Counter,
-    /// Refused because nothing was held and the control plane did not say.
-    pub unavailable: Counter,
-    /// Waited for the control plane to lend more.
-    pub waits: Counter,
-    /// Went on though a soft budget had nothing left.
-    pub overdrawn: Counter,
 }
 
 /// What was turned away, and why; written by `guard` and `connection`.

@@ -6,6 +6,7 @@
 //! to suites that are not written in Rust.
 
 pub mod binaries;
+pub mod budgets;
 pub mod eventually;
 pub mod h2_client;
 pub mod health_stream;

@@ -1,10 +1,7 @@
 //! Prices, cost and budgets: what a request costs is what the provider says it used times the operator's price, and a
 //! hard budget is not exceeded by more than the control plane says it may be.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use reqwest::Method;
@@ -12,48 +9,11 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tollgate_tests::{
     Answer, Application, Call, Dialect, Tokens, Trio,
+    budgets::{CALLS, PRICES, at_once, bounded, count, hard, micros, priced, spent},
     eventually::{START, eventually},
     rest::text,
     usage::expect,
 };
-
-/// Per million tokens, in millionths: input, output, cache read, cache write for 5 minutes and for an hour.
-const PRICES: [(&str, [u64; 5]); 3] = [
-    ("gpt-*", [2_000_000, 8_000_000, 500_000, 2_500_000, 2_500_000]),
-    ("claude-*", [3_000_000, 15_000_000, 300_000, 3_750_000, 6_000_000]),
-    ("gemini-*", [300_000, 2_500_000, 75_000, 300_000, 300_000]),
-];
-const CALLS: usize = 20;
-
-/// A decimal text as whole millionths.
-fn micros(amount: &Value) -> anyhow::Result<u64> {
-    let text = amount.as_str().with_context(|| format!("no amount: {amount}"))?;
-    let (whole, fraction) = text.split_once('.').with_context(|| format!("no decimal: {text}"))?;
-    Ok(whole.parse::<u64>()? * 1_000_000 + format!("{fraction:0<6}").parse::<u64>()?)
-}
-
-fn decimal(micros: u64) -> String {
-    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
-}
-
-/// The operator's prices of all models that the tests ask for.
-async fn price(trio: &Trio) -> anyhow::Result<()> {
-    for (model, [input, output, cache_read, cache_write_5m, cache_write_1h]) in
-        PRICES.map(|(model, rates)| (model, rates.map(decimal)))
-    {
-        let price = json!({"model": model, "currency": "USD", "input": input, "output": output,
-            "cache_read": cache_read, "cache_write_5m": cache_write_5m, "cache_write_1h": cache_write_1h});
-        trio.rest.create("prices", &price).await?;
-    }
-    Ok(())
-}
-
-async fn priced() -> anyhow::Result<(Trio, Application)> {
-    let trio = Trio::start().await?;
-    price(&trio).await?;
-    let application = trio.application("application", 2).await?;
-    Ok((trio, application))
-}
 
 /// What the provider's own figures cost, rounded to the nearest millionth.
 fn cost(model: &str, tokens: Tokens) -> anyhow::Result<u64> {
@@ -75,46 +35,8 @@ async fn key(trio: &Trio, application: &Application, budget: Value) -> anyhow::R
     Ok((text(&key, "id")?.to_owned(), text(&key, "secret")?.to_owned()))
 }
 
-fn hard(amount: &str) -> Value {
-    json!({"amount": amount, "currency": "USD", "period": "day", "hard": true})
-}
-
 async fn standing(trio: &Trio, key: &str) -> anyhow::Result<Value> {
     trio.rest.get(&format!("access-keys/{key}/budget")).await
-}
-
-/// With a limit on its output, so that what is reserved covers what it costs.
-fn bounded(key: &str, model: &str) -> Call {
-    let body = json!({"model": model, "max_tokens": 400,
-        "messages": [{"role": "user", "content": "How long is the coast of Norway?"}]});
-    Call::post(Dialect::OpenAi, key, "/v1/chat/completions".to_owned(), body.to_string())
-}
-
-async fn at_once(calls: usize, call: &Call, addresses: &[SocketAddr]) -> anyhow::Result<Vec<Answer>> {
-    let mut running = JoinSet::new();
-    for index in 0..calls {
-        let (call, address) = (call.clone(), addresses[index % addresses.len()]);
-        running.spawn(async move { call.send(address).await });
-    }
-    let mut answers = Vec::new();
-    while let Some(answer) = running.join_next().await {
-        answers.push(answer??);
-    }
-    Ok(answers)
-}
-
-/// What the answers that came cost, once all of their events have arrived.
-async fn spent(trio: &Trio, answers: &[Answer]) -> anyhow::Result<u64> {
-    let mut spent = 0;
-    for answer in answers.iter().filter(|answer| answer.status == 200) {
-        let event = trio.rest.event(answer.request_id()?, START).await?;
-        spent += micros(&event["cost"]["amount"]).with_context(|| event.to_string())?;
-    }
-    Ok(spent)
-}
-
-fn count(answers: &[Answer], status: u16) -> usize {
-    answers.iter().filter(|answer| answer.status == status).count()
 }
 
 /// Each format, plain and as a stream: name, dialect, model, call.

@@ -38,6 +38,7 @@ use crate::{
 const KIND: ResourceKind = ResourceKind::AccessKey;
 const NOT_FOUND: AppError = AppError::NotFound("access key");
 const EXPIRED: AppError = AppError::Conflict("The access key has expired.");
+const OWNER_DISABLED: AppError = AppError::Conflict("The user whom the access key belongs to is disabled.");
 const REVOKED: AppError = AppError::Conflict("The access key is revoked.");
 /// `tg_` and 8 characters of 43.
 const PREFIX_CHARACTERS: usize = 11;
@@ -245,15 +246,22 @@ pub(super) async fn find_usable(
     if key.status == AccessKeyStatus::Revoked {
         return Err(REVOKED);
     }
-    if key.spec.expires_at.is_some_and(|at| at.micros() <= now) { Err(EXPIRED) } else { Ok(key) }
+    if key.spec.expires_at.is_some_and(|at| at.micros() <= now) {
+        return Err(EXPIRED);
+    }
+    if is_active(tx, key.user_id).await? { Ok(key) } else { Err(OWNER_DISABLED) }
 }
 
 async fn ensure_owner(connection: &mut AnyConnection, id: UserId) -> Result<(), AppError> {
-    let owner = users::by_id(connection, id).await?;
-    if owner.is_none_or(|user| !user.spec.status.is_active()) {
-        return Err(Invalid::field("user_id", "there is no such active user").into());
+    if is_active(connection, id).await? {
+        return Ok(());
     }
-    Ok(())
+    Err(Invalid::field("user_id", "there is no such active user").into())
+}
+
+async fn is_active(connection: &mut AnyConnection, id: UserId) -> Result<bool, AppError> {
+    let user = users::by_id(connection, id).await?;
+    Ok(user.is_some_and(|user| user.spec.status.is_active()))
 }
 
 fn prefix_of(secret: &Secret) -> String {

@@ -6,11 +6,14 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tollgate_shared::{
     clock::UnixMicros,
-    ids::{AccessKeyId, ServiceId},
+    ids::{AccessKeyId, ServiceId, UserId},
     limits::Budget,
 };
 
-use super::{App, AppError, Authorised, caller::ReadConfiguration};
+use super::{
+    App, AppError, Authorised,
+    caller::{ReadConfiguration, ReadUsers},
+};
 use crate::{
     domain::{
         access_key::AccessKeyStatus,
@@ -19,7 +22,7 @@ use crate::{
     },
     grpc::{BudgetLender, LenderError},
     metrics::Metrics,
-    store::{AnyConnection, StoreError, access_keys, budgets, proxies, services},
+    store::{AnyConnection, StoreError, access_keys, budgets, proxies, services, users},
 };
 
 /// After so long without a sign of life, what a proxy borrowed does not count as lent any more. Six times as long as a
@@ -133,6 +136,11 @@ impl App {
         self.budget_status(id.into(), budget.ok_or(NO_BUDGET)?).await
     }
 
+    pub async fn user_budget(&self, caller: &Authorised<ReadUsers>, id: UserId) -> Result<BudgetStatus, AppError> {
+        let budget = self.user(caller, id).await?.spec.budget;
+        self.budget_status(id.into(), budget.ok_or(NO_BUDGET)?).await
+    }
+
     async fn budget_status(&self, key: BudgetKey, budget: Budget) -> Result<BudgetStatus, AppError> {
         let period = budget.period.around(self.now());
         let standing = budgets::standing(&mut *self.store().reader().await?, &key, &period, None).await?;
@@ -182,6 +190,10 @@ async fn budget(connection: &mut AnyConnection, key: &BudgetKey) -> Result<Optio
         BudgetScope::Service => {
             let service = services::by_id(connection, ServiceId::from_uuid(key.id)).await?;
             service.and_then(|service| service.spec.budget)
+        }
+        BudgetScope::User => {
+            let user = users::by_id(connection, UserId::from_uuid(key.id)).await?;
+            user.and_then(|user| user.spec.budget)
         }
         BudgetScope::AccessKey => {
             let key = access_keys::by_id(connection, AccessKeyId::from_uuid(key.id)).await?;

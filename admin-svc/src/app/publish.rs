@@ -4,7 +4,6 @@ use std::{collections::BTreeSet, str::FromStr, sync::Arc};
 
 use async_trait::async_trait;
 use sqlx::AnyConnection;
-use tollgate_shared::limits::Limits;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -45,7 +44,7 @@ impl PublishedRows {
         let upstream_keys = upstream_keys::all(connection).await?;
         resources.extend(upstream_keys.into_iter().filter_map(|key| unsealed(self.app.keyring(), key)));
         resources.extend(services::all(connection).await?.into_iter().map(Resource::Service));
-        resources.extend(users::with_limits(connection).await?.into_iter().filter_map(owner));
+        resources.extend(users::published(connection).await?.iter().filter_map(owner));
         resources.extend(access_keys::all(connection).await?.into_iter().filter_map(accepted));
         resources.extend(prices::all(connection).await?.into_iter().map(Resource::Price));
         Ok(resources.into_iter().map(entry).collect())
@@ -61,7 +60,7 @@ impl PublishedRows {
                 found.and_then(|key| unsealed(self.app.keyring(), key))
             }
             ResourceKind::Service => services::by_id(connection, id(key)?).await?.map(Resource::Service),
-            ResourceKind::User => users::by_id(connection, id(key)?).await?.and_then(owner),
+            ResourceKind::User => users::by_id(connection, id(key)?).await?.as_ref().and_then(owner),
             ResourceKind::AccessKey => access_keys::by_id(connection, id(key)?).await?.and_then(accepted),
             ResourceKind::Price => prices::by_id(connection, id(key)?).await?.map(Resource::Price),
         })
@@ -119,10 +118,8 @@ fn accepted(key: AccessKey) -> Option<Resource> {
     (key.status == AccessKeyStatus::Active).then_some(Resource::AccessKey(key))
 }
 
-/// A user without limits means nothing to proxies.
-fn owner(user: User) -> Option<Resource> {
-    let (id, limits) = (user.id, user.spec.limits);
-    (limits != Limits::default()).then_some(Resource::User(Owner { id, limits }))
+fn owner(user: &User) -> Option<Resource> {
+    Owner::of(user).map(Resource::User)
 }
 
 /// A key whose secret does not open is left out: the others still serve.

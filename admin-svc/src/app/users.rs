@@ -1,7 +1,7 @@
 //! Users: there is always an active administrator, and a change of password or status ends the user's sessions.
 
 use serde_json::Value;
-use tollgate_shared::{ids::UserId, limits::Limits, secret::Secret};
+use tollgate_shared::{ids::UserId, secret::Secret};
 
 use super::{
     App, AppError, Authorised, Created, Once, Precondition, Source,
@@ -14,12 +14,13 @@ use crate::{
         change::ResourceKind,
         page::{Page, PageRequest},
         patch::Patch,
+        published::Owner,
         stamp::Stamp,
         user::{NewUser, Role, User, UserSpec, validated_password},
         validation::Invalid,
     },
     store::{
-        WriteTx,
+        StoreError, WriteTx,
         access_keys::{self, AccessKeyFilter},
         sessions, users,
     },
@@ -44,6 +45,7 @@ impl App {
     ) -> Result<Created, AppError> {
         let (spec, password) = new.into_parts();
         let spec = spec.validated()?;
+        self.ensure_comparable(None, spec.budget.as_ref())?;
         validated_password(&password)?;
         let password_hash = self.0.passwords.hash(password).await?;
         let mut creation = match self.begin_creation(caller, once).await? {
@@ -72,6 +74,7 @@ impl App {
         if spec == before.spec && new_hash.is_none() {
             return Ok(before);
         }
+        self.ensure_comparable(before.spec.budget.as_ref(), spec.budget.as_ref())?;
         let stays_administrator = spec.role == Role::Admin && spec.status.is_active();
         if !stays_administrator {
             ensure_another_administrator(&mut tx, &before).await?;
@@ -84,10 +87,7 @@ impl App {
             ..before.clone()
         };
         users::update(&mut tx, &after).await?;
-        if after.spec.limits != before.spec.limits {
-            let unlimited = after.spec.limits == Limits::default();
-            tx.record_change(ResourceKind::User, &id.to_string(), unlimited).await?;
-        }
+        record_change(&mut tx, Some(&before), Some(&after)).await?;
         if ends_sessions {
             sessions::revoke_all_of(&mut tx, id, self.now()).await?;
         }
@@ -113,9 +113,7 @@ impl App {
         super::references::ensure_unused(&[("access key", &keys)])?;
         access_keys::delete_revoked(&mut tx, &keys_of_user).await?;
         users::delete(&mut tx, id).await?;
-        if before.spec.limits != Limits::default() {
-            tx.record_change(ResourceKind::User, &id.to_string(), true).await?;
-        }
+        record_change(&mut tx, Some(&before), None).await?;
         self.audit(&mut tx, &caller.source, Record::new("user.delete", "user", &id).before(&before)?).await?;
         Ok(tx.commit().await?)
     }
@@ -131,9 +129,7 @@ impl App {
         let stamp = Stamp::first(self.now());
         let user = User { id: UserId::generate(), spec, last_login_at: None, stamp, password_hash };
         users::insert(tx, &user).await?;
-        if user.spec.limits != Limits::default() {
-            tx.record_change(ResourceKind::User, &user.id.to_string(), false).await?;
-        }
+        record_change(tx, None, Some(&user)).await?;
         let record = Record::new("user.create", "user", &user.id).after(&user)?;
         self.audit(tx, source, record).await?;
         Ok(user)
@@ -147,6 +143,17 @@ impl App {
         validated_password(&password)?;
         Ok(self.0.passwords.hash(password).await?)
     }
+}
+
+/// Proxies are told when what they know of the user has changed.
+async fn record_change(tx: &mut WriteTx, before: Option<&User>, after: Option<&User>) -> Result<(), StoreError> {
+    let (known, now) = (before.and_then(Owner::of), after.and_then(Owner::of));
+    if let Some(Owner { id, .. }) = now.as_ref().or(known.as_ref())
+        && known != now
+    {
+        tx.record_change(ResourceKind::User, &id.to_string(), now.is_none()).await?;
+    }
+    Ok(())
 }
 
 async fn ensure_another_administrator(tx: &mut WriteTx, user: &User) -> Result<(), AppError> {

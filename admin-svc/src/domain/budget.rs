@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, ops::Range};
 use serde::Serialize;
 use tollgate_shared::{
     clock::UnixMicros,
-    ids::{AccessKeyId, BootId, ProxyId, ServiceId},
+    ids::{AccessKeyId, BootId, ProxyId, ServiceId, UserId},
     limits::{Budget, LeaseMode, Period},
     money::Money,
     period::day_of,
@@ -27,6 +27,7 @@ text_enum! {
     #[derive(PartialOrd, Ord)]
     pub enum BudgetScope {
         Service = "service",
+        User = "user",
         AccessKey = "access_key",
     }
 }
@@ -41,6 +42,12 @@ pub struct BudgetKey {
 impl From<ServiceId> for BudgetKey {
     fn from(id: ServiceId) -> Self {
         Self { scope: BudgetScope::Service, id: *id.as_uuid() }
+    }
+}
+
+impl From<UserId> for BudgetKey {
+    fn from(id: UserId) -> Self {
+        Self { scope: BudgetScope::User, id: *id.as_uuid() }
     }
 }
 
@@ -182,8 +189,9 @@ impl Spending {
                 let before = boots.partition_point(|(booted_at, _)| *booted_at <= event.started_at);
                 boots.get(before.saturating_sub(1)).map(|(_, boot)| *boot)
             });
-            let service = event.service_id.map(BudgetKey::from);
-            for budget in [service, event.access_key_id.map(BudgetKey::from)].into_iter().flatten() {
+            let scopes: [Option<BudgetKey>; 3] =
+                [event.service_id.map(Into::into), event.user_id.map(Into::into), event.access_key_id.map(Into::into)];
+            for budget in scopes.into_iter().flatten() {
                 *spending.by_day.entry((budget, day)).or_default() += cost;
                 if let Some(boot) = boot {
                     *spending.by_borrower.entry((boot, budget, day)).or_default() += cost;

@@ -4,7 +4,11 @@
 
 use std::fmt;
 
-use tollgate_shared::{ids::UserId, limits::Limits, secret::Secret};
+use tollgate_shared::{
+    ids::UserId,
+    limits::{Budget, Limits},
+    secret::Secret,
+};
 use zeroize::Zeroizing;
 
 use super::{
@@ -14,7 +18,9 @@ use super::{
     price::Price,
     provider::Provider,
     service::Service,
+    status::Status,
     upstream_key::UpstreamKey,
+    user::{User, UserSpec},
 };
 use crate::crypto::access_key_token::PublicTokenKey;
 
@@ -39,10 +45,21 @@ pub enum Resource {
 }
 
 /// What proxies know of a user.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     pub id: UserId,
+    pub status: Status,
     pub limits: Limits,
+    pub budget: Option<Budget>,
+}
+
+impl Owner {
+    /// Absent when the user means nothing to proxies: one who is active and has neither limits nor a budget.
+    pub fn of(user: &User) -> Option<Self> {
+        let UserSpec { email: _, name: _, role: _, status, limits, budget } = &user.spec;
+        let matters = !status.is_active() || *limits != Limits::default() || budget.is_some();
+        matters.then(|| Self { id: user.id, status: *status, limits: limits.clone(), budget: budget.clone() })
+    }
 }
 
 /// What all proxies share.

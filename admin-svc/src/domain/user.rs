@@ -1,7 +1,11 @@
 //! People who sign in to the console or call its API.
 
 use serde::{Deserialize, Serialize};
-use tollgate_shared::{ids::UserId, limits::Limits, secret::Secret};
+use tollgate_shared::{
+    ids::UserId,
+    limits::{Budget, Limits},
+    secret::Secret,
+};
 
 use super::{
     stamp::Stamp,
@@ -46,6 +50,9 @@ pub struct UserSpec {
     /// For all of the user's access keys together.
     #[serde(default)]
     pub limits: Limits,
+    /// For all of the user's access keys together, over all services.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
 }
 
 impl UserSpec {
@@ -59,6 +66,7 @@ impl UserSpec {
         violations.require(is_email(&self.email), "email", "must be an e-mail address");
         violations.name("name", &self.name);
         violations.limits("limits", &self.limits);
+        violations.budget("budget", self.budget.as_ref());
         violations.finish().map(|()| self)
     }
 }
@@ -77,6 +85,9 @@ pub struct NewUser {
     /// For all of the user's access keys together.
     #[serde(default)]
     pub limits: Limits,
+    /// For all of the user's access keys together, over all services.
+    #[serde(default)]
+    pub budget: Option<Budget>,
     /// 8 to 256 characters.
     #[schema(value_type = String, write_only)]
     pub password: Secret,
@@ -84,8 +95,8 @@ pub struct NewUser {
 
 impl NewUser {
     pub fn into_parts(self) -> (UserSpec, Secret) {
-        let Self { email, name, role, status, limits, password } = self;
-        (UserSpec { email, name, role, status, limits }, password)
+        let Self { email, name, role, status, limits, budget, password } = self;
+        (UserSpec { email, name, role, status, limits, budget }, password)
     }
 }
 

@@ -15,16 +15,18 @@ const TABLE: &str = "users";
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, email, name, role, status, password_hash, limits, created_at, updated_at, version, last_login_at \
-             FROM users ",
+            "SELECT id, email, name, role, status, password_hash, limits, budget, created_at, updated_at, version, \
+             last_login_at FROM users ",
             $rest
         )
     };
 }
 
-/// Those with limits of their own: proxies need to know of no other.
-pub async fn with_limits(connection: &mut AnyConnection) -> Result<Vec<User>, StoreError> {
-    let rows = sqlx::query(select!("WHERE limits IS NOT NULL ORDER BY id")).fetch_all(connection).await?;
+/// Those that proxies need to know of.
+pub async fn published(connection: &mut AnyConnection) -> Result<Vec<User>, StoreError> {
+    let rows = sqlx::query(select!("WHERE limits IS NOT NULL OR budget IS NOT NULL OR status <> 'active' ORDER BY id"))
+        .fetch_all(connection)
+        .await?;
     rows.iter().map(from_row).collect()
 }
 
@@ -67,7 +69,7 @@ pub async fn another_administrator(connection: &mut AnyConnection, id: UserId) -
 pub async fn insert(connection: &mut AnyConnection, user: &User) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO users (id, email, name, role, status, password_hash, created_at, updated_at, version, \
-         last_login_at, limits) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+         last_login_at, limits, budget) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(user.id.to_string())
     .bind(&user.spec.email)
@@ -80,6 +82,7 @@ pub async fn insert(connection: &mut AnyConnection, user: &User) -> Result<(), S
     .bind(user.stamp.version)
     .bind(user.last_login_at.map(Timestamp::micros))
     .bind(limits_document(user)?)
+    .bind(budget_document(user)?)
     .execute(connection)
     .await?;
     Ok(())
@@ -88,7 +91,7 @@ pub async fn insert(connection: &mut AnyConnection, user: &User) -> Result<(), S
 pub async fn update(connection: &mut AnyConnection, user: &User) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE users SET email = $2, name = $3, role = $4, status = $5, password_hash = $6, updated_at = $7, \
-         version = $8, limits = $9 WHERE id = $1",
+         version = $8, limits = $9, budget = $10 WHERE id = $1",
     )
     .bind(user.id.to_string())
     .bind(&user.spec.email)
@@ -99,6 +102,7 @@ pub async fn update(connection: &mut AnyConnection, user: &User) -> Result<(), S
     .bind(user.stamp.updated_at.micros())
     .bind(user.stamp.version)
     .bind(limits_document(user)?)
+    .bind(budget_document(user)?)
     .execute(connection)
     .await?;
     Ok(())
@@ -119,10 +123,14 @@ pub async fn delete(connection: &mut AnyConnection, id: UserId) -> Result<(), St
     Ok(())
 }
 
-/// Absent where there are none, so that [`with_limits`] finds the others.
+/// Absent where there are none, so that [`published`] finds the others.
 fn limits_document(user: &User) -> Result<Option<String>, StoreError> {
     let limits = &user.spec.limits;
     (*limits != Limits::default()).then(|| to_document(TABLE, "limits", limits)).transpose()
+}
+
+fn budget_document(user: &User) -> Result<Option<String>, StoreError> {
+    user.spec.budget.as_ref().map(|budget| to_document(TABLE, "budget", budget)).transpose()
 }
 
 fn from_row(row: &AnyRow) -> Result<User, StoreError> {
@@ -135,6 +143,7 @@ fn from_row(row: &AnyRow) -> Result<User, StoreError> {
             role: fields.parsed("role")?,
             status: fields.parsed("status")?,
             limits: fields.optional_document("limits")?.unwrap_or_default(),
+            budget: fields.optional_document("budget")?,
         },
         last_login_at: fields.optional_timestamp("last_login_at")?,
         stamp: fields.stamp()?,

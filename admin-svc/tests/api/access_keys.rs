@@ -8,7 +8,7 @@ use tollgate_shared::access_key;
 
 use crate::{
     database::on_both,
-    server::{Server, at, send},
+    server::{PASSWORD, Server, at, send},
 };
 
 const KEYS: &str = "/api/v1/access-keys";
@@ -22,6 +22,7 @@ on_both!(
     repeated_create_gets_the_same_secret,
     members_have_only_their_own,
     tokens_stand_for_a_key_that_is_in_force,
+    key_of_a_disabled_user_gets_no_token,
     token_key_changes_without_a_gap,
 );
 
@@ -170,6 +171,20 @@ fn claims(token: &Value) -> Value {
 
 fn signed_by(token: &Value) -> String {
     jsonwebtoken::decode_header(token.as_str().unwrap()).unwrap().kid.unwrap()
+}
+
+async fn key_of_a_disabled_user_gets_no_token(server: Server) {
+    let admin = server.admin().await;
+    let service = admin.service("chat").await;
+    let user = json!({"email": "out@example.com", "role": "member", "password": PASSWORD});
+    let user = admin.create("/api/v1/users", &user).await;
+    let key = json!({"service_id": service["id"], "user_id": user["id"], "name": "app"});
+    let tokens = format!("{}/tokens", at(KEYS, &admin.create(KEYS, &key).await));
+    let path = at("/api/v1/users", &user);
+    for (status, expected) in [("disabled", StatusCode::CONFLICT), ("active", StatusCode::CREATED)] {
+        admin.patch(&path, &json!({"status": status})).await.expect(StatusCode::OK);
+        admin.post(&tokens, &json!({})).await.expect(expected);
+    }
 }
 
 async fn tokens_stand_for_a_key_that_is_in_force(server: Server) {

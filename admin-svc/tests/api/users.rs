@@ -12,7 +12,7 @@ const USERS: &str = "/api/v1/users";
 
 on_both!(
     crate::server::Server::start;
-    user_is_made_changed_and_deleted, last_administrator_stays, user_with_access_keys_is_not_deleted);
+    user_is_made_changed_and_deleted, last_administrator_stays, user_has_a_budget, user_with_access_keys_is_not_deleted);
 
 async fn user_is_made_changed_and_deleted(server: Server) {
     let admin = server.admin().await;
@@ -40,6 +40,39 @@ async fn user_is_made_changed_and_deleted(server: Server) {
     }
     admin.delete(&path).await.expect(StatusCode::NO_CONTENT);
     admin.get(&path).await.refused(404, "not-found");
+}
+
+async fn user_has_a_budget(server: Server) {
+    let admin = server.admin().await;
+    let budget = json!({"amount": "12.5", "currency": "USD", "period": "month", "lease": "single"});
+    let mut body = json!({"email": "a@example.com", "role": "member", "password": PASSWORD, "budget": budget});
+    let user = admin.create(USERS, &body).await;
+    let shown = json!({"amount": "12.50", "currency": "USD", "period": "month", "hard": true, "lease": "single"});
+    assert_eq!(user["budget"], shown);
+    let path = at(USERS, &user);
+    let standing = admin.get(&format!("{path}/budget")).await.expect(StatusCode::OK);
+    assert_eq!((&standing["spent"], &standing["remaining"]), (&json!("0.00"), &json!("12.50")));
+    let changed = admin.patch(&path, &json!({"budget": {"amount": "7", "hard": false}})).await.expect(StatusCode::OK);
+    assert_eq!((&changed["budget"]["amount"], &changed["budget"]["hard"]), (&json!("7.00"), &json!(false)));
+    for (field, change) in [
+        ("budget.amount", json!({"amount": "0"})),
+        ("budget.amount", json!({"amount": 7})),
+        ("budget.currency", json!({"currency": "usd"})),
+        ("budget.currency", json!({"currency": "EUR"})),
+        ("budget.period", json!({"period": "year"})),
+        ("budget.lease", json!({"lease": "twice"})),
+    ] {
+        let refused = admin.patch(&path, &json!({"budget": change})).await.refused(422, "validation");
+        assert_eq!(refused, [field], "{change}");
+    }
+    assert_eq!(admin.get(&path).await.expect(StatusCode::OK), changed);
+    body["budget"]["currency"] = json!("EUR");
+    assert_eq!(admin.post(USERS, &body).await.refused(422, "validation"), ["budget.currency"]);
+    server.user(&admin, "operator").await.get(&format!("{path}/budget")).await.refused(403, "forbidden");
+
+    let changed = admin.patch(&path, &json!({"budget": null})).await.expect(StatusCode::OK);
+    assert!(changed.get("budget").is_none(), "{changed}");
+    admin.get(&format!("{path}/budget")).await.refused(404, "not-found");
 }
 
 async fn last_administrator_stays(server: Server) {

@@ -1,6 +1,6 @@
 //! Lending from budgets, with a clock that the test holds.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use admin_svc::{
     app::{App, AppOptions},
@@ -37,6 +37,7 @@ on_both!(
     periods_begin_at_midnight_in_utc,
     a_budget_that_changes_its_period_knows_what_was_spent,
     two_replicas_lend_the_same_money_once,
+    what_any_key_of_a_user_spends_is_of_the_users_budget,
 );
 
 /// A Monday that is no first of a month, 10:00 UTC.
@@ -91,6 +92,7 @@ impl World {
             role: Role::Admin,
             status: Status::Active,
             limits: Limits::default(),
+            budget: None,
         };
         let user = User { id: user_id, spec, stamp, last_login_at: None, password_hash: String::new() };
         users::insert(&mut tx, &user).await.unwrap();
@@ -201,6 +203,44 @@ async fn what_is_spent_and_lent_never_exceeds_the_budget(world: World) {
     let standing = world.standing(&key).await;
     assert_eq!((standing.spent, standing.lent), (1_050, 0));
     assert_eq!(world.need(&key, &first, None, 1).await.state, GrantState::Spent);
+}
+
+async fn what_any_key_of_a_user_spends_is_of_the_users_budget(world: World) {
+    let first = world.key(budget(9_000, Period::Day)).await;
+    let second = AccessKey { user_id: first.user_id, ..world.key(budget(9_000, Period::Day)).await };
+    let stranger = world.key(budget(9_000, Period::Day)).await;
+    let mut tx = world.app.store().begin_write().await.unwrap();
+    let mut user = users::by_id(&mut tx, first.user_id).await.unwrap().unwrap();
+    user.spec.budget = Some(budget(1_000, Period::Day));
+    users::update(&mut tx, &user).await.unwrap();
+    tx.commit().await.unwrap();
+    let of_user = BudgetKey::from(user.id);
+    let standing = async || {
+        let mut reader = world.app.store().reader().await.unwrap();
+        budgets::standing(&mut reader, &of_user, &Period::Day.around(world.clock.now()), None).await.unwrap()
+    };
+    let (dead, alive) = (borrower(MONDAY), borrower(MONDAY));
+    let ask = |need| {
+        let (at, period) = (world.clock.now(), Range::default());
+        Ask { budget: of_user, at, period, granted: 0, returned: 0, need, ahead: false }
+    };
+    let held = world.lend(&dead, ask(600)).await;
+    assert_eq!((held.state, held.granted), (GrantState::Granted, 600));
+    for (key, cost) in [(&first, 250), (&second, 150), (&stranger, 500)] {
+        world.spend(key, &dead, cost).await;
+    }
+    let now = standing().await;
+    assert_eq!((now.spent, now.lent), (400, 200), "of both keys, and of nobody else's");
+    // What a proxy that died reports later still counts, and its lease is lent anew.
+    let late = world.event(&second, &dead, 100);
+    world.clock.advance(Duration::from_secs(61));
+    world.app.renew_leases(&alive).await.unwrap();
+    assert_eq!(world.app.lapse_leases().await.unwrap(), 1);
+    let all = world.lend(&alive, ask(700)).await;
+    assert_eq!((all.state, all.granted), (GrantState::Spent, 600));
+    world.app.record_usage(&[late], &[]).await.unwrap();
+    let now = standing().await;
+    assert_eq!((now.spent, now.lent, now.lapsed), (500, 600, 100));
 }
 
 async fn redelivered_events_spend_nothing_more(world: World) {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tollgate_proto::{
-    Affinity, AffinitySource, FallbackCondition, FallbackPolicy, Limits, Resource, ResourceError, ResourceKind,
-    ResourceRef, User, resource, watch_request,
+    Affinity, AffinitySource, FallbackCondition, FallbackPolicy, ResourceError, ResourceKind, ResourceRef, resource,
+    watch_request,
 };
 use tonic::Code;
 
@@ -31,7 +31,6 @@ on_both!(
     a_refused_resource_is_shown_and_does_not_stop_the_next_change,
     a_proxy_that_could_take_nothing_gets_everything_again,
     heartbeats_tell_the_head,
-    a_user_with_limits_reaches_proxies_and_one_without_does_not,
     heartbeats_tell_how_many_proxies_share_a_limit,
     snapshots_are_sent_to_so_many_proxies_at_a_time,
     many_proxies_get_a_change_at_once,
@@ -313,35 +312,6 @@ async fn heartbeats_tell_the_head(plane: ControlPlane) {
     assert!(watch.heartbeats.len() >= 2, "{:?}", watch.heartbeats);
     let last = watch.heartbeats.last().unwrap();
     assert_eq!((&last.epoch, last.head_revision), (&whole.epoch, whole.revision));
-}
-
-async fn a_user_with_limits_reaches_proxies_and_one_without_does_not(plane: ControlPlane) {
-    let body = |email: &str| json!({"email": email, "role": "member", "password": "a password for tests"});
-    let user = plane.create("/api/v1/users", &body("limited@example.com")).await;
-    let id = user["id"].as_str().unwrap().to_owned();
-    plane.published().await;
-    let (mut watch, whole) = Watch::in_sync(&plane).await;
-    assert!(!ids(&whole.resources).contains_key(&id));
-    let path = format!("/api/v1/users/{id}");
-    let limits = json!({"limits": {"rpm": 7, "tpm": 8, "rpd": 9, "concurrency": 10}});
-    plane.call(Method::PATCH, &path, Some(&limits), StatusCode::OK).await;
-    let delta = watch.delta().await;
-    let expected = User {
-        id: id.clone(),
-        limits: Some(Limits { rpm: Some(7), tpm: Some(8), rpd: Some(9), concurrency: Some(10) }),
-    };
-    assert_eq!(delta.upserts, [Resource { resource: Some(resource::Resource::User(expected)) }]);
-    watch.ack(delta.nonce, delta.to).await;
-    let (_, whole) = Watch::in_sync(&plane).await;
-    assert_eq!(ids(&whole.resources).get(&id), Some(&"user"));
-
-    plane.call(Method::PATCH, &path, Some(&json!({"limits": null})), StatusCode::OK).await;
-    let delta = watch.delta().await;
-    assert_eq!(delta.deletes, [ResourceRef { kind: ResourceKind::User.into(), id }]);
-    watch.ack(delta.nonce, delta.to).await;
-    // Another change of a user is none of theirs.
-    plane.call(Method::PATCH, &path, Some(&json!({"name": "else"})), StatusCode::OK).await;
-    watch.quiet(Duration::from_millis(700)).await;
 }
 
 async fn heartbeats_tell_how_many_proxies_share_a_limit(plane: ControlPlane) {

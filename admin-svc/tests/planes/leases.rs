@@ -23,6 +23,7 @@ use crate::{
 on_both!(
     crate::control_plane::ControlPlane::start;
     a_proxy_borrows_what_a_budget_has,
+    a_proxy_borrows_what_a_users_budget_has,
     what_is_no_ask_ends_the_stream,
     a_stranger_borrows_nothing,
 );
@@ -89,6 +90,22 @@ async fn a_proxy_borrows_what_a_budget_has(plane: ControlPlane) {
     assert_eq!((&standing["leased"], &standing["remaining"]), (&json!("1.00"), &json!("0.00")));
     let metrics = plane.ops("/metrics").await.1;
     assert!(metrics.contains("tollgate_admin_budgets_spent_total 1"), "{metrics}");
+}
+
+async fn a_proxy_borrows_what_a_users_budget_has(plane: ControlPlane) {
+    let user = json!({"email": "rich@example.com", "role": "member", "password": "a password for tests",
+        "budget": {"amount": "1.00", "currency": "USD", "period": "day"}});
+    let user = plane.create("/api/v1/users", &user).await;
+    let user = user["id"].as_str().unwrap();
+    let mut borrow = Borrow::open(&plane).await;
+    // The same id in another scope is another budget.
+    let of_user = Ask { scope: BudgetScope::User.into(), ..ask(user, 300_000) };
+    borrow.send(Message::Asks(Asks { nonce: 1, asks: vec![ask(user, 300_000), of_user] })).await;
+    let grants = borrow.answer().await.unwrap().grants;
+    let states: Vec<GrantState> = grants.iter().map(tollgate_proto::Grant::state).collect();
+    assert_eq!((states, grants[1].granted_micros), (vec![GrantState::NoBudget, GrantState::Granted], 300_000));
+    let standing = plane.get(&format!("/api/v1/users/{user}/budget")).await;
+    assert_eq!((&standing["leased"], &standing["remaining"]), (&json!("0.30"), &json!("0.70")));
 }
 
 async fn what_is_no_ask_ends_the_stream(plane: ControlPlane) {

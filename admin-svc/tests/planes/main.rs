@@ -21,3 +21,4 @@ mod probes;
 mod proxies;
 mod rollups;
 mod usage_api;
+mod users;

@@ -12,6 +12,7 @@ mod key_health;
 mod providers;
 mod services;
 mod transactions;
+mod user_budgets;
 
 use admin_svc::{
     domain::{

@@ -14,10 +14,13 @@ fn pair(seed: u8) -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()
 }
 
+fn token_keys() -> [(&'static str, Vec<u8>); 2] {
+    [("a", 1), ("b", 2)].map(|(id, seed)| (id, pair(seed).public_key().as_ref().to_vec()))
+}
+
 /// Knows access key 1, and the token keys `a` and `b`.
 fn snapshot() -> Snapshot {
-    let keys = [("a", 1), ("b", 2)].map(|(id, seed)| (id, pair(seed).public_key().as_ref().to_vec()));
-    fixture::snapshot_with_token_keys(&keys)
+    fixture::snapshot_with_token_keys(&token_keys())
 }
 
 fn claims() -> Value {
@@ -117,6 +120,22 @@ fn token_of_a_key_that_is_gone_is_refused() {
     let mut claims = claims();
     claims["sub"] = json!(fixture::uuid(9));
     assert_eq!(refusal(&snapshot(), &token(&claims), NOW), Some(ErrorKind::RevokedCredential));
+}
+
+#[test]
+fn key_of_a_disabled_user_is_refused_and_its_tokens_are() {
+    let (tokens, token) = (VerifiedTokens::default(), token(&claims()));
+    let disabled = fixture::snapshot_with_a_disabled_user(&token_keys());
+    let kind = |snapshot: &Snapshot| {
+        let by_token = authenticate(snapshot, &tokens, &bearer_of(&token), None, NOW).map(|_| ()).err();
+        let key = snapshot.access_key_by_id(fixture::uuid(1).parse().unwrap()).unwrap();
+        let by_key = in_force(key, NOW).err();
+        assert_eq!(by_token.as_ref().map(|refusal| refusal.kind), by_key.map(|refusal| refusal.kind));
+        by_token.map(|refusal| refusal.kind)
+    };
+    assert_eq!(kind(&snapshot()), None);
+    assert_eq!(kind(&disabled), Some(ErrorKind::RevokedCredential), "also a token that is remembered");
+    assert_eq!(kind(&snapshot()), None);
 }
 
 #[test]

@@ -313,6 +313,7 @@ impl From<Scope> for proto::BudgetScope {
     fn from(scope: Scope) -> Self {
         match scope {
             Scope::Service => Self::Service,
+            Scope::User => Self::User,
             Scope::AccessKey => Self::AccessKey,
         }
     }

@@ -4,6 +4,7 @@ use tollgate_shared::{
 };
 
 use super::{account::Grant, *};
+use crate::snapshot::fixture::snapshot_with_budgets;
 
 const NOW: i64 = 1_800_000_000_000_000;
 
@@ -119,7 +120,7 @@ async fn a_soft_budget_never_refuses() {
     bench.grant(Answer::Spent, 5, 10);
     bench.take(10).await.unwrap().settle(10);
     assert_eq!(bench.account.balance(), -5);
-    assert_eq!(bench.budgets.metrics.budgets.overdrawn.get(), 2);
+    assert_eq!(bench.budgets.metrics.budgets.overdrawn.of(Scope::AccessKey).get(), 2);
 }
 
 #[tokio::test]
@@ -170,4 +171,20 @@ async fn a_changed_budget_gives_everything_back_and_asks_anew() {
     assert!(!bench.account.was_short(NOW, 0), "that was another amount");
     let totals = bench.account.totals(NOW, false);
     assert_eq!((totals.granted, totals.returned, totals.ahead), (100, 100, true));
+}
+
+#[tokio::test]
+async fn every_scope_has_an_account_of_its_own_for_as_long_as_it_has_a_budget() {
+    let (budgets, _bells) = Budgets::new(Arc::default(), Arc::default(), Clock::held_at(NOW));
+    let scopes = |accounts: Vec<Arc<Account>>| {
+        let mut scopes: Vec<Scope> = accounts.iter().map(|account| account.key.scope).collect();
+        scopes.sort();
+        scopes
+    };
+    let follow = |amounts| scopes(budgets.follow(&snapshot_with_budgets(amounts)));
+    assert_eq!(follow([Some(3), Some(2), Some(1)]), Scope::ALL, "two keys have one user");
+    assert_eq!(follow([Some(3), Some(2), Some(1)]), []);
+    assert_eq!(follow([Some(3), Some(9), Some(1)]), [Scope::User]);
+    assert_eq!(follow([Some(3), None, Some(1)]), [Scope::User], "it gives back what it has");
+    assert_eq!(scopes(budgets.accounts.load().values().cloned().collect()), [Scope::Service, Scope::AccessKey]);
 }

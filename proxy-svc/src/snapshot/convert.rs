@@ -267,8 +267,19 @@ impl TryFrom<proto::User> for User {
     type Error = FieldError;
 
     fn try_from(message: proto::User) -> Result<Self, FieldError> {
-        let proto::User { id, limits } = message;
-        Ok(Self { id: parse_id("id", &id)?, limits: convert_limits(limits), counted: Counted::default() })
+        let proto::User { id, limits, disabled, budget } = message;
+        let budget = match convert_budget(budget) {
+            // One who is out must not stay in for a budget that cannot be read.
+            Err(_) if disabled => None,
+            budget => budget?,
+        };
+        Ok(Self {
+            id: parse_id("id", &id)?,
+            enabled: !disabled,
+            limits: convert_limits(limits),
+            counted: Counted::default(),
+            budget,
+        })
     }
 }
 

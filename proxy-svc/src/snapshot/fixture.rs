@@ -120,8 +120,11 @@ pub(super) fn access_key(number: u8, service: u8, change: impl FnOnce(&mut proto
     wrap(Resource::AccessKey(key))
 }
 
-pub(super) fn user(number: u8, limits: Option<proto::Limits>) -> proto::Resource {
-    wrap(Resource::User(proto::User { id: uuid(number), limits }))
+/// Access keys belong to user 0.
+pub(super) fn user(number: u8, change: impl FnOnce(&mut proto::User)) -> proto::Resource {
+    let mut user = proto::User { id: uuid(number), limits: None, disabled: false, budget: None };
+    change(&mut user);
+    wrap(Resource::User(user))
 }
 
 pub(super) fn reference(kind: proto::ResourceKind, number: u8) -> proto::ResourceRef {
@@ -134,12 +137,23 @@ const fn wrap(resource: Resource) -> proto::Resource {
 
 /// Of [`world`] with other settings.
 pub(crate) fn snapshot_with_token_keys(keys: &[(&str, Vec<u8>)]) -> Snapshot {
+    built(&world_with_token_keys(keys))
+}
+
+/// As [`snapshot_with_token_keys`]; the owner of access key 1 is disabled.
+pub(crate) fn snapshot_with_a_disabled_user(keys: &[(&str, Vec<u8>)]) -> Snapshot {
+    let mut resources = world_with_token_keys(keys);
+    resources.push(user(0, |user| user.disabled = true));
+    built(&resources)
+}
+
+fn world_with_token_keys(keys: &[(&str, Vec<u8>)]) -> Vec<proto::Resource> {
     let keys =
         keys.iter().map(|(id, public_key)| proto::TokenKey { id: (*id).to_owned(), public_key: public_key.clone() });
     let settings = proto::Settings { access_key_pepper: vec![7; 32], access_token_keys: keys.collect() };
     let mut resources = world();
     resources[0] = wrap(Resource::Settings(settings));
-    built(&resources)
+    resources
 }
 
 /// Access key 1, of a service that was changed.
@@ -149,6 +163,19 @@ pub(crate) fn key_of_a_service(change: impl FnOnce(&mut proto::Service)) -> Arc<
     let snapshot = built(&resources);
     let id = uuid(1).parse().unwrap();
     Arc::clone(snapshot.access_key_by_id(id).unwrap())
+}
+
+/// Of [`world`] with a budget of its amount at the service, at the owner of its two access keys, and at the first of these.
+pub(crate) fn snapshot_with_budgets(amounts: [Option<i64>; 3]) -> Snapshot {
+    let [of_service, of_user, of_key] = amounts.map(|amount| {
+        let (currency, period) = ("USD".to_owned(), proto::BudgetPeriod::Day.into());
+        amount.map(|amount_micros| proto::Budget { amount_micros, currency, period, hard: true, single: false })
+    });
+    let mut resources = world();
+    resources[4] = service_resource(1, |service| service.budget = of_service);
+    resources[5] = access_key(1, 1, |key| key.budget = of_key);
+    resources.extend([access_key(2, 1, |_| ()), user(0, |user| user.budget = of_user)]);
+    built(&resources)
 }
 
 fn built(resources: &[proto::Resource]) -> Snapshot {

@@ -8,6 +8,7 @@ use super::{
     label::STATUS_CLASSES,
     shard::Shard,
 };
+use crate::budget::Scope;
 
 /// Writing to a `String` cannot fail; the results of `write!` are dropped for that reason.
 pub(super) fn render(metrics: &Metrics) -> String {
@@ -160,12 +161,21 @@ fn limits(page: &mut Page, metrics: &Metrics) {
 
 fn budgets(page: &mut Page, metrics: &Metrics) {
     let of = &metrics.budgets;
-    page.single("budget_refused_total", "counter", "Requests refused for a spent hard budget.", of.refused.get());
-    let unavailable = "Requests refused because nothing of a hard budget was held here.";
-    page.single("budget_unavailable_total", "counter", unavailable, of.unavailable.get());
-    page.single("budget_waits_total", "counter", "Requests that waited for money to be lent.", of.waits.get());
-    let overdrawn = "Requests that went on though a soft budget had nothing left.";
-    page.single("budget_overdrawn_total", "counter", overdrawn, of.overdrawn.get());
+    for (name, help, counters) in [
+        ("budget_refused_total", "Requests refused for a spent hard budget.", &of.refused),
+        (
+            "budget_unavailable_total",
+            "Requests refused because nothing of a hard budget was held here.",
+            &of.unavailable,
+        ),
+        ("budget_waits_total", "Requests that waited for money to be lent.", &of.waits),
+        ("budget_overdrawn_total", "Requests that went on though a soft budget had nothing left.", &of.overdrawn),
+    ] {
+        page.family(name, "counter", help);
+        for scope in Scope::ALL {
+            page.line(name, &format!("{{scope=\"{}\"}}", scope.as_str()), counters.of(scope).get());
+        }
+    }
 }
 
 fn protection(page: &mut Page, metrics: &Metrics) {

@@ -32,8 +32,15 @@ impl App {
             return Err(AppError::RegistrationClosed);
         }
         let Registration { email, name, password } = registration;
-        let spec = UserSpec { email, name, role: Role::Member, status: Status::Active, limits: Limits::default() }
-            .validated()?;
+        let spec = UserSpec {
+            email,
+            name,
+            role: Role::Member,
+            status: Status::Active,
+            limits: Limits::default(),
+            budget: None,
+        }
+        .validated()?;
         validated_password(&password)?;
         // Not given back on success: it also bounds how many accounts an address makes.
         self.0

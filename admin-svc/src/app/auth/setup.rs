@@ -67,8 +67,15 @@ impl App {
         source: &Source,
         only_the_first: bool,
     ) -> Result<User, AppError> {
-        let spec = UserSpec { email, name, role: Role::Admin, status: Status::Active, limits: Limits::default() }
-            .validated()?;
+        let spec = UserSpec {
+            email,
+            name,
+            role: Role::Admin,
+            status: Status::Active,
+            limits: Limits::default(),
+            budget: None,
+        }
+        .validated()?;
         validated_password(&password)?;
         let password_hash = self.0.passwords.hash(password).await?;
         let mut tx = self.store().begin_write().await?;

@@ -34,6 +34,7 @@ pub(in crate::grpc) fn asks(asks: Vec<proto::Ask>) -> Result<Vec<Ask>, Status> {
 fn ask(ask: proto::Ask) -> Result<Ask, Status> {
     let scope = match ask.scope() {
         proto::BudgetScope::Service => BudgetScope::Service,
+        proto::BudgetScope::User => BudgetScope::User,
         proto::BudgetScope::AccessKey => BudgetScope::AccessKey,
         proto::BudgetScope::Unspecified => return Err(Status::invalid_argument("ask.scope is unknown")),
     };

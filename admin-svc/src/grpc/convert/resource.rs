@@ -144,8 +144,13 @@ fn affinity(affinity: &Affinity) -> proto::Affinity {
 }
 
 fn user(owner: &Owner) -> proto::User {
-    let Owner { id, limits } = owner;
-    proto::User { id: id.to_string(), limits: Some(self::limits(limits)) }
+    let Owner { id, status, limits, budget } = owner;
+    proto::User {
+        id: id.to_string(),
+        limits: Some(self::limits(limits)),
+        disabled: !status.is_active(),
+        budget: budget.as_ref().map(self::budget),
+    }
 }
 
 fn response_cache(cache: &ResponseCache) -> proto::ResponseCache {

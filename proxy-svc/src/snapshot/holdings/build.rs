@@ -57,6 +57,7 @@ impl Holdings {
             providers: self.providers.iter().map(|(id, held)| (*id, Arc::clone(&held.provider))).collect(),
             services,
             access_keys,
+            users: self.users.values().map(|held| Arc::clone(&held.user)).collect(),
             prices: Arc::new(Prices::new(self.prices.values().map(|held| &held.spec))),
             access_keys_by_id,
         };

@@ -383,7 +383,7 @@ fn counters_and_users_outlive_what_changes_around_them() {
             access_key(1, 1, |key| key.limits = limits(rpm)),
             service_resource(1, |service| service.limits = limits(rpm)),
             upstream_key(1, 1, |key| key.limits = limits(rpm)),
-            user(0, limits(rpm)),
+            user(0, |user| user.limits = limits(rpm)),
         ]
     };
     let (first, problems) = change(&mut holdings, limited(5));
@@ -408,4 +408,58 @@ fn counters_and_users_outlive_what_changes_around_them() {
     let (without, problems) = delete(&mut holdings, reference(proto::ResourceKind::User, 0));
     assert_eq!(problems, [""; 0]);
     assert!(without.access_key(&mac(1)).unwrap().key.user.is_none());
+}
+
+#[test]
+fn a_disabled_user_is_one_for_all_keys_until_it_is_enabled_again() {
+    let mut holdings = held(&world());
+    let disabled = user(0, |user| user.disabled = true);
+    let (snapshot, problems) = change(&mut holdings, vec![access_key(2, 1, |_| ()), disabled]);
+    assert_eq!(problems, [""; 0]);
+    let owner = |snapshot: &Snapshot, number| snapshot.access_key(&mac(number)).unwrap().key.user.clone();
+    let users = [1, 2].map(|number| owner(&snapshot, number).unwrap());
+    assert!(!users[0].enabled && Arc::ptr_eq(&users[0], &users[1]));
+    // What is stored keeps it out, too.
+    let mut restarted = Holdings::default();
+    restarted.replace_all("epoch".into(), 2, holdings.encoded().map(Bytes::copy_from_slice).collect::<Vec<_>>());
+    assert!(!owner(&built(&mut restarted).0, 1).unwrap().enabled);
+    // With nothing else to be said of it, the control plane takes it away.
+    let (snapshot, _) = delete(&mut holdings, reference(proto::ResourceKind::User, 0));
+    assert!(owner(&snapshot, 1).is_none());
+    let limits = proto::Limits { rpm: Some(5), ..Default::default() };
+    let (snapshot, _) =
+        change(&mut holdings, vec![user(0, |user| (user.disabled, user.limits) = (true, Some(limits)))]);
+    assert!(!owner(&snapshot, 1).unwrap().enabled);
+    let (snapshot, _) = change(&mut holdings, vec![user(0, |user| user.limits = Some(limits))]);
+    assert!(owner(&snapshot, 1).unwrap().enabled);
+}
+
+#[test]
+fn a_users_budget_is_in_the_snapshot_once_and_never_keeps_a_disabled_user_in() {
+    let budget = |period: proto::BudgetPeriod| {
+        Some(proto::Budget {
+            amount_micros: 7,
+            currency: "USD".into(),
+            period: period.into(),
+            hard: true,
+            single: false,
+        })
+    };
+    let mut holdings = held(&world());
+    let good = user(0, |user| user.budget = budget(proto::BudgetPeriod::Week));
+    let (snapshot, problems) = change(&mut holdings, vec![access_key(2, 1, |_| ()), good]);
+    assert_eq!(problems, [""; 0]);
+    let users: Vec<_> = snapshot.users().collect();
+    assert_eq!((users.len(), users[0].budget.map(|budget| budget.amount.micros())), (1, Some(7)));
+    let owner = |snapshot: &Snapshot| snapshot.access_key(&mac(2)).unwrap().key.user.clone().unwrap();
+    assert!(Arc::ptr_eq(users[0], &owner(&snapshot)));
+    // One that cannot be read leaves the last good version, unless the user is disabled.
+    let unread =
+        |disabled| user(0, |user| (user.disabled, user.budget) = (disabled, budget(proto::BudgetPeriod::Unspecified)));
+    let (snapshot, problems) = change(&mut holdings, vec![unread(false)]);
+    assert_eq!(problems, ["user budget.period"]);
+    assert!(owner(&snapshot).enabled && owner(&snapshot).budget.is_some());
+    let (snapshot, problems) = change(&mut holdings, vec![unread(true)]);
+    assert_eq!(problems, [""; 0]);
+    assert!(!owner(&snapshot).enabled);
 }
