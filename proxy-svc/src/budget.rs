@@ -176,15 +176,20 @@ impl Budgets {
         if scopes.iter().all(Option::is_none) {
             return Ok(reservation);
         }
+        // `None`: what costs nothing, such as counting tokens.
+        let estimates = {
+            let snapshot = self.snapshots.load();
+            let most = |budget: &Budget| estimate::most(inquiry, plan, snapshot.prices(), budget);
+            let mut estimates = [None; SCOPES];
+            for (estimate, scope) in estimates.iter_mut().zip(&scopes) {
+                *estimate = scope.as_ref().map(|(_, budget)| most(budget)).transpose()?.flatten();
+            }
+            estimates
+        };
         let deadline = Instant::now() + PATIENCE;
         let taken = reservation.taken.insert(Box::default());
-        for (place, (key, budget)) in taken.iter_mut().zip(scopes).filter_map(|(place, scope)| Some((place, scope?))) {
-            let estimate = {
-                let snapshot = self.snapshots.load();
-                estimate::most(inquiry, plan, snapshot.prices(), &budget)?
-            };
-            // What costs nothing, such as counting tokens.
-            let Some(estimate) = estimate else { continue };
+        for ((place, scope), estimate) in taken.iter_mut().zip(scopes).zip(estimates) {
+            let (Some((key, budget)), Some(estimate)) = (scope, estimate) else { continue };
             match self.take(key, &budget, estimate, deadline).await {
                 Ok(taken) => *place = Some(taken),
                 Err(_) if !budget.hard => {}

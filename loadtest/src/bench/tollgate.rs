@@ -140,9 +140,10 @@ async fn seed(
     if extent == Extent::Everything {
         let price = json!({"model": "*", "input": "0.10", "output": "0.40"});
         create("/api/v1/prices", price).await?;
-        let user = format!("/api/v1/users/{}", text(&session["user"], "id")?);
-        Client::call(rest, "PATCH", &user, Some(&token), &json!({"limits": extent.limits(CALLERS)})).await?;
         let budget = json!({"amount": "1000000.00", "currency": "USD", "period": "day", "hard": true});
+        let user = format!("/api/v1/users/{}", text(&session["user"], "id")?);
+        let limited = json!({"limits": extent.limits(CALLERS), "budget": budget});
+        Client::call(rest, "PATCH", &user, Some(&token), &limited).await?;
         let (allow, deny) = (["127.0.0.0/8", "::1/128"], ["10.0.0.0/8", "192.168.0.0/16"]);
         extend(
             &mut service,

@@ -127,7 +127,7 @@ fn key_of_a_disabled_user_is_refused_and_its_tokens_are() {
     let (tokens, token) = (VerifiedTokens::default(), token(&claims()));
     let disabled = fixture::snapshot_with_a_disabled_user(&token_keys());
     let kind = |snapshot: &Snapshot| {
-        let by_token = authenticate(snapshot, &tokens, &bearer_of(&token), None, NOW).map(|_| ()).err();
+        let by_token = authenticate(snapshot, checked(&tokens), &bearer_of(&token), None, NOW).map(|_| ()).err();
         let key = snapshot.access_key_by_id(fixture::uuid(1).parse().unwrap()).unwrap();
         let by_key = in_force(key, NOW).err();
         assert_eq!(by_token.as_ref().map(|refusal| refusal.kind), by_key.map(|refusal| refusal.kind));
