@@ -21,7 +21,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 use tollgate_shared::{
-    clock::Clock,
+    clock::{Clock, UnixMicros},
     ids::{AccessKeyId, ServiceId, UserId},
     limits::LeaseMode,
     money::Cost,
@@ -186,11 +186,11 @@ impl Budgets {
             }
             estimates
         };
-        let deadline = Instant::now() + PATIENCE;
+        let (now, deadline) = (self.clock.now(), Instant::now() + PATIENCE);
         let taken = reservation.taken.insert(Box::default());
         for ((place, scope), estimate) in taken.iter_mut().zip(scopes).zip(estimates) {
             let (Some((key, budget)), Some(estimate)) = (scope, estimate) else { continue };
-            match self.take(key, &budget, estimate, deadline).await {
+            match self.take(key, &budget, estimate, now, deadline).await {
                 Ok(taken) => *place = Some(taken),
                 Err(_) if !budget.hard => {}
                 Err(short) => return Err(self.refusal(key.scope, short)),
@@ -199,11 +199,18 @@ impl Budgets {
         Ok(reservation)
     }
 
-    async fn take(&self, key: BudgetKey, budget: &Budget, estimate: i64, deadline: Instant) -> Result<Taken, Short> {
+    async fn take(
+        &self,
+        key: BudgetKey,
+        budget: &Budget,
+        estimate: i64,
+        mut now: UnixMicros,
+        deadline: Instant,
+    ) -> Result<Taken, Short> {
         let account = self.account(key, deadline).await.ok_or(Short::Unknown)?;
         let single = budget.lease == LeaseMode::Single && budget.hard;
         let mut slot = if single { Some(self.slot(&account, deadline).await?) } else { None };
-        if let Some(taken) = self.lent(&account, estimate, &mut slot) {
+        if let Some(taken) = self.lent(&account, now, estimate, &mut slot) {
             return Ok(taken);
         }
         let mut waiting = None;
@@ -212,14 +219,15 @@ impl Budgets {
             tokio::pin!(answered);
             // From here on no answer is missed.
             answered.as_mut().enable();
-            if let Some(taken) = self.lent(&account, estimate, &mut slot) {
+            now = self.clock.now();
+            if let Some(taken) = self.lent(&account, now, estimate, &mut slot) {
                 return Ok(taken);
             }
             if !budget.hard {
                 self.ring(&account);
                 return Ok(self.overdraw(&account, estimate));
             }
-            if account.was_short(self.clock.now(), estimate) {
+            if account.was_short(now, estimate) {
                 return Err(Short::Spent);
             }
             if !self.connected.load(Relaxed) {
@@ -240,8 +248,13 @@ impl Budgets {
     }
 
     /// Of what is lent already; takes the slot along.
-    fn lent(&self, account: &Arc<Account>, estimate: i64, slot: &mut Option<account::Slot>) -> Option<Taken> {
-        let now = self.clock.now();
+    fn lent(
+        &self,
+        account: &Arc<Account>,
+        now: UnixMicros,
+        estimate: i64,
+        slot: &mut Option<account::Slot>,
+    ) -> Option<Taken> {
         let lease = account.take(now, estimate)?;
         let taken = Taken::new(account, lease, estimate, slot.take(), self.bells.clone());
         if account.is_low() && !account.was_short(now, 0) {

@@ -90,7 +90,12 @@ impl Health {
     }
 
     pub fn now(&self) -> Moment {
-        Moment(1).after(self.began.elapsed())
+        self.moment(Instant::now())
+    }
+
+    /// The moment that another reading of the clock was.
+    pub(crate) fn moment(&self, at: Instant) -> Moment {
+        Moment(1).after(at.saturating_duration_since(self.began))
     }
 
     pub(crate) fn wall(&self) -> UnixMicros {

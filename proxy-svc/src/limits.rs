@@ -203,6 +203,10 @@ impl Limiter {
         Self { timer: Timer::system(), registry, shared, own, own_counters }
     }
 
+    fn now(&self) -> moment::Moment {
+        self.timer.now()
+    }
+
     /// This proxy as a whole, where its configuration limits it.
     pub(crate) fn proxy(&self) -> Option<Limited<'_>> {
         Limited::new(Scope::Proxy, &self.own, &self.own_counters)

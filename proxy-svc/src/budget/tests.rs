@@ -39,7 +39,7 @@ impl Bench {
 
     async fn take(&self, amount: i64) -> Result<Taken, Short> {
         let deadline = Instant::now() + Duration::from_millis(30);
-        self.budgets.take(self.account.key, &self.budget, amount, deadline).await
+        self.budgets.take(self.account.key, &self.budget, amount, self.clock.now(), deadline).await
     }
 }
 
@@ -77,7 +77,8 @@ async fn a_request_waits_for_an_answer_and_no_longer() {
     bench.bells.try_recv().expect("it has said that it wants something");
     bench.account.was_heard();
     let (budgets, account) = (&bench.budgets, &bench.account);
-    let taking = budgets.take(account.key, &bench.budget, 10, Instant::now() + Duration::from_secs(10));
+    let taking =
+        budgets.take(account.key, &bench.budget, 10, bench.clock.now(), Instant::now() + Duration::from_secs(10));
     let answering = async {
         bench.bells.recv().await.expect("it says so again");
         assert_eq!(account.totals(NOW, false).need, 10);

@@ -101,30 +101,32 @@ pub(super) async fn send<'a>(
         Tried::ClientLeft => Judged::ClientLeft(Observation::Untold { output: 0 }),
     };
     let health = &context.forwarder.health;
+    let ended = Instant::now();
+    let (now, took) = (health.moment(ended), ended - begun);
     match judged {
         Judged::Answer(answer) => {
             let outcome = if answer.status < 400 {
-                ticket.committed(begun.elapsed(), left(&answer.upstream.session, context), health.now());
+                ticket.committed(took, left(&answer.upstream.session, context), now);
                 AttemptOutcome::Ok
             } else {
-                ticket.neutral(health.now());
+                ticket.neutral(now);
                 AttemptOutcome::ClientError
             };
             let status = Some(answer.status);
-            recording.attempt(record(context, begun, started_at, status, outcome, Cow::Borrowed("")), false);
+            recording.attempt(record(context, took, started_at, status, outcome, Cow::Borrowed("")), false);
             Sent::Answer(answer)
         }
         Judged::Failed(failure, status, told) => {
             let verdict = failure.verdict(status, had_its_time(context, failure, begun));
-            ticket.failed(verdict, health.now(), health.wall());
+            ticket.failed(verdict, now, health.wall());
             let detail = failure.detail(status);
-            recording.attempt(record(context, begun, started_at, status, failure.outcome(), detail), true);
+            recording.attempt(record(context, took, started_at, status, failure.outcome(), detail), true);
             Sent::Failed(failure, told)
         }
         Judged::ClientLeft(observed) => {
-            ticket.neutral(health.now());
+            ticket.neutral(now);
             let outcome = AttemptOutcome::ClientClosed;
-            recording.attempt(record(context, begun, started_at, None, outcome, Cow::Borrowed("")), false);
+            recording.attempt(record(context, took, started_at, None, outcome, Cow::Borrowed("")), false);
             Sent::ClientLeft(observed)
         }
     }
@@ -147,7 +149,7 @@ fn had_its_time(context: &Context<'_, '_>, failure: Failure, begun: Instant) -> 
 
 fn record(
     context: &Context<'_, '_>,
-    begun: Instant,
+    took: Duration,
     started_at: UnixMicros,
     status: Option<u16>,
     outcome: AttemptOutcome,
@@ -159,7 +161,7 @@ fn record(
         upstream_key_id: context.candidate.key.id,
         model: model.into(),
         started_at,
-        duration: begun.elapsed(),
+        duration: took,
         status,
         outcome,
         reason: Cow::Borrowed(context.candidate.reason),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Counters, Exhausted, Grant, Limited, Limiter, Patience, Scope, Standings, Want, Wants};
+use super::{Counters, Exhausted, Grant, Limited, Limiter, Patience, Scope, Standings, Want, Wants, moment::Moment};
 use crate::snapshot::{AccessKey, LimitsMode, UpstreamKey};
 
 /// One a request. What it took is known by the caller's limits, which stay as they were when the request came. Tokens
@@ -91,9 +91,10 @@ impl<'a> Ledger<'a> {
         let Self { limiter, patience, caller, .. } = self;
         let Some(key) = caller else { return Ok((Grants::default(), None)) };
         let (mut grants, mut would_refuse) = (Grants::default(), None);
+        let now = limiter.now();
         let wants = thing.of_caller(key);
         if !wants.is_empty() {
-            match limiter.take(&wants, patience).await {
+            match limiter.take(&wants, now, patience).await {
                 Ok(grant) => grants.caller = Some(grant),
                 Err(exhausted) if key.service.limits_mode == LimitsMode::Shadow => would_refuse = Some(exhausted),
                 Err(exhausted) => return Err(exhausted),
@@ -101,7 +102,7 @@ impl<'a> Ledger<'a> {
         }
         let of_proxy = thing.of_proxy(limiter);
         if !of_proxy.is_empty() {
-            let taken = limiter.take(&of_proxy, patience).await;
+            let taken = limiter.take(&of_proxy, now, patience).await;
             grants.proxy = Some(taken.inspect_err(|_| {
                 if let Some(grant) = grants.caller {
                     limiter.give_back(thing.of_caller(key), grant);
@@ -114,11 +115,12 @@ impl<'a> Ledger<'a> {
     /// Takes one request, and reserves tokens, at the upstream key of the attempt that comes now. What was reserved at
     /// the one before goes back.
     pub(crate) async fn take_at(&mut self, key: &UpstreamKey, tokens: Option<u64>) -> Result<(), Exhausted> {
-        self.settle_upstream(0);
+        let now = self.limiter.now();
+        self.settle_upstream(0, now);
         let Some(limited) = Limited::new(Scope::UpstreamKey, &key.limits, &key.counted) else { return Ok(()) };
         let of_tokens = tokens.and_then(|amount| limited.tokens(amount));
         let wants: Wants<'_> = limited.one_request().chain(of_tokens).collect();
-        let grant = self.limiter.take(&wants, &mut self.patience).await?;
+        let grant = self.limiter.take(&wants, now, &mut self.patience).await?;
         self.upstream = of_tokens.map(|Want { limit, amount, .. }| AtUpstreamKey {
             counters: Arc::clone(limited.counters),
             limit,
@@ -130,25 +132,35 @@ impl<'a> Ledger<'a> {
 
     /// The request is over and used so many tokens.
     pub(crate) fn settle(&mut self, tokens: u64) {
-        self.settle_upstream(tokens);
+        if self.upstream.is_none() && self.tokens.is_none() {
+            return;
+        }
+        let now = self.limiter.now();
+        self.settle_upstream(tokens, now);
         let (grants, reserved) = (std::mem::take(&mut self.tokens), Thing::Tokens(self.tokens_reserved));
         if let (Some(key), Some(grant)) = (&self.caller, grants.caller) {
-            self.limiter.settle(reserved.of_caller(key), grant, tokens);
+            self.limiter.settle(reserved.of_caller(key), grant, tokens, now);
         }
         if let Some(grant) = grants.proxy {
-            self.limiter.settle(reserved.of_proxy(self.limiter), grant, tokens);
+            self.limiter.settle(reserved.of_proxy(self.limiter), grant, tokens, now);
         }
     }
 
-    fn settle_upstream(&mut self, tokens: u64) {
+    fn settle_upstream(&mut self, tokens: u64, now: Moment) {
         if let Some(AtUpstreamKey { counters, limit, amount, grant }) = self.upstream.take() {
-            self.limiter.settle([Want::reserved(Scope::UpstreamKey, &counters, limit, amount)], grant, tokens);
+            self.limiter.settle([Want::reserved(Scope::UpstreamKey, &counters, limit, amount)], grant, tokens, now);
         }
     }
 
     /// Where the caller's limits stand now; for the headers of the answer.
     pub(crate) fn standings(&self) -> Standings {
         self.caller.as_ref().map(|key| self.limiter.standings(Limited::of_caller(key))).unwrap_or_default()
+    }
+}
+
+impl Grants {
+    const fn is_none(&self) -> bool {
+        self.caller.is_none() && self.proxy.is_none()
     }
 }
 

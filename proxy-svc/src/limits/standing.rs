@@ -40,7 +40,7 @@ impl Standings {
 /// Appends it as OpenAI writes it (the form of Go's durations): `120ms`, `1.5s`, `6m0s`, `1h0m5s`. Rounded up to a
 /// millisecond, from a minute on to a second.
 pub(crate) fn put_duration(text: &mut BytesMut, duration: Duration) {
-    let millis = u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+    let millis = duration.as_secs() * 1_000 + u64::from(duration.subsec_nanos().div_ceil(1_000_000));
     if (1..1_000).contains(&millis) {
         put_number(text, millis);
         return text.extend_from_slice(b"ms");

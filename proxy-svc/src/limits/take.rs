@@ -43,8 +43,12 @@ pub(crate) struct Grant {
 impl Limiter {
     /// Takes everything, or nothing and says which limit is in the way. `wants` are of one kind: of this proxy alone,
     /// or of what all proxies share.
-    pub(crate) async fn take(&self, wants: &[Want<'_>], patience: &mut Patience) -> Result<Grant, Exhausted> {
-        let mut now = self.timer.now();
+    pub(super) async fn take(
+        &self,
+        wants: &[Want<'_>],
+        mut now: Moment,
+        patience: &mut Patience,
+    ) -> Result<Grant, Exhausted> {
         let scope = wants.first().map_or(Scope::Proxy, |want| want.scope);
         let divisor = self.divisor(scope);
         if scope != Scope::Proxy
@@ -99,9 +103,8 @@ impl Limiter {
     }
 
     /// So many tokens were used in the place of those that were granted.
-    pub(super) fn settle<'a>(&self, wants: impl IntoIterator<Item = Want<'a>>, grant: Grant, tokens: u64) {
+    pub(super) fn settle<'a>(&self, wants: impl IntoIterator<Item = Want<'a>>, grant: Grant, tokens: u64, now: Moment) {
         let Grant { divisor, day, is_shared } = grant;
-        let now = self.timer.now();
         for reserved in wants.into_iter().filter(|want| want.amount != tokens) {
             let used = Want { amount: tokens, ..reserved };
             adjust(&used.bucket().own, now, reserved.cost(divisor), used.cost(divisor));

@@ -89,8 +89,7 @@ impl Price {
             (spoken, self.output_audio),
         ];
         let exact: i128 = parts.into_iter().map(|(tokens, price)| i128::from(tokens) * i128::from(price)).sum();
-        let micros = (exact + TOKENS / 2).div_euclid(TOKENS);
-        let amount = Money::from_micros(i64::try_from(micros).unwrap_or(i64::MAX));
+        let amount = Money::from_micros(per_token(exact + TOKENS / 2));
         Cost { amount, currency: self.currency }
     }
 
@@ -114,7 +113,16 @@ impl Price {
 
 fn upwards(parts: [(u64, i64); 2]) -> i64 {
     let exact: i128 = parts.into_iter().map(|(tokens, price)| i128::from(tokens) * i128::from(price)).sum();
-    i64::try_from((exact + TOKENS - 1).div_euclid(TOKENS)).unwrap_or(i64::MAX)
+    per_token(exact + TOKENS - 1)
+}
+
+/// Rounded down.
+fn per_token(exact: i128) -> i64 {
+    match i64::try_from(exact) {
+        // The usual case, without the long division of wide numbers.
+        Ok(small) => small.div_euclid(TOKENS as i64),
+        Err(_) => i64::try_from(exact.div_euclid(TOKENS)).unwrap_or(i64::MAX),
+    }
 }
 
 #[cfg(test)]

@@ -114,16 +114,16 @@ impl Proxy {
 
     async fn request(&self) -> Result<Grant, Exhausted> {
         let wants: Wants<'_> = self.key().one_request().collect();
-        self.limiter.take(&wants, &mut Patience::new()).await
+        self.limiter.take(&wants, self.limiter.now(), &mut Patience::new()).await
     }
 
     async fn tokens(&self, amount: u64) -> Result<Grant, Exhausted> {
         let wants: Wants<'_> = self.key().tokens(amount).into_iter().collect();
-        self.limiter.take(&wants, &mut Patience::new()).await
+        self.limiter.take(&wants, self.limiter.now(), &mut Patience::new()).await
     }
 
     fn settle(&self, reserved: u64, grant: Grant, used: u64) {
-        self.limiter.settle(self.key().tokens(reserved), grant, used);
+        self.limiter.settle(self.key().tokens(reserved), grant, used, self.limiter.now());
     }
 
     async fn requests_until_refused(&self) -> u64 {

@@ -32,7 +32,7 @@ impl World {
     }
 
     async fn request(&self) -> Result<Grant, Exhausted> {
-        self.limiter.take(&self.one_request(), &mut Patience::new()).await
+        self.limiter.take(&self.one_request(), self.limiter.now(), &mut Patience::new()).await
     }
 
     fn some_tokens(&self, amount: u64) -> Wants<'_> {
@@ -40,11 +40,11 @@ impl World {
     }
 
     async fn tokens(&self, amount: u64) -> Result<Grant, Exhausted> {
-        self.limiter.take(&self.some_tokens(amount), &mut Patience::new()).await
+        self.limiter.take(&self.some_tokens(amount), self.limiter.now(), &mut Patience::new()).await
     }
 
     fn settle(&self, reserved: u64, grant: Grant, used: u64) {
-        self.limiter.settle(self.some_tokens(reserved), grant, used);
+        self.limiter.settle(self.some_tokens(reserved), grant, used, self.limiter.now());
     }
 
     fn remaining(&self) -> (Option<u64>, Option<u64>) {
