@@ -41,6 +41,16 @@ impl Nest {
 /// Checks the value that starts at or after `from` (whitespace may stand before it) inside `depth` open containers;
 /// the offset after its last byte.
 pub(crate) fn skip_value(text: &[u8], from: usize, depth: usize) -> Result<usize, Malformed> {
+    let at = skip_whitespace(text, from);
+    match text.get(at) {
+        Some(b'"') => skip_string(text, at),
+        Some(b'{' | b'[') | None => skip_container(text, at, depth),
+        Some(&first) => skip_scalar(text, at, first),
+    }
+}
+
+/// As [`skip_value`], of any value; most are none and need no account of what is open.
+fn skip_container(text: &[u8], from: usize, depth: usize) -> Result<usize, Malformed> {
     let mut nest = Nest { objects: 0, open: 0, limit: DEPTH_LIMIT.saturating_sub(depth) };
     let mut at = from;
     loop {
