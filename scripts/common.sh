@@ -44,11 +44,12 @@ need_node() {
     ((major >= 20)) || die "Node.js $(node --version) is too old: version 20 or newer is needed."
 }
 
-# build_release <package>...: says what it does and how long it took.
-build_release() {
-    local package arguments=() start=$SECONDS
+# build <profile> <package>...: says what it does and how long it took.
+build() {
+    local profile=$1 package arguments=() start=$SECONDS
+    shift
     for package in "$@"; do arguments+=(--package "$package"); done
-    say "Building $* (release). The first time takes five to ten minutes on two cores; later it is quick."
-    cargo build --release "${arguments[@]}"
+    say "Building $* ($profile). The first time takes five to ten minutes on two cores; later it is quick."
+    cargo build --profile "$profile" "${arguments[@]}"
     say "Built in $((SECONDS - start)) s."
 }

@@ -14,7 +14,7 @@ refuse_taken_ports
 refuse_taken_port "$provider_listen" TOLLGATE_DEMO_PROVIDER_LISTEN
 need_rust
 need_node
-build_release admin-svc proxy-svc loadtest
+build release admin-svc proxy-svc loadtest
 start_services
 start simulated-provider target/release/simulated-provider --listen "$provider_listen"
 say "Configuring over the REST API …"

@@ -10,7 +10,7 @@ log_dir=$data_dir/log
 
 refuse_taken_ports
 need_rust
-build_release admin-svc proxy-svc
+build release admin-svc proxy-svc
 start_services
 say "
 Tollgate is running.

@@ -51,15 +51,15 @@ impl fmt::Display for Money {
         let sign = if self.0 < 0 { "-" } else { "" };
         let micros = self.0.unsigned_abs();
         let (whole, fraction) = (micros / MICROS_PER_UNIT.unsigned_abs(), micros % MICROS_PER_UNIT.unsigned_abs());
-        // Cents at least, and of what is smaller the digits that are not zeros at the end.
-        let (mut digits, mut number) = (4, fraction / 100);
-        if fraction % 100 != 0 {
-            (digits, number) = (6, fraction);
-        }
-        while digits > 2 && number % 10 == 0 {
-            (digits, number) = (digits - 1, number / 10);
-        }
-        write!(f, "{sign}{whole}.{number:0digits$}")
+        // Six digits behind a one that is not shown; zeros at the end are not either, but for those of cents.
+        let padded = MICROS_PER_UNIT.unsigned_abs() + fraction;
+        let mut buffer = itoa::Buffer::new();
+        let digits = &buffer.format(padded)[1..];
+        let shown = digits.trim_end_matches('0').len().max(2);
+        f.write_str(sign)?;
+        f.write_str(itoa::Buffer::new().format(whole))?;
+        f.write_str(".")?;
+        f.write_str(&digits[..shown])
     }
 }
 

@@ -39,7 +39,7 @@ const ADDRESSES: [&str; 4] = ["198.51.100.1", "198.51.100.2", "198.51.100.3", "2
 /// Requests that leave in one write.
 const PIPELINE: u64 = 50;
 /// What the simulated clients may cost beside the factor of two.
-const CLIENTS_SHARE: Duration = Duration::from_millis(50);
+const CLIENTS_SHARE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 50 } else { 5 });
 
 #[derive(Default)]
 struct Flood {
