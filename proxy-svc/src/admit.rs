@@ -92,6 +92,8 @@ pub(crate) async fn enter(
     principal: &Principal,
     recording: &mut Recording<'_>,
 ) -> Result<Permit, Refusal> {
+    // From here on the answer says where the caller's limits stand: not to whoever may not use the key from there.
+    recording.ledger().set_caller(&principal.key);
     let places = match concurrency::enter(limiter, Limited::of_caller(&principal.key)) {
         Ok(places) => places,
         Err(exhausted) if principal.key.service.limits_mode == LimitsMode::Shadow => {

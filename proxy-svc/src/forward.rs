@@ -183,7 +183,7 @@ pub(crate) async fn forward<'t>(
             }
         }
     }
-    let soonest = plan.soonest(&ask(forwarder, translator, successor, false));
+    let soonest = plan.soonest(&ask(forwarder, translator, successor, false), failures.are_of_rate_limits());
     match failures.conclude(soonest) {
         Conclusion::Refuse(refusal) => Err(refusal.into()),
         Conclusion::Tell(told) => stream::tell(session, &service, told, recording).await,

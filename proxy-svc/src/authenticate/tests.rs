@@ -157,6 +157,12 @@ fn token_that_may_not_be_verified_now_is_turned_away_and_a_remembered_one_is_not
     let unchecked = Tokens { verified: &tokens, may_verify: &refuse };
     let refusal = authenticate(&snapshot, unchecked, &bearer_of(&token), None, NOW).map(|_| ()).unwrap_err();
     assert_eq!(refusal.kind, ErrorKind::RateLimited);
+    // What is no token of ours is said to be none: no signature had to be looked at.
+    for foreign in [json!({"alg": "EdDSA", "kid": "unknown"}), json!({"alg": "none", "kid": "a"})] {
+        let foreign = token_of(&foreign, &claims(), 1);
+        let refusal = authenticate(&snapshot, unchecked, &bearer_of(&foreign), None, NOW).map(|_| ()).unwrap_err();
+        assert_eq!(refusal.kind, ErrorKind::InvalidCredential);
+    }
     authenticate(&snapshot, checked(&tokens), &bearer_of(&token), None, NOW).unwrap();
     authenticate(&snapshot, unchecked, &bearer_of(&token), None, NOW).unwrap();
 }

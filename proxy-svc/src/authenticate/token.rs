@@ -85,8 +85,10 @@ impl Tokens<'_> {
         let verified = if let Some(known) = remembered {
             known
         } else {
+            let signed = Signed::read(snapshot, token).ok_or_else(Refusal::invalid_access_token)?;
+            // What is no token of ours costs no check of a signature, and none of those that may be made.
             (self.may_verify)()?;
-            let fresh = Arc::new(verify(snapshot, mac, token).ok_or_else(Refusal::invalid_access_token)?);
+            let fresh = Arc::new(signed.verify(mac).ok_or_else(Refusal::invalid_access_token)?);
             if let Some(slot) = slot {
                 slot.store(Some(Arc::clone(&fresh)));
             }
@@ -108,29 +110,42 @@ impl VerifiedToken {
     }
 }
 
-fn verify(snapshot: &Snapshot, mac: AccessKeyMac, token: &str) -> Option<VerifiedToken> {
-    let (message, signature) = token.rsplit_once('.')?;
-    let (header, claims) = message.split_once('.')?;
-    let Header { alg, kid, crit } = serde_json::from_slice(&decode(header)?).ok()?;
-    let signed_by = snapshot.token_key(&kid)?;
-    if alg != ALGORITHM || crit.is_some() {
-        return None;
+/// A token that says to be signed with one of our keys.
+struct Signed<'a> {
+    message: &'a str,
+    claims: &'a str,
+    signature: Vec<u8>,
+    by: &'a TokenKey,
+}
+
+impl<'a> Signed<'a> {
+    fn read(snapshot: &'a Snapshot, token: &'a str) -> Option<Self> {
+        let (message, signature) = token.rsplit_once('.')?;
+        let (header, claims) = message.split_once('.')?;
+        let Header { alg, kid, crit } = serde_json::from_slice(&decode(header)?).ok()?;
+        let by = snapshot.token_key(&kid)?;
+        let is_ours = alg == ALGORITHM && crit.is_none();
+        is_ours.then_some(Self { message, claims, signature: decode(signature)?, by })
     }
-    let public_key = UnparsedPublicKey::new(&ED25519, &signed_by.public_key);
-    public_key.verify(message.as_bytes(), &decode(signature)?).ok()?;
-    let Claims { iss, aud, sub, iat: _, nbf, exp, jti: _, models } = serde_json::from_slice(&decode(claims)?).ok()?;
-    if iss != ISSUER || aud != AUDIENCE {
-        return None;
+
+    fn verify(self, mac: AccessKeyMac) -> Option<VerifiedToken> {
+        let public_key = UnparsedPublicKey::new(&ED25519, &self.by.public_key);
+        public_key.verify(self.message.as_bytes(), &self.signature).ok()?;
+        let claims = serde_json::from_slice(&decode(self.claims)?).ok()?;
+        let Claims { iss, aud, sub, iat: _, nbf, exp, jti: _, models } = claims;
+        if iss != ISSUER || aud != AUDIENCE {
+            return None;
+        }
+        let patterns = |models: Vec<String>| models.iter().map(|model| Pattern::parse(model)).collect::<Result<_, _>>();
+        Some(VerifiedToken {
+            mac,
+            signed_by: self.by.clone(),
+            not_before: (nbf - LEEWAY_SECONDS).checked_mul(MICROS_PER_SECOND)?,
+            expires_at: (exp + LEEWAY_SECONDS).checked_mul(MICROS_PER_SECOND)?,
+            access_key: sub,
+            models: models.map(patterns).transpose().ok()?,
+        })
     }
-    let patterns = |models: Vec<String>| models.iter().map(|model| Pattern::parse(model)).collect::<Result<_, _>>();
-    Some(VerifiedToken {
-        mac,
-        signed_by: signed_by.clone(),
-        not_before: (nbf - LEEWAY_SECONDS).checked_mul(MICROS_PER_SECOND)?,
-        expires_at: (exp + LEEWAY_SECONDS).checked_mul(MICROS_PER_SECOND)?,
-        access_key: sub,
-        models: models.map(patterns).transpose().ok()?,
-    })
 }
 
 fn decode(part: &str) -> Option<Vec<u8>> {

@@ -205,6 +205,11 @@ impl Failures {
         self.nobody_left = true;
     }
 
+    /// Whether an attempt met one: then it rests for that, and not for something else.
+    pub(super) fn are_of_rate_limits(&self) -> bool {
+        self.of_attempts.iter().any(|failure| matches!(failure, Failure::RateLimited { .. }))
+    }
+
     pub(super) fn attempts(&self) -> u32 {
         u32::try_from(self.of_attempts.len()).unwrap_or(u32::MAX)
     }
@@ -214,8 +219,9 @@ impl Failures {
     pub(super) fn conclude(self, soonest: Option<Duration>) -> Conclusion {
         match self {
             Self { told: Some(told), .. } => Conclusion::Tell(told),
-            Self { rejected: Some(rejected), of_attempts, used_up, .. }
-                if of_attempts.is_empty() && used_up.is_empty() =>
+            // Another target that can serve it may only be used up for now.
+            Self { rejected: Some(rejected), of_attempts, used_up, nobody_left, .. }
+                if of_attempts.is_empty() && used_up.is_empty() && !(nobody_left && soonest.is_some()) =>
             {
                 Conclusion::Refuse(Refusal::rejected(&rejected))
             }
@@ -264,7 +270,8 @@ impl Failures {
             let message = "The upstream refused every key that could serve this request.";
             return Refusal::new(ErrorKind::UpstreamCredentialsExhausted, message);
         }
-        if any(Failure::TimedOut) || self.of_attempts.is_empty() {
+        let time_was_up = self.of_attempts.is_empty() && !self.nobody_left;
+        if any(Failure::TimedOut) || time_was_up {
             return Refusal::new(ErrorKind::UpstreamTimeout, "The upstream did not answer in time.");
         }
         Refusal::new(ErrorKind::UpstreamUnavailable, "No upstream could answer this request.")
@@ -305,5 +312,29 @@ mod tests {
         let limited = Failure::RateLimited { retry_after: minute, quota: Quota::Window };
         let both = Failures { of_attempts: vec![day, limited], ..Failures::default() };
         assert_eq!(both.into_refusal(Some(midnight)).retry_after(), minute);
+    }
+
+    #[test]
+    fn keys_that_nobody_asked_are_told_as_what_they_rest_for() {
+        let conclude = |failures: Failures, soonest| match failures.conclude(soonest) {
+            Conclusion::Refuse(refusal) => (refusal.kind, refusal.retry_after()),
+            Conclusion::Tell(told) => panic!("{told:?}"),
+        };
+        let nobody = || {
+            let mut failures = Failures::default();
+            failures.nobody_is_left();
+            failures
+        };
+        let midnight = Some(Duration::from_hours(9));
+        assert_eq!(conclude(nobody(), midnight), (ErrorKind::RateLimited, midnight));
+        assert_eq!(conclude(nobody(), None).0, ErrorKind::UpstreamUnavailable);
+        assert_eq!(conclude(Failures::default(), midnight).0, ErrorKind::UpstreamTimeout);
+        // One target cannot serve the request, and the other cannot today.
+        let rejected = || Some(Rejected::new("n", "cannot be said"));
+        assert_eq!(
+            conclude(Failures { rejected: rejected(), ..nobody() }, midnight),
+            (ErrorKind::RateLimited, midnight)
+        );
+        assert_ne!(conclude(Failures { rejected: rejected(), ..nobody() }, None).0, ErrorKind::RateLimited);
     }
 }

@@ -118,7 +118,6 @@ impl<'a> Recording<'a> {
         self.event.service_id = Some(principal.key.service.id);
         self.event.access_key_id = Some(principal.key.id);
         self.event.user_id = Some(principal.key.user_id);
-        self.ledger.set_caller(&principal.key);
         self.reportable = true;
     }
 

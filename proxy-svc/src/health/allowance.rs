@@ -92,7 +92,13 @@ impl Allowance {
             Standing::Out { until, .. } => until,
             Standing::Ready | Standing::TrialDue => now,
         };
-        if until > present {
+        if until <= present {
+            return;
+        }
+        if inner.reason == Reason::DayIsSpent && present > now {
+            // What this proxy knows by itself says more.
+            self.gate.set(KeyState::Cooling, until);
+        } else {
             self.cool(&mut inner, Reason::SeenLimited, until.since(now), now);
         }
     }

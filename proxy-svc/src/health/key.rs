@@ -209,6 +209,16 @@ impl KeyHealth {
     }
 }
 
+impl KeyHealth {
+    /// Whether the day's quota of a model is known to be gone, as another key of the group may have found out.
+    pub(super) fn is_known_spent(&self, model: &str, now: Moment) -> bool {
+        match self.models.load().get(model) {
+            Some(known) => known.allowance.is_known_spent(now),
+            None => self.group.allowances.load().get(model).is_some_and(|allowance| allowance.is_known_spent(now)),
+        }
+    }
+}
+
 impl Default for ModelHealth {
     fn default() -> Self {
         Self {

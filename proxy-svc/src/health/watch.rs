@@ -43,12 +43,16 @@ impl Watch {
 
     /// Whether it rests because its provider was overloaded, not for a rate limit.
     pub(crate) fn rests_after_overload(&self, model: &str, now: Moment) -> bool {
-        self.model(model).is_some_and(|model| model.circuit.is_resting(now))
+        let is_limited = |model: &ModelHealth| matches!(model.allowance.standing(now), Standing::Out { .. });
+        self.model(model).is_some_and(|model| model.circuit.is_resting(now) && !is_limited(&model))
     }
 
     /// Whether it is of no use to ask, even where nobody else is left.
     pub(crate) fn is_known_spent(&self, model: &str, now: Moment) -> bool {
-        self.model(model).is_some_and(|model| model.allowance.is_known_spent(now))
+        match &self.named {
+            Some((_, named)) => named.allowance.is_known_spent(now),
+            None => self.key.is_known_spent(model, now),
+        }
     }
 
     /// What ejected it.

@@ -8,7 +8,7 @@ use tollgate_shared::money::{Cost, Currency, Money};
 use crate::report::Tokens;
 
 /// Prices are for so many tokens.
-const TOKENS: i128 = 1_000_000;
+const TOKENS: i64 = 1_000_000;
 
 /// What the tokens of a model cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl Price {
             (spoken, self.output_audio),
         ];
         let exact: i128 = parts.into_iter().map(|(tokens, price)| i128::from(tokens) * i128::from(price)).sum();
-        let amount = Money::from_micros(per_token(exact + TOKENS / 2));
+        let amount = Money::from_micros(per_token(exact + i128::from(TOKENS / 2)));
         Cost { amount, currency: self.currency }
     }
 
@@ -113,15 +113,15 @@ impl Price {
 
 fn upwards(parts: [(u64, i64); 2]) -> i64 {
     let exact: i128 = parts.into_iter().map(|(tokens, price)| i128::from(tokens) * i128::from(price)).sum();
-    per_token(exact + TOKENS - 1)
+    per_token(exact + i128::from(TOKENS - 1))
 }
 
 /// Rounded down.
 fn per_token(exact: i128) -> i64 {
     match i64::try_from(exact) {
         // The usual case, without the long division of wide numbers.
-        Ok(small) => small.div_euclid(TOKENS as i64),
-        Err(_) => i64::try_from(exact.div_euclid(TOKENS)).unwrap_or(i64::MAX),
+        Ok(small) => small.div_euclid(TOKENS),
+        Err(_) => i64::try_from(exact.div_euclid(i128::from(TOKENS))).unwrap_or(i64::MAX),
     }
 }
 

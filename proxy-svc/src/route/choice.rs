@@ -88,28 +88,24 @@ impl Plan {
         Some(chosen(member, ask, Why::LeastBad))
     }
 
-    /// How long until one that is out for its rate limit can serve, whether it was tried or not.
-    pub(crate) fn soonest(&self, ask: &Ask<'_>) -> Option<Duration> {
-        if self.has_one_way() {
+    /// How long until one that is out for its rate limit can serve. `tried`: also those that this request has tried.
+    pub(crate) fn soonest(&self, ask: &Ask<'_>, tried: bool) -> Option<Duration> {
+        if self.only_first || self.pinned.is_some() {
             return None;
         }
         let members = self.tiers().iter().flat_map(|tier| &tier.members);
+        let members = members.filter(|member| tried || !self.tried.contains(&member.seat));
         let waits = members.filter(|member| self.is_open_to(member, ask)).filter_map(|member| {
-            match member.watch.look(ask.model, ask.now).0 {
-                Standing::Out { state: KeyState::Cooling, until }
-                    if !member.watch.rests_after_overload(ask.model, ask.now) =>
-                {
-                    Some(until.since(ask.now))
+            let (watch, model, now) = (&member.watch, ask.model, ask.now);
+            match watch.look(model, now).0 {
+                Standing::Out { state: KeyState::Cooling, until } if !watch.rests_after_overload(model, now) => {
+                    Some(until.since(now))
                 }
+                Standing::Out { until, .. } if watch.is_known_spent(model, now) => Some(until.since(now)),
                 Standing::Ready | Standing::TrialDue | Standing::Out { .. } => None,
             }
         });
         waits.min()
-    }
-
-    /// Whether nobody else could serve the request anyway.
-    fn has_one_way(&self) -> bool {
-        self.only_first || self.pinned.is_some()
     }
 
     fn may_serve(&self, member: &Member, ask: &Ask<'_>, bound: &[usize]) -> bool {
@@ -149,7 +145,7 @@ impl Plan {
                         bound.push(member.seat.target);
                     }
                     let is_sooner = found.least_bad.is_none_or(|(soonest, _)| until < soonest);
-                    if is_sooner && (self.has_one_way() || !member.watch.is_known_spent(ask.model, ask.now)) {
+                    if is_sooner && !member.watch.is_known_spent(ask.model, ask.now) {
                         found.least_bad = Some((until, member));
                     }
                 }

@@ -102,7 +102,8 @@ fn the_next_tier_comes_when_nobody_of_the_first_can_serve() {
     let mut plan = ground.plan(Strategy::Weighted);
     assert_eq!(ground.next(&mut plan, &at(0)), Some(((0, 0), "least_bad")));
     assert_eq!(ground.next(&mut plan, &at(0)), None);
-    assert_eq!(plan.soonest(&at(0)), Some(Duration::from_secs(10)));
+    assert_eq!(plan.soonest(&at(0), true), Some(Duration::from_secs(10)));
+    assert_eq!(plan.soonest(&at(0), false), Some(Duration::from_secs(20)));
     // When one of them is back in the meantime, it serves.
     let mut plan = ground.plan(Strategy::Weighted);
     assert_eq!(ground.next(&mut plan, &at(0)), Some(((0, 0), "least_bad")));
@@ -117,9 +118,13 @@ fn a_key_whose_day_is_spent_is_tried_again_after_ten_minutes() {
     for seconds in [0, 60, 599] {
         let mut plan = ground.plan(Strategy::RoundRobin);
         assert_eq!(ground.next(&mut plan, &at(seconds)), None);
-        assert_eq!(plan.soonest(&at(seconds)), Some(Duration::from_secs(5 * 3600 - seconds)));
+        assert_eq!(plan.soonest(&at(seconds), true), Some(Duration::from_secs(5 * 3600 - seconds)));
     }
     assert_eq!(ground.next(&mut ground.plan(Strategy::RoundRobin), &at(600)), Some(((0, 0), "least_bad")));
+    // Also where it rests after an overload besides.
+    ground.fail(0, 0, Verdict::Overloaded(Some(Duration::from_secs(200))), 1);
+    assert_eq!(ground.next(&mut ground.plan(Strategy::RoundRobin), &at(1)), None);
+    assert_eq!(ground.plan(Strategy::RoundRobin).soonest(&at(1), true), Some(Duration::from_secs(5 * 3600 - 1)));
     // Another that only rests is asked, however long.
     let ground = Ground::new(&[&[1, 1]], &[0]);
     ground.fail(0, 0, day, 1);
@@ -197,9 +202,9 @@ fn a_rest_after_an_overload_is_no_rate_limit() {
     let ground = Ground::new(&[&[1], &[1]], &[0, 1]);
     ground.fail(0, 0, Verdict::Overloaded(Some(Duration::from_secs(30))), 1);
     assert_eq!(ground.next(&mut ground.plan(Strategy::Weighted), &at(0)), Some(((1, 0), "first")));
-    assert_eq!(ground.plan(Strategy::Weighted).soonest(&at(0)), None);
+    assert_eq!(ground.plan(Strategy::Weighted).soonest(&at(0), true), None);
     ground.cool(1, 0, 20);
-    assert_eq!(ground.plan(Strategy::Weighted).soonest(&at(0)), Some(Duration::from_secs(20)));
+    assert_eq!(ground.plan(Strategy::Weighted).soonest(&at(0), true), Some(Duration::from_secs(20)));
     assert_eq!(ground.next(&mut ground.plan(Strategy::Weighted), &at(30)), Some(((0, 0), "first")));
 }
 

@@ -87,7 +87,8 @@ impl Hints {
         let KeyModelReport { upstream_key_id, model, state, reason, until, outcomes, .. } = report;
         let known = self.newest.get(&(*upstream_key_id, model.clone())).filter(|hint| hint.expires_at > now);
         let (verdict, until, expires_at) = match state {
-            KeyState::Cooling if outcomes.rate_limited + outcomes.overloaded > 0 => self::wait(known, *until, now)?,
+            // A rest after an overload is of one key alone, and no rate limit: the other proxies meet it by themselves.
+            KeyState::Cooling if outcomes.rate_limited > 0 => self::wait(known, *until, now)?,
             KeyState::Spent if outcomes.spent + outcomes.rate_limited > 0 => self::wait(known, *until, now)?,
             KeyState::Refused if outcomes.refused > 0 => {
                 if known.is_some_and(|hint| hint.verdict == Verdict::Refused) {

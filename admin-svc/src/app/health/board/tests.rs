@@ -95,6 +95,16 @@ fn a_wait_is_passed_on_with_its_proof_and_is_not_sent_back() {
 }
 
 #[test]
+fn a_rest_after_an_overload_is_nobody_elses() {
+    let it = fixture();
+    let ((one, _), (_, mut joined)) = (join(&it.board), join(&it.board));
+    let overloaded = OutcomeCounts { overloaded: 1, ..OutcomeCounts::default() };
+    it.board.reported(one, vec![it.report(KeyState::Cooling, overloaded)]);
+    assert_eq!(told(&mut joined), []);
+    assert_eq!(it.state(), Some(KeyState::Cooling));
+}
+
+#[test]
 fn a_refusal_is_passed_on_once_and_again_after_a_recovery() {
     let it = fixture();
     let ((one, _), (_, mut joined)) = (join(&it.board), join(&it.board));
