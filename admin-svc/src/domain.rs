@@ -21,6 +21,7 @@ pub mod service;
 pub mod session;
 pub mod stamp;
 pub mod status;
+pub mod strict;
 pub(crate) mod text_enum;
 pub mod timestamp;
 pub mod upstream_key;

@@ -6,7 +6,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::validation::Invalid;
+use super::{strict::Strict, validation::Invalid};
 
 /// The body of a `PATCH`.
 #[derive(Clone, Debug, Default)]
@@ -31,14 +31,30 @@ impl Patch {
     /// `current` with the patch laid over it.
     pub fn apply<T: Serialize + DeserializeOwned>(self, current: &T) -> Result<T, Invalid> {
         let mut document = serde_json::to_value(current).map_err(|error| Invalid::field("", error.to_string()))?;
-        merge(&mut document, Value::Object(self.0));
-        from_value(document)
+        let mut with_nulls = document.clone();
+        merge(&mut with_nulls, Value::Object(self.0.clone()), Null::IsKept);
+        merge(&mut document, Value::Object(self.0), Null::Clears);
+        // To clear what does not exist is a mistake, too: the field was meant to have another name.
+        match from_value::<T>(with_nulls) {
+            Err(invalid) if invalid.0.iter().any(|error| error.message == UNKNOWN) => Err(invalid),
+            _ => from_value(document),
+        }
     }
+}
+
+const UNKNOWN: &str = "is not a field of this resource";
+
+/// What becomes of a field that is set to null.
+#[derive(Clone, Copy)]
+enum Null {
+    Clears,
+    /// It stays, as null, so that its name is looked at.
+    IsKept,
 }
 
 /// Reads a document into its type; an error names the field by its path.
 pub fn from_value<T: DeserializeOwned>(document: Value) -> Result<T, Invalid> {
-    serde_path_to_error::deserialize(document).map_err(|error| {
+    serde_path_to_error::deserialize(Strict(document)).map_err(|error| {
         let path = error.path().to_string();
         describe(&path, &error.into_inner().to_string())
     })
@@ -69,7 +85,7 @@ fn rephrase(message: &str) -> String {
         return "is required".to_owned();
     }
     if message.starts_with("unknown field") {
-        return "is not a field of this resource".to_owned();
+        return UNKNOWN.to_owned();
     }
     if message.starts_with("UUID parsing failed") {
         return "must be a UUID".to_owned();
@@ -81,7 +97,7 @@ fn rephrase(message: &str) -> String {
     expected.map_or_else(|| message.to_owned(), |expected| format!("must be {expected}"))
 }
 
-fn merge(target: &mut Value, patch: Value) {
+fn merge(target: &mut Value, patch: Value, null: Null) {
     let Value::Object(changes) = patch else {
         *target = patch;
         return;
@@ -91,10 +107,9 @@ fn merge(target: &mut Value, patch: Value) {
     }
     let Some(fields) = target.as_object_mut() else { return };
     for (name, change) in changes {
-        if change.is_null() {
-            fields.remove(&name);
-        } else {
-            merge(fields.entry(name).or_insert(Value::Null), change);
+        match null {
+            Null::Clears if change.is_null() => drop(fields.remove(&name)),
+            Null::Clears | Null::IsKept => merge(fields.entry(name).or_insert(Value::Null), change, null),
         }
     }
 }
@@ -152,6 +167,10 @@ mod tests {
         assert_eq!(refused(json!({"name": null})), "name");
         assert_eq!(refused(json!({"name": 1})), "name");
         assert_eq!(refused(json!({"surname": "x"})), "surname");
+        assert_eq!(refused(json!({"surname": null})), "surname");
+        assert_eq!(refused(json!({"inner": {"c": null}})), "inner.c");
+        assert_eq!(refused(json!({"inner": [1, 2]})), "inner");
+        assert_eq!(refused(json!({"inner": []})), "inner");
         assert_eq!(refused(json!({"inner": {"c": 1}})), "inner.c");
         assert_eq!(refused(json!({"inner": {"a": "one"}})), "inner.a");
     }

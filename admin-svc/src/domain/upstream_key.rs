@@ -44,6 +44,8 @@ impl UpstreamKeySpec {
         let mut violations = Violations::default();
         violations.name("name", &self.name);
         violations.limits("limits", &self.limits);
+        let concurrency = "limits.concurrency";
+        violations.require(self.limits.concurrency.is_none(), concurrency, "an upstream key has no such limit");
         if let Some(group) = &self.quota_group {
             violations.name("quota_group", group);
         }

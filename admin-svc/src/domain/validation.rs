@@ -63,8 +63,9 @@ impl Violations {
     pub fn limits(&mut self, field: &str, limits: &Limits) {
         let Limits { rpm, tpm, rpd, concurrency } = limits;
         for (name, limit) in [("rpm", rpm), ("tpm", tpm), ("rpd", rpd), ("concurrency", concurrency)] {
-            let fits = limit.is_none_or(|limit| (1..=LARGEST_INTEGER).contains(&limit));
-            self.require(fits, &format!("{field}.{name}"), "must be at least 1; leave it out for no limit");
+            let field = format!("{field}.{name}");
+            self.require(limit.is_none_or(|limit| limit >= 1), &field, "must be at least 1; leave it out for no limit");
+            self.require(limit.is_none_or(|limit| limit <= LARGEST_INTEGER), &field, "must not be above 2^53 - 1");
         }
     }
 
@@ -118,10 +119,22 @@ impl Violations {
     }
 }
 
+/// Bits of an IPv6 address before the IPv4 address that it stands for.
+const MAPPED_BITS: u8 = 96;
+
+/// What is written in IPv6's way of writing IPv4 is IPv4: so addresses are compared.
 fn parse_network(text: &str) -> Option<IpNet> {
     let text = text.trim();
-    let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
-    text.parse().ok().or_else(address).map(|network: IpNet| network.trunc())
+    let (address, bits) = match text.split_once('/') {
+        Some((address, bits)) => (address.parse::<IpAddr>().ok()?, Some(bits.parse::<u8>().ok()?)),
+        None => (text.parse().ok()?, None),
+    };
+    let (address, bits) = match (address.to_canonical(), bits) {
+        (mapped, Some(bits)) if mapped != address => (mapped, Some(bits.checked_sub(MAPPED_BITS)?)),
+        (address, bits) => (address, bits),
+    };
+    let network = bits.map_or(Ok(IpNet::from(address)), |bits| IpNet::new(address, bits));
+    network.ok().map(|network| network.trunc())
 }
 
 #[cfg(test)]

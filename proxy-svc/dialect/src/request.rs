@@ -32,8 +32,10 @@ pub struct RequestScan<'a> {
     pub stream_options: Option<StreamOptions>,
     /// The largest of the limits on output tokens that the body sets, under whatever name.
     pub max_output_tokens: Option<u64>,
-    /// How many answers are wanted: `n`, or Gemini's `candidateCount`.
+    /// The most answers that are made for a prompt: `n`, `best_of`, or Gemini's `candidateCount`.
     pub choices: Option<u64>,
+    /// How many prompts a legacy completion lists, where it lists any.
+    pub prompts: Option<u64>,
     pub store: Option<bool>,
     /// The request goes on from one that is stored at the provider.
     pub has_previous_response_id: bool,

@@ -83,5 +83,6 @@ fn output(inquiry: &Inquiry<'_>, default: Option<u32>, single: bool) -> u64 {
     }
     let asked = inquiry.max_output_tokens().or(default.map(u64::from)).unwrap_or(USUAL_OUTPUT);
     let each = if single { asked } else { asked.min(MOST_USUAL_OUTPUT) };
-    each.saturating_mul(inquiry.choices().min(MOST_CHOICES)).min(MOST_OUTPUT)
+    let answers = inquiry.choices().min(MOST_CHOICES).saturating_mul(inquiry.prompts());
+    each.saturating_mul(answers).min(MOST_OUTPUT)
 }

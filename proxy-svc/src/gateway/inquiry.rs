@@ -261,6 +261,14 @@ impl<'a> Inquiry<'a> {
         }
     }
 
+    /// How many prompts are to be answered, at least 1.
+    pub(crate) fn prompts(&self) -> u64 {
+        match &self.content {
+            Content::Json(scan) => prompts(scan),
+            Content::Form(_) | Content::Opaque => 1,
+        }
+    }
+
     /// Whether its body is a form, which holds files.
     pub(crate) fn is_form(&self) -> bool {
         matches!(self.content, Content::Form(_))
@@ -324,11 +332,16 @@ impl<'a> Inquiry<'a> {
 /// Neither the parameter in which a key may be presented, nor a key that somebody put elsewhere.
 fn without_access_keys(query_text: &str) -> Cow<'_, str> {
     let kept = query::without_access_key(query_text);
-    let is_key = |pair: &str| pair.split_once('=').is_some_and(|(_, value)| is_credential(value));
+    // A semicolon once separated parameters, and some libraries still write it.
+    let is_key = |pair: &str| pair.split(['=', ';']).any(is_credential);
     if !kept.split('&').any(is_key) {
         return kept;
     }
     Cow::Owned(kept.split('&').filter(|pair| !is_key(pair)).collect::<Vec<_>>().join("&"))
+}
+
+fn prompts(scan: &RequestScan<'_>) -> u64 {
+    scan.prompts.unwrap_or(1).max(1)
 }
 
 fn is_credential(value: &str) -> bool {

@@ -14,6 +14,8 @@ const DEFAULT_OUTPUT: u64 = 1_024;
 const MOST_OUTPUT: u64 = 16_384;
 /// Answers that are asked for at a time.
 const MOST_CHOICES: u64 = 8;
+/// Prompts of a legacy completion, each of which is answered.
+const MOST_PROMPTS: u64 = 128;
 
 /// What is reserved; at least 1. `None` for what uses no tokens.
 pub(crate) fn estimate(inquiry: &Inquiry<'_>) -> Option<u64> {
@@ -24,7 +26,8 @@ pub(crate) fn estimate(inquiry: &Inquiry<'_>) -> Option<u64> {
     let Some((max_output, choices)) = inquiry.output_wanted() else { return Some(1) };
     let input = (inquiry.body_bytes() as u64 / BYTES_PER_TOKEN).min(MOST_INPUT);
     let output = if writes_text(operation) {
-        max_output.unwrap_or(DEFAULT_OUTPUT).min(MOST_OUTPUT) * choices.unwrap_or(1).clamp(1, MOST_CHOICES)
+        let answers = choices.unwrap_or(1).clamp(1, MOST_CHOICES) * inquiry.prompts().min(MOST_PROMPTS);
+        max_output.unwrap_or(DEFAULT_OUTPUT).min(MOST_OUTPUT) * answers
     } else {
         0
     };

@@ -25,6 +25,9 @@ pub(super) fn normalised(text: &str, policy: &AddressPolicy) -> Result<String, &
     if url.query().is_some() || url.fragment().is_some() {
         return Err("must not have a query or a fragment");
     }
+    if url.port() == Some(0) {
+        return Err("must not have port 0");
+    }
     check_host(&url, policy)?;
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }

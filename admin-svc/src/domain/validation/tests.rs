@@ -17,6 +17,13 @@ fn networks_are_normalised_and_bad_ones_are_named() {
     assert_eq!(networks, ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::1/128"]);
     let mut bad = vec!["10.0.0.0/8".to_owned(), "10.0.0.0/33".to_owned(), "everywhere".to_owned()];
     assert_eq!(violations(|found| found.networks("ip_allow", &mut bad)), ["ip_allow[1]", "ip_allow[2]"]);
+    let mut mapped = vec!["::ffff:10.1.2.3/104".to_owned(), "::ffff:192.0.2.1".to_owned()];
+    assert!(violations(|found| found.networks("ip_deny", &mut mapped)).is_empty());
+    assert_eq!(mapped, ["10.0.0.0/8", "192.0.2.1/32"]);
+    for text in ["::ffff:10.0.0.0/8", "010.0.0.0/8", "10.0.0.0/", "/8", "10.0.0.0/8/8", "10.0.0.0/-1"] {
+        let mut bad = vec![text.to_owned()];
+        assert_eq!(violations(|found| found.networks("ip_deny", &mut bad)), ["ip_deny[0]"], "{text}");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::{
     app::{App, Once},
-    domain::patch::{Patch, describe},
+    domain::patch::{Patch, from_value},
     http::problem::Problem,
 };
 
@@ -140,14 +140,8 @@ fn wrong_type() -> Problem {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        let cause = error.into_inner();
-        if cause.is_data() { describe(&path, &cause.to_string()).into() } else { syntax(&cause) }
-    })?;
-    json.end().map_err(|error| syntax(&error))?;
-    Ok(value)
+    let document: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| syntax(&error))?;
+    Ok(from_value(document)?)
 }
 
 fn syntax(error: &serde_json::Error) -> Problem {

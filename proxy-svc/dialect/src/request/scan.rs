@@ -42,7 +42,9 @@ fn take<'a>(scan: &mut RequestScan<'a>, key: &[u8], value: &'a [u8], span: Range
         b"stream_options" => scan.stream_options = Some(stream_options(value, span)),
         b"max_tokens" | b"max_completion_tokens" | b"max_output_tokens" => limit(scan, value),
         b"generationConfig" | b"generation_config" => generation_config(scan, value),
-        b"n" => scan.choices = count(value),
+        // Of what stands there twice, the larger: who can tell which one the provider goes by?
+        b"n" | b"best_of" => choices(scan, value),
+        b"prompt" => scan.prompts = prompts(value),
         b"store" => scan.store = boolean(value),
         b"previous_response_id" => scan.has_previous_response_id = value != b"null",
         b"prompt_cache_key" => scan.prompt_cache_key = ShortSpan::of(&span),
@@ -65,7 +67,27 @@ fn boolean(value: &[u8]) -> Option<bool> {
 }
 
 fn limit(scan: &mut RequestScan<'_>, value: &[u8]) {
-    scan.max_output_tokens = scan.max_output_tokens.max(count(value));
+    scan.max_output_tokens = scan.max_output_tokens.max(number(value));
+}
+
+fn choices(scan: &mut RequestScan<'_>, value: &[u8]) {
+    scan.choices = scan.choices.max(number(value));
+}
+
+/// A count, also one that is written as a string: so Google's APIs read it, too.
+fn number(value: &[u8]) -> Option<u64> {
+    if value.first() != Some(&b'"') {
+        return count(value);
+    }
+    count(string(value)?.trim().as_bytes())
+}
+
+/// How many prompts a legacy completion has: a list of texts or of lists of tokens, of which each is answered. A list of
+/// numbers is one prompt.
+fn prompts(value: &[u8]) -> Option<u64> {
+    let mut each = Elements::at(value, 0, 0)?.map_while(Result::ok);
+    let first = each.next().and_then(|range| value.get(range.start).copied());
+    matches!(first, Some(b'"' | b'[')).then(|| 1 + each.count() as u64)
 }
 
 fn stream_options(value: &[u8], span: Range<usize>) -> StreamOptions {
@@ -89,7 +111,7 @@ fn generation_config(scan: &mut RequestScan<'_>, value: &[u8]) {
         let Some(inner) = value.get(member.value) else { continue };
         match &*member.key {
             b"maxOutputTokens" | b"max_output_tokens" => limit(scan, inner),
-            b"candidateCount" | b"candidate_count" => scan.choices = count(inner),
+            b"candidateCount" | b"candidate_count" => choices(scan, inner),
             _ => {}
         }
     }

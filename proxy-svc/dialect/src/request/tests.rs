@@ -105,7 +105,8 @@ fn odd_limits_are_saturated_or_ignored() {
         ("99999999999999999999999", Some(u64::MAX)),
         ("1e999", Some(u64::MAX)),
         ("-5", None),
-        ("\"5\"", None),
+        ("\"5\"", Some(5)),
+        ("\"-5\"", None),
         ("null", None),
         ("[1]", None),
     ] {
@@ -289,5 +290,22 @@ proptest! {
     fn any_form_is_read_without_panic(body in "(--b|\r\n|name=\"model\"|content-disposition:|;|x|\"|-){0,20}", content_type in "(multipart/form-data|;|boundary=|b|\"|=| ){0,8}") {
         let _ = multipart_model(&content_type, body.as_bytes());
         let _ = multipart_model("multipart/form-data; boundary=b", body.as_bytes());
+    }
+}
+
+#[test]
+fn counts_in_strings_and_answers_under_other_names_are_counted() {
+    let of = |body: &str| {
+        let scan = scan(body.as_bytes()).unwrap();
+        (scan.max_output_tokens, scan.choices, scan.prompts)
+    };
+    let google = r#"{"generationConfig":{"maxOutputTokens":"30000","candidateCount":" 8 "}}"#;
+    assert_eq!(of(google), (Some(30_000), Some(8), None));
+    assert_eq!(of(r#"{"n":"2","best_of":20,"max_tokens":"x"}"#), (None, Some(20), None));
+    assert_eq!(of(r#"{"n":10,"n":1}"#).1, Some(10));
+    assert_eq!(of(r#"{"prompt":["a","b", "c"]}"#).2, Some(3));
+    assert_eq!(of(r#"{"prompt":[[1,2],[3]]}"#).2, Some(2));
+    for one in [r#"{"prompt":"a"}"#, r#"{"prompt":[1,2,3]}"#, r#"{"prompt":[]}"#, r#"{"prompt":{"id":"x"}}"#] {
+        assert_eq!(of(one).2, None, "{one}");
     }
 }
