@@ -27,8 +27,9 @@ async fn malformed_requests_are_problems() {
     }
     send(post("application/json", b"{")).await.refused(400, "malformed");
     send(post("application/json", b"{\"name\": \"\xff\xfe\"}")).await.refused(400, "malformed");
-    send(post("application/json", "[".repeat(10_000).as_bytes())).await.refused(422, "validation");
+    send(post("application/json", "[".repeat(10_000).as_bytes())).await.refused(400, "malformed");
     send(post("application/json", b"[]")).await.refused(422, "validation");
+    send(post("application/json", br#"["p", "openai"]"#)).await.refused(422, "validation");
     send(post("text/plain", b"{}")).await.refused(415, "content-type");
     send(admin.request(Method::POST, PROVIDERS).body("{}")).await.refused(415, "content-type");
     let large = format!("{{\"name\": \"{}\"}}", "x".repeat(1024 * 1024));
