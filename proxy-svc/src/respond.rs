@@ -314,6 +314,35 @@ impl Refusal {
         Self::new(ErrorKind::HeaderFieldsTooLarge, "The request's header fields are too many or too large.")
     }
 
+    pub(crate) fn target_too_long() -> Self {
+        Self::new(ErrorKind::TargetTooLong, "The request's target is too long.")
+    }
+
+    pub(crate) fn host_missing() -> Self {
+        Self::new(ErrorKind::InvalidRequest, "The request does not say in `host` whom it is for.")
+            .about("host")
+            .closing()
+    }
+
+    pub(crate) fn malformed_host() -> Self {
+        let message = "`host` must be one name or address, with a port or without.";
+        Self::new(ErrorKind::InvalidRequest, message).about("host").closing()
+    }
+
+    pub(crate) fn other_scheme() -> Self {
+        Self::new(ErrorKind::InvalidRequest, "The request's target is neither `http` nor `https`.").closing()
+    }
+
+    pub(crate) fn malformed_transfer_encoding() -> Self {
+        let message = "`transfer-encoding` must be `chunked`, once.";
+        Self::new(ErrorKind::InvalidRequest, message).about("transfer-encoding").closing()
+    }
+
+    pub(crate) fn transfer_coding_unsupported() -> Self {
+        let message = "The only transfer coding that is understood here is `chunked`.";
+        Self::new(ErrorKind::TransferCodingUnsupported, message).about("transfer-encoding").closing()
+    }
+
     pub(crate) fn malformed_head() -> Self {
         Self::new(ErrorKind::InvalidRequest, "The request is not valid HTTP.")
     }
