@@ -4,6 +4,7 @@ mod support;
 
 use std::time::Duration;
 
+use loadtest::Options;
 use support::{Ground, Setup};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -281,6 +282,18 @@ async fn a_client_that_leaves_before_its_body_is_whole_reaches_no_upstream() {
     let event = ground.event(|_| true).await;
     assert_eq!(event.outcome(), tollgate_proto::Outcome::ClientClosed);
     assert!(ground.provider.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_client_that_only_ends_its_own_side_has_left_too() {
+    let provider = Options { latency: Duration::from_secs(30), ..Options::default() };
+    let ground = Setup { provider, ..Setup::default() }.start().await;
+    let mut stream = connect(&ground).await;
+    stream.write_all(request(&ground, "", BODY).as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    assert_eq!(rest(&mut stream).await, "");
+    let event = ground.event(|_| true).await;
+    assert_eq!(event.outcome(), tollgate_proto::Outcome::ClientClosed);
 }
 
 #[tokio::test]
