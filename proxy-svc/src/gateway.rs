@@ -227,7 +227,7 @@ impl Gateway {
         let inquiry = Inquiry::new(head, &body, tags.into_pin())?;
         recording.asked(&inquiry);
         if let Some(answer) = models::answer(&principal, &inquiry) {
-            return respond::answer(session, answer?.into(), recording).await.map_err(Stop::ClientLeft);
+            return respond::answer(session, *protocol, answer?.into(), recording).await.map_err(Stop::ClientLeft);
         }
         let affinity = principal.key.service.affinity.as_ref();
         let member_of = affinity.and_then(|affinity| inquiry.session(affinity, &session.req_header().headers));

@@ -148,6 +148,20 @@ async fn ambiguous_framing_is_refused() {
 }
 
 #[tokio::test]
+async fn a_refusal_names_the_request_where_the_callers_library_looks() {
+    let ground = Setup::default().start().await;
+    let mut stream = connect(&ground).await;
+    let unknown = BODY.replace("gpt-test", "nobody-has-this");
+    let whole = request(&ground, "", &unknown).replace("/v1/chat/completions", "/v1/messages");
+    stream.write_all(whole.as_bytes()).await.unwrap();
+    let (head, body) = answer(&mut stream).await;
+    let named = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+    let id = named("x-request-id: ").expect("a name");
+    assert_eq!(named("request-id: "), Some(id.clone()), "{head}");
+    assert!(head.starts_with("http/1.1 404") && body.contains(&id), "{body}");
+}
+
+#[tokio::test]
 async fn a_transfer_coding_that_is_not_understood_is_refused() {
     let ground = Setup::default().start().await;
     for (coding, status) in [("gzip, chunked", 501), ("chunked, chunked", 400)] {
