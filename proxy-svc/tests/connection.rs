@@ -324,3 +324,20 @@ async fn http2_by_prior_knowledge_serves_many_requests_on_one_connection() {
         assert!(answer.text().await.unwrap().contains("chat.completion"));
     }
 }
+
+#[tokio::test]
+async fn the_ops_port_says_which_methods_it_takes() {
+    let ground = Setup::default().start().await;
+    let client = reqwest::Client::new();
+    for (method, path, status, allow) in [
+        (http::Method::HEAD, "/metrics", 200, None),
+        (http::Method::POST, "/livez", 405, Some("GET, HEAD")),
+        (http::Method::GET, "/drain", 405, Some("POST")),
+        (http::Method::GET, "/livez/", 404, None),
+    ] {
+        let url = format!("http://{}{path}", ground.proxy.ops);
+        let answer = client.request(method.clone(), url).send().await.unwrap();
+        let allowed = answer.headers().get("allow").map(|value| value.to_str().unwrap());
+        assert_eq!((answer.status().as_u16(), allowed), (status, allow), "{method} {path}");
+    }
+}
