@@ -104,6 +104,16 @@ async fn expect_continue_is_answered_before_the_body_is_sent() {
 }
 
 #[tokio::test]
+async fn http_1_0_knows_no_interim_answers() {
+    let ground = Setup::default().start().await;
+    let mut stream = connect(&ground).await;
+    let whole = request(&ground, "expect: 100-continue\r\n", BODY).replace("HTTP/1.1", "HTTP/1.0");
+    stream.write_all(whole.as_bytes()).await.unwrap();
+    let (head, _) = answer(&mut stream).await;
+    assert!(head.contains(" 200 ok"), "{head}");
+}
+
+#[tokio::test]
 async fn a_chunked_body_is_understood_and_sent_on_whole() {
     let ground = Setup::default().start().await;
     let mut stream = connect(&ground).await;
