@@ -5,6 +5,8 @@
 //! by ALPN or by prior knowledge, go Pingora's own way with the same [`Gateway`]. Whose connection it is, is settled before
 //! its first request.
 
+mod head;
+
 use std::{
     cell::RefCell,
     future::poll_fn,
@@ -33,6 +35,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::task::TaskTracker;
 use tollgate_dialect::Protocol;
 
+use self::head::Unreadable;
 use crate::{
     client::proxy_protocol::{self, Preface},
     config::ProxyProtocol,
@@ -195,7 +198,7 @@ impl Connections {
         session.set_pipelined_prefix(begun);
         session.set_write_timeout(Some(LINGER));
         if matches!(timeout(LINGER, session.read_request()).await, Ok(Ok(true))) {
-            turn_away(session, &Refusal::address_too_many_connections()).await;
+            turn_away(session, Protocol::OpenAi, &Refusal::address_too_many_connections()).await;
         }
     }
 
@@ -211,9 +214,9 @@ impl Connections {
         session.set_pipelining_enabled(true);
         session.set_pipelined_prefix(begun);
         session.set_write_timeout(Some(self.gateway.client_write_timeout()));
-        if let Err(refusal) = self.read_head(&mut session).await {
-            if let Some(refusal) = refusal {
-                turn_away(session, &refusal).await;
+        if let Err(unreadable) = head::read(&mut session, &self.settings).await {
+            if let Some(Unreadable { refusal, protocol }) = unreadable {
+                turn_away(session, protocol, &refusal).await;
             }
             return None;
         }
@@ -228,21 +231,6 @@ impl Connections {
         let finished = timeout(self.gateway.client_write_timeout(), session.finish()).await;
         let (stream, next) = finished.ok()?.ok()??.into_parts();
         Some((MessageStream::recover(stream)?, next.unwrap_or_default()))
-    }
-
-    /// `Err(None)`: there is nobody to tell.
-    async fn read_head(&self, session: &mut ServerSession) -> Result<(), Option<Refusal>> {
-        match timeout(self.settings.header, session.read_request()).await {
-            Ok(Ok(true)) => {}
-            Ok(Ok(false)) => return Err(None),
-            Ok(Err(error)) => return Err(head_refusal(&error)),
-            Err(_) => return Err(Some(Refusal::head_too_slow())),
-        }
-        let size = session.as_http1().map_or(0, |session| session.get_headers_raw_bytes().len());
-        if size > self.settings.max_header_bytes {
-            return Err(Some(Refusal::header_too_large()));
-        }
-        Ok(())
     }
 
     /// A connection on which HTTP/2 begins. Pingora has no time-out for the preface, so it is read here first.
@@ -336,20 +324,11 @@ fn poll_some_bytes(stream: &mut MessageStream, cx: &mut Context<'_>) -> Poll<std
     })
 }
 
-fn head_refusal(error: &pingora::Error) -> Option<Refusal> {
-    if *error.etype() != pingora::ErrorType::InvalidHTTPHeader {
-        return None;
-    }
-    let too_many = error.root_cause().downcast_ref::<httparse::Error>() == Some(&httparse::Error::TooManyHeaders);
-    let too_large = too_many || error.to_string().contains("Request header larger than");
-    Some(if too_large { Refusal::header_too_large() } else { Refusal::malformed_head() })
-}
-
-/// Answers what could not even be read as a request, in the most common dialect.
-async fn turn_away(mut session: ServerSession, refusal: &Refusal) {
+/// Answers what is not served as a request.
+async fn turn_away(mut session: ServerSession, protocol: Protocol, refusal: &Refusal) {
     session.set_keepalive(None);
     let request_id = tollgate_shared::ids::RequestId::generate().to_string();
-    if respond::refuse(&mut session, Protocol::OpenAi, refusal, &request_id, None).await.is_ok() {
+    if respond::refuse(&mut session, protocol, refusal, &request_id, None).await.is_ok() {
         linger(session).await;
     }
 }

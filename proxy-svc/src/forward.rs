@@ -144,7 +144,9 @@ pub(crate) async fn forward<'t>(
         let outgoing = match translator.step(&candidate) {
             Ok(Step::Send(outgoing)) => outgoing,
             Ok(Step::Answer(body)) => {
-                return respond::answer(session, body, recording).await.map_err(Stop::ClientLeft);
+                return respond::answer(session, translator.inquiry().protocol(), body, recording)
+                    .await
+                    .map_err(Stop::ClientLeft);
             }
             Err(rejected) => {
                 failures.reject(rejected);
@@ -186,7 +188,9 @@ pub(crate) async fn forward<'t>(
     let soonest = plan.soonest(&ask(forwarder, translator, successor, false), failures.are_of_rate_limits());
     match failures.conclude(soonest) {
         Conclusion::Refuse(refusal) => Err(refusal.into()),
-        Conclusion::Tell(told) => stream::tell(session, &service, told, recording).await,
+        Conclusion::Tell(told) => {
+            stream::tell(session, translator.inquiry().protocol(), &service, told, recording).await
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod body;
 mod inquiry;
 mod patience;
 mod recording;
+mod syntax;
 
 use std::{
     net::IpAddr,
@@ -20,7 +21,10 @@ use std::{
 
 use pingora::{prelude::timeout, protocols::http::ServerSession};
 use tokio_util::task::TaskTracker;
-use tollgate_dialect::{Protocol, endpoint};
+use tollgate_dialect::{
+    Protocol,
+    endpoint::{self, Unrecognised},
+};
 use tollgate_shared::{address::AddressPolicy, clock::Clock};
 
 use self::{body::BodyError, inquiry::Head};
@@ -193,11 +197,10 @@ impl Gateway {
         let header = session.req_header();
         let path = header.uri.path().to_owned();
         let has = |name: &str| header.headers.keys().any(|known| known.as_str() == name);
-        let endpoint = endpoint::recognise(header.method.as_str(), &path, has).map_err(|unrecognised| {
-            *protocol = unrecognised.protocol();
-            Refusal::unrecognised(&unrecognised)
-        })?;
-        *protocol = endpoint.protocol;
+        let recognised = endpoint::recognise(header.method.as_str(), &path, has);
+        *protocol = recognised.as_ref().map_or_else(Unrecognised::protocol, |endpoint| endpoint.protocol);
+        syntax::check(header)?;
+        let endpoint = recognised.map_err(|unrecognised| Refusal::unrecognised(&unrecognised))?;
         let now = recording.started_at();
         let client = self.guard.enter(peer, &header.headers, self.in_flight(), now)?;
         let caller = self.guard.authenticate(client, &self.snapshots.load(), header, now)?;
@@ -224,7 +227,7 @@ impl Gateway {
         let inquiry = Inquiry::new(head, &body, tags.into_pin())?;
         recording.asked(&inquiry);
         if let Some(answer) = models::answer(&principal, &inquiry) {
-            return respond::answer(session, answer?.into(), recording).await.map_err(Stop::ClientLeft);
+            return respond::answer(session, *protocol, answer?.into(), recording).await.map_err(Stop::ClientLeft);
         }
         let affinity = principal.key.service.affinity.as_ref();
         let member_of = affinity.and_then(|affinity| inquiry.session(affinity, &session.req_header().headers));

@@ -33,11 +33,17 @@ struct Answer {
     status: u16,
     content_type: &'static str,
     body: String,
+    /// The methods that the path takes, when the request's is not among them.
+    allow: Option<&'static str>,
 }
 
 impl Answer {
     fn text(status: u16, body: impl Into<String>) -> Self {
-        Self { status, content_type: "text/plain; charset=utf-8", body: body.into() }
+        Self { status, content_type: "text/plain; charset=utf-8", body: body.into(), allow: None }
+    }
+
+    fn wrong_method(allow: &'static str) -> Self {
+        Self { allow: Some(allow), ..Self::text(405, "method not allowed\n") }
     }
 }
 
@@ -47,15 +53,15 @@ impl Ops {
             ("GET" | "HEAD", "/livez") => Answer::text(200, "ok\n"),
             ("GET" | "HEAD", "/readyz") => self.readiness(),
             ("GET" | "HEAD", "/metrics") => Answer {
-                status: 200,
                 content_type: "text/plain; version=0.0.4; charset=utf-8",
-                body: self.render_metrics(),
+                ..Answer::text(200, self.render_metrics())
             },
             ("POST", "/drain") => {
                 self.gateway.drain();
                 Answer::text(202, format!("{}\n", self.gateway.in_flight()))
             }
-            (_, "/livez" | "/readyz" | "/metrics" | "/drain") => Answer::text(405, "method not allowed\n"),
+            (_, "/livez" | "/readyz" | "/metrics") => Answer::wrong_method("GET, HEAD"),
+            (_, "/drain") => Answer::wrong_method("POST"),
             _ => Answer::text(404, "not found\n"),
         }
     }
@@ -100,6 +106,9 @@ impl HttpServerApp for Ops {
         let mut header = ResponseHeader::build_no_case(answer.status, Some(4)).ok()?;
         header.insert_header(header::CONTENT_TYPE, answer.content_type).ok()?;
         header.insert_header(header::CONTENT_LENGTH, answer.body.len()).ok()?;
+        if let Some(allow) = answer.allow {
+            header.insert_header(header::ALLOW, allow).ok()?;
+        }
         session.write_response_header(Box::new(header)).await.ok()?;
         session.write_response_body(Bytes::from(answer.body), true).await.ok()?;
         session.finish().await.ok()?;

@@ -314,6 +314,35 @@ impl Refusal {
         Self::new(ErrorKind::HeaderFieldsTooLarge, "The request's header fields are too many or too large.")
     }
 
+    pub(crate) fn target_too_long() -> Self {
+        Self::new(ErrorKind::TargetTooLong, "The request's target is too long.")
+    }
+
+    pub(crate) fn host_missing() -> Self {
+        Self::new(ErrorKind::InvalidRequest, "The request does not say in `host` whom it is for.")
+            .about("host")
+            .closing()
+    }
+
+    pub(crate) fn malformed_host() -> Self {
+        let message = "`host` must be one name or address, with a port or without.";
+        Self::new(ErrorKind::InvalidRequest, message).about("host").closing()
+    }
+
+    pub(crate) fn other_scheme() -> Self {
+        Self::new(ErrorKind::InvalidRequest, "The request's target is neither `http` nor `https`.").closing()
+    }
+
+    pub(crate) fn malformed_transfer_encoding() -> Self {
+        let message = "`transfer-encoding` must be `chunked`, once.";
+        Self::new(ErrorKind::InvalidRequest, message).about("transfer-encoding").closing()
+    }
+
+    pub(crate) fn transfer_coding_unsupported() -> Self {
+        let message = "The only transfer coding that is understood here is `chunked`.";
+        Self::new(ErrorKind::TransferCodingUnsupported, message).about("transfer-encoding").closing()
+    }
+
     pub(crate) fn malformed_head() -> Self {
         Self::new(ErrorKind::InvalidRequest, "The request is not valid HTTP.")
     }
@@ -344,9 +373,21 @@ pub(crate) fn header_value(text: &str) -> pingora::Result<HeaderValue> {
     HeaderValue::from_str(text).map_err(|_| pingora::Error::new(ErrorType::InvalidHTTPHeader))
 }
 
+/// Names the request, also where the libraries of the caller's protocol look for its name, unless the provider's stands
+/// there.
+pub(crate) fn insert_request_id(headers: &mut HeaderMap, protocol: Protocol, id: &str) -> pingora::Result<()> {
+    let id = header_value(id)?;
+    if protocol == Protocol::Anthropic {
+        headers.entry(&names::ANTHROPIC_REQUEST_ID).or_insert_with(|| id.clone());
+    }
+    headers.insert(&names::REQUEST_ID, id);
+    Ok(())
+}
+
 /// Sends an answer whose body is known as a whole and is no upstream's.
 pub(crate) async fn send(
     session: &mut ServerSession,
+    protocol: Protocol,
     status: u16,
     content_type: Option<HeaderValue>,
     body: Bytes,
@@ -358,7 +399,7 @@ pub(crate) async fn send(
         headers.insert(header::CONTENT_TYPE, content_type);
     }
     headers.insert(header::CONTENT_LENGTH, body.len().into());
-    headers.insert(&names::REQUEST_ID, header_value(recording.request_id())?);
+    insert_request_id(&mut headers, protocol, recording.request_id())?;
     rate_limits::insert(&mut headers, recording.ledger_ref());
     if shows_attempts {
         headers.insert(&names::ATTEMPTS, HeaderValue::from(recording.attempt_count()));
@@ -370,11 +411,12 @@ pub(crate) async fn send(
 /// Sends an answer for which nobody had to be asked: it costs nothing.
 pub(crate) async fn answer(
     session: &mut ServerSession,
+    protocol: Protocol,
     body: Bytes,
     recording: &mut Recording<'_>,
 ) -> pingora::Result<()> {
     let content_type = HeaderValue::from_static("application/json");
-    let written = send(session, 200, Some(content_type), body, recording, false).await;
+    let written = send(session, protocol, 200, Some(content_type), body, recording, false).await;
     recording.answered(200);
     written
 }
@@ -399,7 +441,7 @@ pub(crate) async fn refuse(
     let mut headers = HeaderMap::with_capacity(OWN_HEADERS);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CONTENT_LENGTH, body.len().into());
-    headers.insert(&names::REQUEST_ID, header_value(request_id)?);
+    insert_request_id(&mut headers, protocol, request_id)?;
     if let Some(wait) = refusal.retry_after {
         let millis = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
         headers.insert(header::RETRY_AFTER, millis.div_ceil(1_000).into());

@@ -4,6 +4,7 @@ mod support;
 
 use std::time::Duration;
 
+use loadtest::Options;
 use support::{Ground, Setup};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -103,6 +104,16 @@ async fn expect_continue_is_answered_before_the_body_is_sent() {
 }
 
 #[tokio::test]
+async fn http_1_0_knows_no_interim_answers() {
+    let ground = Setup::default().start().await;
+    let mut stream = connect(&ground).await;
+    let whole = request(&ground, "expect: 100-continue\r\n", BODY).replace("HTTP/1.1", "HTTP/1.0");
+    stream.write_all(whole.as_bytes()).await.unwrap();
+    let (head, _) = answer(&mut stream).await;
+    assert!(head.contains(" 200 ok"), "{head}");
+}
+
+#[tokio::test]
 async fn a_chunked_body_is_understood_and_sent_on_whole() {
     let ground = Setup::default().start().await;
     let mut stream = connect(&ground).await;
@@ -147,16 +158,116 @@ async fn ambiguous_framing_is_refused() {
 }
 
 #[tokio::test]
+async fn a_refusal_names_the_request_where_the_callers_library_looks() {
+    let ground = Setup::default().start().await;
+    let mut stream = connect(&ground).await;
+    let unknown = BODY.replace("gpt-test", "nobody-has-this");
+    let whole = request(&ground, "", &unknown).replace("/v1/chat/completions", "/v1/messages");
+    stream.write_all(whole.as_bytes()).await.unwrap();
+    let (head, body) = answer(&mut stream).await;
+    let named = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+    let id = named("x-request-id: ").expect("a name");
+    assert_eq!(named("request-id: "), Some(id.clone()), "{head}");
+    assert!(head.starts_with("http/1.1 404") && body.contains(&id), "{body}");
+}
+
+#[tokio::test]
+async fn a_transfer_coding_that_is_not_understood_is_refused() {
+    let ground = Setup::default().start().await;
+    for (coding, status) in [("gzip, chunked", 501), ("chunked, chunked", 400)] {
+        let mut stream = connect(&ground).await;
+        let extra = format!("transfer-encoding: {coding}\r\n");
+        let head = request(&ground, &extra, "").replace("content-length: 0\r\n", "");
+        let chunked = format!("{:x}\r\n{BODY}\r\n0\r\n\r\n", BODY.len());
+        stream.write_all((head + &chunked).as_bytes()).await.unwrap();
+        let text = rest(&mut stream).await;
+        assert!(text.starts_with(&format!("http/1.1 {status}")), "{coding} got {text}");
+        assert!(text.contains("connection: close") && text.contains(r#""param":"transfer-encoding""#), "{text}");
+    }
+    assert!(ground.provider.requests().is_empty());
+}
+
+#[tokio::test]
+async fn chunks_count_where_a_length_says_otherwise_and_nothing_follows_them() {
+    let ground = Setup::default().start().await;
+    let mut stream = connect(&ground).await;
+    let head = request(&ground, "transfer-encoding: chunked\r\n", "").replace("length: 0", "length: 5");
+    let chunked = format!("{:x}\r\n{BODY}\r\n0\r\n\r\n", BODY.len());
+    stream.write_all((head + &chunked + &request(&ground, "", BODY)).as_bytes()).await.unwrap();
+    let text = rest(&mut stream).await;
+    assert!(text.starts_with("http/1.1 200") && text.matches("http/1.1").count() == 1, "{text}");
+    let requests = ground.provider.requests();
+    assert_eq!(requests.len(), 1);
+    assert_eq!(requests[0].body, BODY.as_bytes());
+}
+
+#[tokio::test]
+async fn a_request_names_its_host_once_and_well() {
+    let ground = Setup::default().start().await;
+    for host in ["", "host: a\r\nhost: a\r\n", "host: a b\r\n", "host: u@a\r\n", "host: a/b\r\n", "host: a:99999\r\n"] {
+        let mut stream = connect(&ground).await;
+        let whole = request(&ground, "", BODY).replace("host: gateway\r\n", host);
+        stream.write_all(whole.as_bytes()).await.unwrap();
+        let text = rest(&mut stream).await;
+        assert!(text.starts_with("http/1.1 400") && text.contains("connection: close"), "{host:?} got {text}");
+    }
+    assert!(ground.provider.requests().is_empty());
+    let mut old = connect(&ground).await;
+    let whole = request(&ground, "", BODY).replace("HTTP/1.1", "HTTP/1.0").replace("host: gateway\r\n", "");
+    old.write_all(whole.as_bytes()).await.unwrap();
+    assert!(rest(&mut old).await.contains(" 200 ok"));
+}
+
+#[tokio::test]
+async fn a_target_may_name_the_gateway_but_nobody_else() {
+    let ground = Setup::default().start().await;
+    for (origin, status) in
+        [("http://gateway", 200), ("https://gateway", 200), ("http://elsewhere", 400), ("ftp://gateway", 400)]
+    {
+        let mut stream = connect(&ground).await;
+        let whole = request(&ground, "connection: close\r\n", BODY).replace("POST /", &format!("POST {origin}/"));
+        stream.write_all(whole.as_bytes()).await.unwrap();
+        let text = rest(&mut stream).await;
+        assert!(text.starts_with(&format!("http/1.1 {status}")), "{origin} got {text}");
+    }
+}
+
+#[tokio::test]
 async fn too_many_or_too_large_header_fields_are_refused() {
     let ground = Setup::default().start().await;
     let many = "x-field: value\r\n".repeat(300);
     let large = format!("x-large: {}\r\n", "a".repeat(200_000));
-    for extra in [many, large] {
+    for (path, extra, shape) in [
+        ("/v1/chat/completions", &many, r#""code":"header_fields_too_large""#),
+        ("/v1/chat/completions", &large, r#""code":"header_fields_too_large""#),
+        ("/v1/messages", &large, r#""error_code":"header_fields_too_large""#),
+    ] {
         let mut stream = connect(&ground).await;
-        stream.write_all(request(&ground, &extra, BODY).as_bytes()).await.unwrap();
+        let whole = request(&ground, extra, BODY).replace("/v1/chat/completions", path);
+        stream.write_all(whole.as_bytes()).await.unwrap();
         let text = rest(&mut stream).await;
-        assert!(text.starts_with("http/1.1 431"), "{text:?}");
+        assert!(text.starts_with("http/1.1 431") && text.contains(shape), "{path} got {text:?}");
     }
+}
+
+#[tokio::test]
+async fn a_target_that_is_too_long_is_refused_as_such() {
+    let setup = Setup { environment: vec![("TOLLGATE_PROXY_LIMITS__MAX_HEADER_BYTES", "8192")], ..Setup::default() };
+    let ground = setup.start().await;
+    for length in [9_000, 70_000] {
+        for (path, shape) in [
+            ("/v1/chat/completions", r#""code":"request_target_too_long""#),
+            ("/v1/messages/batches", r#""error_code":"request_target_too_long""#),
+        ] {
+            let mut stream = connect(&ground).await;
+            let target = format!("POST {path}?{} HTTP/1.1", "q".repeat(length));
+            let whole = request(&ground, "", BODY).replace("POST /v1/chat/completions HTTP/1.1", &target);
+            stream.write_all(whole.as_bytes()).await.unwrap();
+            let text = rest(&mut stream).await;
+            assert!(text.starts_with("http/1.1 414") && text.contains(shape), "{length} {path} got {text:?}");
+        }
+    }
+    assert!(ground.provider.requests().is_empty());
 }
 
 #[tokio::test]
@@ -198,6 +309,18 @@ async fn a_client_that_leaves_before_its_body_is_whole_reaches_no_upstream() {
 }
 
 #[tokio::test]
+async fn a_client_that_only_ends_its_own_side_has_left_too() {
+    let provider = Options { latency: Duration::from_secs(30), ..Options::default() };
+    let ground = Setup { provider, ..Setup::default() }.start().await;
+    let mut stream = connect(&ground).await;
+    stream.write_all(request(&ground, "", BODY).as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    assert_eq!(rest(&mut stream).await, "");
+    let event = ground.event(|_| true).await;
+    assert_eq!(event.outcome(), tollgate_proto::Outcome::ClientClosed);
+}
+
+#[tokio::test]
 async fn http2_by_prior_knowledge_serves_many_requests_on_one_connection() {
     let ground = Setup::default().start().await;
     let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
@@ -209,5 +332,22 @@ async fn http2_by_prior_knowledge_serves_many_requests_on_one_connection() {
         let answer = answer.unwrap();
         assert_eq!((answer.status().as_u16(), answer.version()), (200, http::Version::HTTP_2));
         assert!(answer.text().await.unwrap().contains("chat.completion"));
+    }
+}
+
+#[tokio::test]
+async fn the_ops_port_says_which_methods_it_takes() {
+    let ground = Setup::default().start().await;
+    let client = reqwest::Client::new();
+    for (method, path, status, allow) in [
+        (http::Method::HEAD, "/metrics", 200, None),
+        (http::Method::POST, "/livez", 405, Some("GET, HEAD")),
+        (http::Method::GET, "/drain", 405, Some("POST")),
+        (http::Method::GET, "/livez/", 404, None),
+    ] {
+        let url = format!("http://{}{path}", ground.proxy.ops);
+        let answer = client.request(method.clone(), url).send().await.unwrap();
+        let allowed = answer.headers().get("allow").map(|value| value.to_str().unwrap());
+        assert_eq!((answer.status().as_u16(), allowed), (status, allow), "{method} {path}");
     }
 }

@@ -221,6 +221,8 @@ async fn malformed_http_is_refused_or_the_connection_closed() -> anyhow::Result<
     let body = Dialect::OpenAi.chat_body("gpt-4.1", false).to_string();
     let start = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\n{key}content-type: application/json\r\n");
     let flood = format!("x-flood: {}\r\n", "f".repeat(100)).repeat(2_000);
+    let rest = format!("content-length: {}\r\n\r\n{body}", body.len());
+    let chunks = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
     let smuggled = "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\n\r\n";
     for (name, bytes) in [
         ("a flood of headers", format!("{start}{flood}content-length: {}\r\n\r\n{body}", body.len())),
@@ -235,7 +237,11 @@ async fn malformed_http_is_refused_or_the_connection_closed() -> anyhow::Result<
         ("an unknown encoding", format!("{start}transfer-encoding: gzip\r\n\r\n{body}")),
         ("no HTTP", "hello, is anybody there?\r\n\r\n".to_owned()),
         ("a line break in a name", format!("{start}bad\nname: x\r\ncontent-length: 2\r\n\r\n{{}}")),
-        ("no host", format!("POST /v1/chat/completions HTTP/1.1\r\n{key}content-length: 2\r\n\r\n{{}}")),
+        ("no host", start.replace("host: a\r\n", "") + &rest),
+        ("two hosts", start.replace("host: a\r\n", "host: a\r\nhost: b\r\n") + &rest),
+        ("a host with a blank", start.replace("host: a\r\n", "host: a b\r\n") + &rest),
+        ("a host with a path", start.replace("host: a\r\n", "host: a/b\r\n") + &rest),
+        ("chunks in chunks", format!("{start}transfer-encoding: chunked, chunked\r\n\r\n{chunks}")),
     ] {
         let mut connection = Connection::open(trio.addresses.proxy).await?;
         // It may be closed while this is being sent.

@@ -155,7 +155,7 @@ impl App {
 fn secret_from(value: Value) -> Result<Secret, AppError> {
     match value {
         Value::String(text) => Ok(validated_secret(&Secret::new(text))?),
-        _ => Err(Invalid::field("secret", "must be a text").into()),
+        _ => Err(Invalid::field("secret", "must be a string").into()),
     }
 }
 

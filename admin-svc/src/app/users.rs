@@ -137,7 +137,7 @@ impl App {
 
     async fn hash_of_new_password(&self, password: Value) -> Result<String, AppError> {
         let Value::String(password) = password else {
-            return Err(Invalid::field("password", "must be a text").into());
+            return Err(Invalid::field("password", "must be a string").into());
         };
         let password = Secret::new(password);
         validated_password(&password)?;

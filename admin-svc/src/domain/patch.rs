@@ -3,6 +3,8 @@
 //! A patch is laid over the resource's current `…Spec` and read back through the same strict type as a create, so
 //! there is one definition of what a resource's fields are.
 
+use std::borrow::Cow;
+
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
@@ -94,7 +96,23 @@ fn rephrase(message: &str) -> String {
         .or_else(|| after("invalid type", ", expected "))
         .or_else(|| after("invalid value", ", expected "))
         .or_else(|| after("invalid length", ", expected "));
-    expected.map_or_else(|| message.to_owned(), |expected| format!("must be {expected}"))
+    expected.map_or_else(|| message.to_owned(), |expected| format!("must be {}", in_plain_words(expected)))
+}
+
+/// Serde names some types as Rust does.
+fn in_plain_words(expected: &str) -> Cow<'_, str> {
+    let up_to = |largest: u32| Cow::Owned(format!("a whole number from 0 to {largest}"));
+    match expected {
+        "u8" => up_to(u8::MAX.into()),
+        "u16" => up_to(u16::MAX.into()),
+        "u32" => up_to(u32::MAX),
+        "u64" | "usize" => "a whole number from 0 on".into(),
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number".into(),
+        "f32" | "f64" => "a number".into(),
+        "a boolean" => "true or false".into(),
+        "a formatted UUID string" => "a UUID".into(),
+        other => other.into(),
+    }
 }
 
 fn merge(target: &mut Value, patch: Value, null: Null) {
@@ -173,6 +191,19 @@ mod tests {
         assert_eq!(refused(json!({"inner": []})), "inner");
         assert_eq!(refused(json!({"inner": {"c": 1}})), "inner.c");
         assert_eq!(refused(json!({"inner": {"a": "one"}})), "inner.a");
+    }
+
+    #[test]
+    fn refusals_are_in_plain_words() {
+        let said = |patch: Value| patched(patch).unwrap_err().0[0].message.clone();
+        for number in [json!("one"), json!(-1), json!(1.5), json!(1e30), json!(4_294_967_296_u64), json!(true)] {
+            let message = said(json!({"inner": {"a": number}}));
+            assert_eq!(message, "must be a whole number from 0 to 4294967295", "{number}");
+        }
+        assert_eq!(said(json!({"inner": "x"})), "must be an object");
+        assert_eq!(said(json!({"name": 5})), "must be a string");
+        assert_eq!(in_plain_words("u64"), "a whole number from 0 on");
+        assert_eq!(in_plain_words("one of `a`, `b`"), "one of `a`, `b`");
     }
 
     #[test]

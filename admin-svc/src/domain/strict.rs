@@ -1,9 +1,12 @@
-//! A JSON document that is read as it is described: an object where an object is expected. Serde's derived types also
-//! take an array for their fields in order, which nobody who writes an API's documents means.
+//! A JSON document that is read as it is described: an object where an object is expected, a word where one of several
+//! is. Serde's derived types also take an array for their fields in order, and an object for a word, which nobody who
+//! writes an API's documents means.
+
+use std::fmt::{self, Formatter};
 
 use serde::{
     Deserializer,
-    de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Unexpected, Visitor, value::StringDeserializer},
+    de::{DeserializeSeed, Error as _, Expected, MapAccess, SeqAccess, Unexpected, Visitor, value::StringDeserializer},
 };
 use serde_json::{Error, Value, map};
 
@@ -52,7 +55,7 @@ impl<'de> Deserializer<'de> for Strict {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
             Value::Array(elements) => visitor.visit_seq(Elements(elements.into_iter())),
-            other => other.deserialize_seq(visitor),
+            _ => Err(mistyped(&"a list")),
         }
     }
 
@@ -72,8 +75,7 @@ impl<'de> Deserializer<'de> for Strict {
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
             Value::Object(members) => visitor.visit_map(Members { rest: members.into_iter(), value: None }),
-            Value::Array(_) => Err(Error::invalid_type(Unexpected::Seq, &"an object")),
-            other => other.deserialize_map(visitor),
+            _ => Err(mistyped(&"an object")),
         }
     }
 
@@ -88,11 +90,32 @@ impl<'de> Deserializer<'de> for Strict {
 
     fn deserialize_enum<V: Visitor<'de>>(
         self,
-        name: &'static str,
-        variants: &'static [&'static str],
+        _: &'static str,
+        words: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        self.0.deserialize_enum(name, variants, visitor)
+        match self.0 {
+            Value::String(word) => visitor.visit_enum(StringDeserializer::new(word)),
+            _ => Err(mistyped(&OneOf(words))),
+        }
+    }
+}
+
+/// What it was instead is not said: the caller knows, and nobody else is to.
+fn mistyped(expected: &dyn Expected) -> Error {
+    Error::invalid_type(Unexpected::Other("something else"), expected)
+}
+
+/// Said as serde says it of a word that is none of them.
+struct OneOf(&'static [&'static str]);
+
+impl Expected for OneOf {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [only] => write!(formatter, "`{only}`"),
+            [one, other] => write!(formatter, "`{one}` or `{other}`"),
+            words => write!(formatter, "one of `{}`", words.join("`, `")),
+        }
     }
 }
 
@@ -156,6 +179,21 @@ mod tests {
         One,
     }
 
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Mode {
+        Fast,
+        Slow,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Day {
+        Yesterday,
+        Today,
+        Tomorrow,
+    }
+
     fn read(document: Value) -> Result<Document, String> {
         Document::deserialize(Strict(document)).map_err(|error| error.to_string())
     }
@@ -172,12 +210,41 @@ mod tests {
 
     #[test]
     fn an_array_is_no_object() {
-        for document in
-            [json!([1]), json!([]), json!({"inner": [1]}), json!({"list": [[1]]}), json!({"named": {"a": []}})]
-        {
+        for document in [
+            json!([1]),
+            json!([]),
+            json!({"inner": [1]}),
+            json!({"list": [[1]]}),
+            json!({"named": {"a": []}}),
+            json!(5),
+        ] {
             let error = read(document.clone()).unwrap_err();
-            assert!(error.contains("an object"), "{document}: {error}");
+            assert!(error.ends_with("expected an object"), "{document}: {error}");
         }
-        assert!(read(json!({"list": {}})).is_err() && read(json!({"number": "1"})).is_err());
+        assert!(read(json!({"list": {}})).unwrap_err().ends_with("expected a list"));
+        assert!(read(json!({"number": "1"})).is_err());
+    }
+
+    #[test]
+    fn an_object_is_no_word() {
+        for kind in [json!({"one": null}), json!({}), json!(["one"]), json!(1)] {
+            let error = read(json!({"kind": kind})).unwrap_err();
+            assert!(error.ends_with("expected `one`"), "{kind}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_word_is_told_the_words_like_a_wrong_one() {
+        fn expected<T: std::fmt::Debug + for<'de> Deserialize<'de>>(document: Value) -> String {
+            let error = T::deserialize(Strict(document)).unwrap_err().to_string();
+            error.rsplit_once("expected ").unwrap().1.to_owned()
+        }
+        for [none, wrong] in [
+            [expected::<Kind>(json!(1)), expected::<Kind>(json!("two"))],
+            [expected::<Mode>(json!({"fast": null})), expected::<Mode>(json!("two"))],
+            [expected::<Day>(json!([])), expected::<Day>(json!("two"))],
+        ] {
+            assert_eq!(none, wrong);
+        }
     }
 }

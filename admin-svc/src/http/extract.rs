@@ -3,6 +3,7 @@
 mod body;
 mod caller;
 mod conditions;
+mod document;
 mod list;
 mod path;
 

@@ -30,6 +30,9 @@ async fn malformed_requests_are_problems() {
     send(post("application/json", "[".repeat(10_000).as_bytes())).await.refused(400, "malformed");
     send(post("application/json", b"[]")).await.refused(422, "validation");
     send(post("application/json", br#"["p", "openai"]"#)).await.refused(422, "validation");
+    let twice = send(post("application/json", br#"{"name": "p", "timeouts": {"idle_ms": 1, "idle_ms": 2}}"#)).await;
+    twice.refused(422, "validation");
+    assert_eq!(twice.json["errors"][0], json!({"field": "timeouts.idle_ms", "message": "must not be repeated"}));
     send(post("text/plain", b"{}")).await.refused(415, "content-type");
     send(admin.request(Method::POST, PROVIDERS).body("{}")).await.refused(415, "content-type");
     let large = format!("{{\"name\": \"{}\"}}", "x".repeat(1024 * 1024));

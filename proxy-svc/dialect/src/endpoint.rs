@@ -167,6 +167,11 @@ pub fn recognise<'p>(method: &str, path: &'p str, header: impl Fn(&str) -> bool)
     Err(refused.unwrap_or_else(|| Unrecognised::UnknownPath { protocol: speaks.unwrap_or_else(|| guess(path)) }))
 }
 
+/// The protocol whose error shape a caller most likely reads, from what [`recognise`] goes by.
+pub fn protocol(method: &str, path: &str, header: impl Fn(&str) -> bool) -> Protocol {
+    recognise(method, path, header).map_or_else(|unrecognised| unrecognised.protocol(), |endpoint| endpoint.protocol)
+}
+
 fn endpoint<'p>(protocol: Protocol, offer: &Offer, route: &Route, path: &Path<'p>) -> Endpoint<'p> {
     Endpoint {
         protocol,

@@ -85,12 +85,7 @@ fn header(
     } else {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(entry.body.len()));
     }
-    let id = respond::header_value(recording.request_id())?;
-    // Where Anthropic's libraries look for it.
-    if protocol == Protocol::Anthropic {
-        headers.insert(&names::ANTHROPIC_REQUEST_ID, id.clone());
-    }
-    headers.insert(&names::REQUEST_ID, id);
+    respond::insert_request_id(&mut headers, protocol, recording.request_id())?;
     rate_limits::insert(&mut headers, recording.ledger_ref());
     if shown(&names::ATTEMPTS) {
         headers.insert(&names::ATTEMPTS, HeaderValue::from_static("0"));

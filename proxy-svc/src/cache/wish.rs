@@ -41,13 +41,17 @@ impl Wish {
             } else if is("no-cache") {
                 is_renewed = true;
             } else if is("max-age") {
-                // One that cannot be read is taken for the strictest.
-                let seconds = argument.trim().trim_matches('"').parse().unwrap_or(0);
-                max_age_seconds = max_age_seconds.min(seconds);
+                max_age_seconds = max_age_seconds.min(delta_seconds(argument.trim().trim_matches('"')));
             }
         }
         if is_renewed || max_age_seconds == 0 { Self::Renew } else { Self::Ask { max_age_seconds } }
     }
+}
+
+/// One that is too large to be told is the largest (RFC 9111, section 1.2.2), one that cannot be read the strictest.
+fn delta_seconds(text: &str) -> u64 {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number { text.parse().unwrap_or(u64::MAX) } else { 0 }
 }
 
 /// Conversations, completions and embeddings: answers that depend on the request alone.
@@ -98,6 +102,10 @@ mod tests {
             (&["no-cache"], Wish::Renew),
             (&["max-age=0"], Wish::Renew),
             (&["max-age=soon"], Wish::Renew),
+            (&["max-age=+60"], Wish::Renew),
+            (&["max-age="], Wish::Renew),
+            (&["max-age=99999999999999999999"], ANY),
+            (&["max-age=99999999999999999999, max-age=60"], Wish::Ask { max_age_seconds: 60 }),
             (&["max-age=60"], Wish::Ask { max_age_seconds: 60 }),
             (&["max-age = \"60\"", "max-age=30"], Wish::Ask { max_age_seconds: 30 }),
             (&["max-age=60", "no-cache"], Wish::Renew),

@@ -51,7 +51,7 @@ fn read_v1(bytes: &[u8]) -> Preface {
     let Some(end) = memchr::memchr(b'\n', &bytes[..bytes.len().min(LONGEST_V1)]) else {
         return if bytes.len() < LONGEST_V1 { Preface::Incomplete } else { Preface::Malformed };
     };
-    let line = bytes[..end].strip_suffix(b"\r").and_then(|line| std::str::from_utf8(line).ok());
+    let line = bytes[..end].strip_suffix(b"\r");
     match line.ok_or(Unreadable).and_then(source_v1) {
         Ok(source) => Preface::Header(Header { source, length: end + 1 }),
         Err(Unreadable) => Preface::Malformed,
@@ -61,12 +61,13 @@ fn read_v1(bytes: &[u8]) -> Preface {
 /// A line that is no header.
 struct Unreadable;
 
-fn source_v1(line: &str) -> Result<Option<SocketAddr>, Unreadable> {
-    let mut words = line.split(' ').skip(1);
-    let family = words.next().ok_or(Unreadable)?;
-    if family == "UNKNOWN" {
+fn source_v1(line: &[u8]) -> Result<Option<SocketAddr>, Unreadable> {
+    // Whatever stands behind it is to be ignored.
+    if line.split(|byte| *byte == b' ').nth(1) == Some(b"UNKNOWN") {
         return Ok(None);
     }
+    let mut words = std::str::from_utf8(line).map_err(|_| Unreadable)?.split(' ').skip(1);
+    let family = words.next().ok_or(Unreadable)?;
     let (source, destination): (IpAddr, IpAddr) = (parsed(words.next())?, parsed(words.next())?);
     let (port, _): (u16, u16) = (parsed(words.next())?, parsed(words.next())?);
     let of_family = match family {
@@ -149,8 +150,11 @@ mod tests {
         assert_eq!(read(&[line, b"GET / HTTP/1.1\r\n".as_slice()].concat()), header("192.0.2.1:4711", line.len()));
         let line = b"PROXY TCP6 2001:db8::1 2001:db8::2 1 2\r\n";
         assert_eq!(read(line), header("[2001:db8::1]:1", line.len()));
-        let unknown = b"PROXY UNKNOWN ffff::1 ffff::1 1 2\r\n";
-        assert_eq!(read(unknown), Preface::Header(Header { source: None, length: unknown.len() }));
+        for unknown in
+            [&b"PROXY UNKNOWN\r\n"[..], b"PROXY UNKNOWN ffff::1 ffff::1 1 2\r\n", b"PROXY UNKNOWN \xff\xfe\r\n"]
+        {
+            assert_eq!(read(unknown), Preface::Header(Header { source: None, length: unknown.len() }));
+        }
         for bad in [
             "GET / HTTP/1.1\r\n",
             "PROXY TCP4 192.0.2.1 192.0.2.2 4711\r\n",

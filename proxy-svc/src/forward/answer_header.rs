@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 use pingora::{http::ResponseHeader, protocols::http::ServerSession};
-use tollgate_dialect::{Protocol, headers};
+use tollgate_dialect::headers;
 
 use super::{
     attempt::{Answer, Context},
@@ -50,7 +50,7 @@ pub(super) fn answer_header(
         None => {}
     }
     respond::rate_limits::insert(&mut headers, recording.ledger_ref());
-    insert_ids(&mut headers, answer, protocol, recording)?;
+    respond::insert_request_id(&mut headers, protocol, recording.request_id())?;
     insert_told(&mut headers, context, service, answer, recording);
     respond::response_header(answer.status, headers)
 }
@@ -65,21 +65,6 @@ fn length(answer: &Answer<'_>, received: &ResponseHeader) -> Option<HeaderValue>
 
 fn has_body(header: &ResponseHeader) -> bool {
     !matches!(header.status.as_u16(), 204 | 304)
-}
-
-fn insert_ids(
-    headers: &mut HeaderMap,
-    answer: &Answer<'_>,
-    protocol: Protocol,
-    recording: &Recording<'_>,
-) -> pingora::Result<()> {
-    let id = respond::header_value(recording.request_id())?;
-    // Where Anthropic's libraries look for it.
-    if answer.content_type.is_some() && protocol == Protocol::Anthropic {
-        headers.insert(&names::ANTHROPIC_REQUEST_ID, id.clone());
-    }
-    headers.insert(&names::REQUEST_ID, id);
-    Ok(())
 }
 
 /// What became of the request on its way, as far as its service shows it.

@@ -9,6 +9,7 @@ use std::{
 use bytes::Bytes;
 use pingora::protocols::http::ServerSession;
 use tollgate_dialect::{
+    Protocol,
     classify::{self, Class},
     error::{self, ErrorKind},
 };
@@ -238,6 +239,7 @@ fn failed(context: &Context<'_, '_>, passage: &Passage<'_>) -> Option<ErrorKind>
 /// Tells the client what a target said of the request, after no other could serve it either.
 pub(super) async fn tell(
     session: &mut ServerSession,
+    protocol: Protocol,
     service: &Service,
     told: Told,
     recording: &mut Recording<'_>,
@@ -247,7 +249,9 @@ pub(super) async fn tell(
     recording.observed(usage);
     recording.end_durably(if status < 400 { Outcome::Ok } else { Outcome::ClientError }).await;
     let shows_attempts = !service.hidden_headers.iter().any(|hidden| hidden == "x-tollgate-attempts");
-    respond::send(session, status, content_type, body, recording, shows_attempts).await.map_err(Stop::ClientLeft)
+    respond::send(session, protocol, status, content_type, body, recording, shows_attempts)
+        .await
+        .map_err(Stop::ClientLeft)
 }
 
 /// Returns whether nothing was wrong with the answer.

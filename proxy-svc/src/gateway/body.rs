@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header;
+use http::{Version, header};
 use pingora::{prelude::timeout, protocols::http::ServerSession};
 
 /// Why there is no body to go on with.
@@ -62,6 +62,10 @@ fn announced_length(session: &ServerSession) -> Option<usize> {
     session.get_header(header::CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }
 
+/// A client of HTTP/1.0 would take the interim answer for the whole (RFC 9110, section 10.1.1).
 fn expects_continue(session: &ServerSession) -> bool {
-    session.get_header(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+    let header = session.req_header();
+    let expected = header.headers.get(header::EXPECT);
+    header.version > Version::HTTP_10
+        && expected.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }

@@ -12,6 +12,7 @@ use ring::digest::{Context, SHA256};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::document;
 use crate::{
     app::{App, Once},
     domain::patch::{Patch, from_value},
@@ -88,7 +89,7 @@ impl FromRequest<App> for PatchBody {
 
     async fn from_request(request: Request, _: &App) -> Result<Self, Problem> {
         let bytes = read(request, &["application/json", "application/merge-patch+json"]).await?;
-        match parse::<Value>(&bytes)? {
+        match document::read(&bytes)? {
             Value::Object(fields) => Ok(Self(Patch(fields))),
             _ => Err(Problem::malformed("The body must be a JSON object.")),
         }
@@ -140,11 +141,5 @@ fn wrong_type() -> Problem {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let document: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| syntax(&error))?;
-    Ok(from_value(document)?)
-}
-
-fn syntax(error: &serde_json::Error) -> Problem {
-    let (line, column) = (error.line(), error.column());
-    Problem::malformed(format!("The body is not JSON (line {line}, column {column})."))
+    Ok(from_value(document::read(bytes)?)?)
 }

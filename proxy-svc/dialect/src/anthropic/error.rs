@@ -71,7 +71,9 @@ const fn error_type(kind: ErrorKind) -> &'static str {
         | ErrorKind::ContentPolicy
         | ErrorKind::MethodNotAllowed
         | ErrorKind::UnsupportedMediaType
-        | ErrorKind::HeaderFieldsTooLarge => "invalid_request_error",
+        | ErrorKind::HeaderFieldsTooLarge
+        | ErrorKind::TargetTooLong
+        | ErrorKind::TransferCodingUnsupported => "invalid_request_error",
     }
 }
 

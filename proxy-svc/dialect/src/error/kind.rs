@@ -37,6 +37,9 @@ pub enum ErrorKind {
     RequestTooLarge,
     UnsupportedMediaType,
     HeaderFieldsTooLarge,
+    TargetTooLong,
+    /// The body is sent in a way that is not understood.
+    TransferCodingUnsupported,
     RateLimited,
     /// A budget is spent.
     InsufficientQuota,
@@ -51,7 +54,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 34] = [
         Self::InvalidRequest,
         Self::MalformedBody,
         Self::MissingCredential,
@@ -76,6 +79,8 @@ impl ErrorKind {
         Self::RequestTooLarge,
         Self::UnsupportedMediaType,
         Self::HeaderFieldsTooLarge,
+        Self::TargetTooLong,
+        Self::TransferCodingUnsupported,
         Self::RateLimited,
         Self::InsufficientQuota,
         Self::PriceMissing,
@@ -113,6 +118,8 @@ impl ErrorKind {
             Self::RequestTooLarge => "request_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::HeaderFieldsTooLarge => "header_fields_too_large",
+            Self::TargetTooLong => "request_target_too_long",
+            Self::TransferCodingUnsupported => "transfer_coding_unsupported",
             Self::RateLimited => "rate_limit_exceeded",
             Self::InsufficientQuota => "insufficient_quota",
             Self::PriceMissing => "price_missing",
@@ -144,10 +151,12 @@ impl ErrorKind {
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
             Self::RequestTooLarge => 413,
+            Self::TargetTooLong => 414,
             Self::UnsupportedMediaType => 415,
             Self::RateLimited | Self::InsufficientQuota => 429,
             Self::HeaderFieldsTooLarge => 431,
             Self::Internal => 500,
+            Self::TransferCodingUnsupported => 501,
             Self::UpstreamUnavailable | Self::UpstreamCredentialsExhausted => 502,
             Self::Overloaded => 503,
             Self::UpstreamTimeout => 504,

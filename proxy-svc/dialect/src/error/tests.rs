@@ -89,6 +89,8 @@ fn every_kind_has_its_status_in_every_protocol() {
         (K::RequestTooLarge, [413, 413, 413]),
         (K::UnsupportedMediaType, [415, 415, 415]),
         (K::HeaderFieldsTooLarge, [431, 431, 431]),
+        (K::TargetTooLong, [414, 414, 414]),
+        (K::TransferCodingUnsupported, [501, 501, 501]),
         (K::RateLimited, [429, 429, 429]),
         (K::InsufficientQuota, [429, 402, 429]),
         (K::Overloaded, [503, 529, 503]),

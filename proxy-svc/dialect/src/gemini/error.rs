@@ -85,6 +85,7 @@ const fn rpc_status(kind: ErrorKind) -> &'static str {
         }
         ErrorKind::RequestTimeout | ErrorKind::UpstreamTimeout => "DEADLINE_EXCEEDED",
         ErrorKind::Internal => "INTERNAL",
+        ErrorKind::TransferCodingUnsupported => "UNIMPLEMENTED",
         ErrorKind::InvalidRequest
         | ErrorKind::MalformedBody
         | ErrorKind::ContextWindowExceeded
@@ -92,7 +93,8 @@ const fn rpc_status(kind: ErrorKind) -> &'static str {
         | ErrorKind::MethodNotAllowed
         | ErrorKind::RequestTooLarge
         | ErrorKind::UnsupportedMediaType
-        | ErrorKind::HeaderFieldsTooLarge => "INVALID_ARGUMENT",
+        | ErrorKind::HeaderFieldsTooLarge
+        | ErrorKind::TargetTooLong => "INVALID_ARGUMENT",
     }
 }
 

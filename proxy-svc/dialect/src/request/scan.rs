@@ -42,14 +42,14 @@ fn take<'a>(scan: &mut RequestScan<'a>, key: &[u8], value: &'a [u8], span: Range
         b"stream_options" => scan.stream_options = Some(stream_options(value, span)),
         b"max_tokens" | b"max_completion_tokens" | b"max_output_tokens" => limit(scan, value),
         b"generationConfig" | b"generation_config" => generation_config(scan, value),
-        // Of what stands there twice, the larger: who can tell which one the provider goes by?
+        // Of what stands there twice, what costs more: who can tell which one the provider goes by?
         b"n" | b"best_of" => choices(scan, value),
-        b"prompt" => scan.prompts = prompts(value),
+        b"prompt" => scan.prompts = scan.prompts.max(prompts(value)),
         b"store" => scan.store = boolean(value),
         b"previous_response_id" => scan.has_previous_response_id = value != b"null",
         b"prompt_cache_key" => scan.prompt_cache_key = ShortSpan::of(&span),
         b"metadata" => scan.metadata = ShortSpan::of(&span),
-        b"background" => scan.background = boolean(value),
+        b"background" => scan.background = scan.background.max(boolean(value)),
         b"requests" => batched(&mut scan.inner_model_spans, value, span.start),
         b"generateContentRequest" | b"generate_content_request" => {
             inner_model(&mut scan.inner_model_spans, value, span.start);

@@ -304,6 +304,8 @@ fn counts_in_strings_and_answers_under_other_names_are_counted() {
     assert_eq!(of(r#"{"n":"2","best_of":20,"max_tokens":"x"}"#), (None, Some(20), None));
     assert_eq!(of(r#"{"n":10,"n":1}"#).1, Some(10));
     assert_eq!(of(r#"{"prompt":["a","b", "c"]}"#).2, Some(3));
+    assert_eq!(of(r#"{"prompt":["a","b"],"prompt":"a"}"#).2, Some(2));
+    assert_eq!(scan(br#"{"background":true,"background":false}"#).unwrap().background, Some(true));
     assert_eq!(of(r#"{"prompt":[[1,2],[3]]}"#).2, Some(2));
     for one in [r#"{"prompt":"a"}"#, r#"{"prompt":[1,2,3]}"#, r#"{"prompt":[]}"#, r#"{"prompt":{"id":"x"}}"#] {
         assert_eq!(of(one).2, None, "{one}");
