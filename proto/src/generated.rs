@@ -2109,6 +2109,20 @@ pub struct UsageEvent {
     pub cost: ::core::option::Option<Cost>,
     #[prost(enumeration = "CacheUse", tag = "21")]
     pub cache: i32,
+    /// Absent from an older proxy: what it cost counts against everything that was lent for it.
+    #[prost(message, optional, tag = "22")]
+    pub reserved: ::core::option::Option<Reserved>,
+}
+/// The budgets that the request held a reservation of when it went out. Its cost is used up of what they lent; of others
+/// it is spent all the same.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Reserved {
+    #[prost(bool, tag = "1")]
+    pub service: bool,
+    #[prost(bool, tag = "2")]
+    pub user: bool,
+    #[prost(bool, tag = "3")]
+    pub access_key: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Cost {

@@ -38,6 +38,7 @@ use self::account::{Account, Answer, Taken};
 use crate::{
     authenticate::Principal,
     gateway::Inquiry,
+    report::Reserved,
     respond::Refusal,
     route::Plan,
     snapshot::{Budget, Snapshot, Snapshots},
@@ -120,6 +121,13 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
+    /// What was taken from.
+    pub(crate) fn scopes(&self) -> Reserved {
+        let [service, user, access_key] =
+            self.taken.as_deref().map_or([false; SCOPES], |taken| taken.each_ref().map(Option::is_some));
+        Reserved { service, user, access_key }
+    }
+
     /// The request is over, and cost this.
     pub(crate) fn settle(mut self, cost: Option<Cost>) {
         let spent = cost.map_or(0, |cost| cost.amount.micros());

@@ -156,6 +156,7 @@ impl World {
             error_code: String::new(),
             detail: EventDetail::default(),
             reported_by: Some(borrower.proxy_id),
+            reserved: None,
         }
     }
 
