@@ -97,6 +97,7 @@ impl Caller {
             error_code: String::new(),
             cost: None,
             reported_by: None,
+            reserved: None,
             detail: EventDetail {
                 path: "/v1/chat/completions".to_owned(),
                 attempts: vec![Attempt {

@@ -1578,6 +1578,10 @@ pub struct BorrowHello {
     /// When that was, by the proxy's clock: events that began earlier belong to the start before.
     #[prost(int64, tag = "3")]
     pub booted_at_unix_us: i64,
+    /// The totals go on when a period ends and when the budget is changed, removed or set again. Older proxies do not say
+    /// so: theirs are of one period, and are kept apart for each.
+    #[prost(bool, tag = "4")]
+    pub leases_outlast_periods: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Asks {
@@ -1598,7 +1602,8 @@ pub struct Ask {
     /// The proxy's clock, which says whose period it is: events are counted by it, too.
     #[prost(int64, tag = "3")]
     pub at_unix_us: i64,
-    /// The period that the totals are of, with its end below; 0 before the first grant.
+    /// The period of the last grant, with its end below: the one that an older proxy's totals are of. 0 before the first
+    /// grant: the proxy knows no totals, or has forgotten those of a budget that was gone for long.
     #[prost(int64, tag = "4")]
     pub period_start_unix_us: i64,
     #[prost(int64, tag = "5")]
@@ -1628,18 +1633,22 @@ pub struct BorrowResponse {
 pub struct Grant {
     #[prost(enumeration = "GrantState", tag = "1")]
     pub state: i32,
+    /// That in which the budget is at the moment of the ask; 0 where there is no budget.
     #[prost(int64, tag = "2")]
     pub period_start_unix_us: i64,
     /// Not included.
     #[prost(int64, tag = "3")]
     pub period_end_unix_us: i64,
-    /// Everything that this start of the proxy was granted in the period.
+    /// Everything that this start of the proxy was granted (an older one: in the period).
     #[prost(int64, tag = "4")]
     pub granted_micros: i64,
-    /// Of that, what is not to be spent any more: the proxy asked with the totals of another period, and has lost those
-    /// of this one.
+    /// Of that, what is not to be spent any more, where the proxy asked without its totals: more than was granted when it
+    /// spent more.
     #[prost(int64, tag = "5")]
     pub settled_micros: i64,
+    /// What it gave back, for the same proxy to go on from.
+    #[prost(int64, tag = "6")]
+    pub returned_micros: i64,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1683,7 +1692,7 @@ pub enum GrantState {
     Spent = 2,
     /// Another proxy's request is under way on a budget that takes one at a time.
     Busy = 3,
-    /// There is no such budget (any more).
+    /// There is no such budget (any more). The totals are taken all the same.
     NoBudget = 4,
 }
 impl GrantState {
@@ -2109,6 +2118,20 @@ pub struct UsageEvent {
     pub cost: ::core::option::Option<Cost>,
     #[prost(enumeration = "CacheUse", tag = "21")]
     pub cache: i32,
+    /// Absent from an older proxy: what it cost counts against everything that was lent for it.
+    #[prost(message, optional, tag = "22")]
+    pub reserved: ::core::option::Option<Reserved>,
+}
+/// The budgets that the request held a reservation of when it went out. Its cost is used up of what they lent; of others
+/// it is spent all the same.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Reserved {
+    #[prost(bool, tag = "1")]
+    pub service: bool,
+    #[prost(bool, tag = "2")]
+    pub user: bool,
+    #[prost(bool, tag = "3")]
+    pub access_key: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Cost {

@@ -38,6 +38,7 @@ use self::account::{Account, Answer, Taken};
 use crate::{
     authenticate::Principal,
     gateway::Inquiry,
+    report::Reserved,
     respond::Refusal,
     route::Plan,
     snapshot::{Budget, Snapshot, Snapshots},
@@ -98,7 +99,7 @@ impl From<AccessKeyId> for BudgetKey {
     }
 }
 
-/// The accounts of all budgets in force. One for the process.
+/// The accounts of all budgets in force, and of those that were not long ago. One for the process.
 #[derive(Debug)]
 pub(crate) struct Budgets {
     accounts: ArcSwap<HashMap<BudgetKey, Arc<Account>>>,
@@ -120,6 +121,13 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
+    /// What was taken from.
+    pub(crate) fn scopes(&self) -> Reserved {
+        let [service, user, access_key] =
+            self.taken.as_deref().map_or([false; SCOPES], |taken| taken.each_ref().map(Option::is_some));
+        Reserved { service, user, access_key }
+    }
+
     /// The request is over, and cost this.
     pub(crate) fn settle(mut self, cost: Option<Cost>) {
         let spent = cost.map_or(0, |cost| cost.amount.micros());
@@ -255,8 +263,10 @@ impl Budgets {
         estimate: i64,
         slot: &mut Option<account::Slot>,
     ) -> Option<Taken> {
-        let lease = account.take(now, estimate)?;
-        let taken = Taken::new(account, lease, estimate, slot.take(), self.bells.clone());
+        if !account.take(now, estimate) {
+            return None;
+        }
+        let taken = Taken::new(account, estimate, slot.take(), self.bells.clone());
         if account.is_low() && !account.was_short(now, 0) {
             self.ring(account);
         }
@@ -349,15 +359,31 @@ impl Budgets {
             };
             accounts.insert(key, account);
         }
-        // A budget that is gone keeps nothing.
-        for (key, account) in before.iter().filter(|(key, _)| !accounts.contains_key(key)) {
-            tracing::debug!(budget.scope = key.scope.as_str(), budget.id = %key.id, "the budget is gone");
-            account.close();
-            changed.push(Arc::clone(account));
+        // A budget that is gone keeps nothing but the knowledge of what is under way.
+        let now = self.clock.now();
+        for (key, account) in before.iter() {
+            if accounts.contains_key(key) {
+                continue;
+            }
+            if account.close(now) {
+                tracing::debug!(budget.scope = key.scope.as_str(), budget.id = %key.id, "the budget is gone");
+                changed.push(Arc::clone(account));
+            }
+            accounts.insert(*key, Arc::clone(account));
         }
         self.accounts.store(Arc::new(accounts));
         self.replaced.notify_waiters();
         changed
+    }
+
+    /// Forgets budgets that were removed long ago and that no request is under.
+    fn forget(&self, now: UnixMicros) {
+        let before = self.accounts.load_full();
+        let forgotten = |account: &Arc<Account>| account.is_forgettable(now) && Arc::strong_count(account) == 1;
+        if before.values().any(forgotten) {
+            let kept = before.iter().filter(|(_, account)| !forgotten(account));
+            self.accounts.store(Arc::new(kept.map(|(key, account)| (*key, Arc::clone(account))).collect()));
+        }
     }
 }
 

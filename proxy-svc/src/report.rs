@@ -27,6 +27,6 @@ pub(crate) mod samples;
 mod segment;
 
 pub use deliver::DeliveryOptions;
-pub use event::{Attempt, AttemptOutcome, CacheUse, Event, Intent, Outcome, Protocol, Tokens, UsageSource};
+pub use event::{Attempt, AttemptOutcome, CacheUse, Event, Intent, Outcome, Protocol, Reserved, Tokens, UsageSource};
 pub use journal::{JournalError, JournalOptions, Level, Pressure, Recovered};
 pub use reporter::{OpenIntent, Reporter};

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     domain::{
         access_key::AccessKeyStatus,
-        budget::{Ask, Borrower, BudgetKey, BudgetScope, BudgetStatus, Grant, GrantState, Lease, grant},
+        budget::{Ask, Borrower, BudgetKey, BudgetScope, BudgetStatus, Grant, GrantState, grant},
         proxy::SILENT_AFTER_US,
     },
     grpc::{BudgetLender, LenderError},
@@ -156,33 +156,50 @@ async fn answer(
     live_proxies: i64,
 ) -> Result<Grant, StoreError> {
     budgets::lock(connection, &ask.budget).await?;
+    let told = (!ask.period.is_empty()).then(|| borrower.lease_period(&ask.period));
     let Some(budget) = budget(connection, &ask.budget).await? else {
-        return Ok(Grant { state: GrantState::NoBudget, period: Range::default(), granted: 0, settled: 0 });
+        let granted = take_totals(connection, borrower, ask, told.as_ref()).await?;
+        return Ok(Grant { state: GrantState::NoBudget, period: Range::default(), granted, settled: 0, returned: 0 });
     };
-    let at = ask.at.clamp(earlier(now, CLOCK_SKEW), later(now, CLOCK_SKEW));
-    let period = budget.period.around(at);
-    let known = budgets::lease(connection, &ask.budget, &period, borrower.boot_id).await?;
-    let mut lease = known.unwrap_or_default();
+    let period = budget.period.around(ask.at.clamp(earlier(now, CLOCK_SKEW), later(now, CLOCK_SKEW)));
+    let current = borrower.lease_period(&period);
+    let mut lease = budgets::open_lease(connection, &ask.budget, &current, borrower.boot_id).await?;
+    let before = lease;
     let mut ask = ask.clone();
-    let mut settled = 0;
-    if ask.period == period {
+    let settled = if told.as_ref() == Some(&current) {
         lease.reconcile(&ask);
+        0
     } else {
-        // Totals of another period say nothing about this one.
-        lease.forget();
-        settled = lease.granted;
-        (ask.granted, ask.returned) = (lease.granted, lease.returned);
-    }
-    if known != Some(lease) {
-        budgets::put_lease(connection, &ask.budget, &period, borrower.boot_id, &lease).await?;
+        take_totals(connection, borrower, &ask, told.as_ref()).await?;
+        lease.begin(&mut ask)
+    };
+    if lease != before {
+        budgets::put_lease(connection, &ask.budget, &current, borrower.boot_id, &lease).await?;
     }
     let standing = budgets::standing(connection, &ask.budget, &period, Some(borrower.boot_id)).await?;
     let (more, state) = grant(&budget, &standing, &lease, &ask, live_proxies);
     if more > 0 {
-        lease = Lease { granted: lease.granted + more, ..lease };
-        budgets::put_lease(connection, &ask.budget, &period, borrower.boot_id, &lease).await?;
+        lease.granted += more;
+        budgets::put_lease(connection, &ask.budget, &current, borrower.boot_id, &lease).await?;
     }
-    Ok(Grant { state, period, granted: lease.granted, settled })
+    Ok(Grant { state, period, granted: lease.granted, settled, returned: lease.returned })
+}
+
+/// Totals of a lease from which nothing is lent any more; all that was granted of it.
+async fn take_totals(
+    connection: &mut AnyConnection,
+    borrower: &Borrower,
+    ask: &Ask,
+    period: Option<&Range<UnixMicros>>,
+) -> Result<i64, StoreError> {
+    let Some(period) = period else { return Ok(0) };
+    let Some(before) = budgets::lease(connection, &ask.budget, period, borrower.boot_id).await? else { return Ok(0) };
+    let mut lease = before;
+    lease.reconcile(ask);
+    if lease != before {
+        budgets::put_lease(connection, &ask.budget, period, borrower.boot_id, &lease).await?;
+    }
+    Ok(lease.granted)
 }
 
 async fn budget(connection: &mut AnyConnection, key: &BudgetKey) -> Result<Option<Budget>, StoreError> {

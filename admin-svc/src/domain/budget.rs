@@ -1,9 +1,11 @@
 //! How much of a budget is left, and how much of that a proxy may have. No I/O: `store::budgets` reads the figures,
 //! `app::budgets` puts the two together.
 //!
-//! What was spent is the sum of events. What is lent is what proxies were granted and neither gave back nor spent by
-//! events. Nothing is lent that is not left, so a budget is exceeded only by what a request costs beyond its
-//! reservation, by what a lapsed lease is spent on after all, and by an amount that was lowered.
+//! What was spent is the sum of a period's events. What is lent is what proxies were granted since their start and
+//! neither gave back nor spent by events, in whatever period: it covers what is in flight and what has not arrived, and
+//! no change of a budget's definition makes it forgotten. Nothing is lent that is not left, so a budget is exceeded only
+//! by what a request costs beyond its reservation, by what a lapsed lease is spent on after all, by an amount that was
+//! lowered, and by what was in flight when it was first set.
 
 use std::{collections::BTreeMap, ops::Range};
 
@@ -17,7 +19,11 @@ use tollgate_shared::{
 };
 use uuid::Uuid;
 
-use super::{text_enum::text_enum, timestamp::Timestamp, usage::UsageEvent};
+use super::{
+    text_enum::text_enum,
+    timestamp::Timestamp,
+    usage::{Reserved, UsageEvent},
+};
 
 /// What is lent ahead of need is at most this part of what is left, over all proxies: the nearer the end, the smaller.
 const AHEAD_PARTS: i64 = 4;
@@ -57,6 +63,9 @@ impl From<AccessKeyId> for BudgetKey {
     }
 }
 
+/// Under which period leases are kept that outlast periods: that of a total.
+pub const ALL_TIME: Range<UnixMicros> = Period::Total.around(0);
+
 /// One start of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Borrower {
@@ -64,9 +73,18 @@ pub struct Borrower {
     pub boot_id: BootId,
     /// By the proxy's clock: events that began earlier are of the start before.
     pub booted_at: UnixMicros,
+    /// Its totals go on whatever becomes of a budget; those of an older proxy are of one period each.
+    pub leases_outlast_periods: bool,
 }
 
-/// What a borrower asks of a budget. The totals are of the `period`.
+impl Borrower {
+    /// The period under which is kept what it borrows in this one.
+    pub fn lease_period(&self, period: &Range<UnixMicros>) -> Range<UnixMicros> {
+        if self.leases_outlast_periods { ALL_TIME } else { period.clone() }
+    }
+}
+
+/// What a borrower asks of a budget. The `period` is that of its last grant; empty when it knows no totals.
 #[derive(Clone, Debug)]
 pub struct Ask {
     pub budget: BudgetKey,
@@ -97,30 +115,44 @@ pub enum GrantState {
 pub struct Grant {
     pub state: GrantState,
     pub period: Range<UnixMicros>,
-    /// All that the borrower was granted in the period.
+    /// All that the borrower was granted.
     pub granted: i64,
-    /// Of that, what it is not to spend any more.
+    /// Of that, what it is not to spend any more, where it knew no totals.
     pub settled: i64,
+    /// What it gave back.
+    pub returned: i64,
 }
 
-/// What one borrower has of a budget in a period, as totals.
+/// What one borrower has of a budget, as totals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lease {
     pub granted: i64,
     pub returned: i64,
-    /// The cost of its events.
+    /// The cost of its events that had a reservation of it.
     pub used: i64,
 }
 
 impl Lease {
-    /// What may still be spent of it; less than nothing when requests cost more than they reserved.
+    /// What the borrower holds, what its requests in flight have reserved, and what they cost whose events have not
+    /// arrived; less than nothing when requests cost more than they reserved.
     pub const fn open(&self) -> i64 {
         self.granted - self.returned - self.used
     }
 
     /// The borrower knows nothing of it any more: what it did not spend it will not spend.
-    pub fn forget(&mut self) {
+    fn forget(&mut self) {
         self.returned += self.open().max(0);
+    }
+
+    /// For a borrower that knows none of its totals: what it is not to spend of all that was granted, which is more than
+    /// that where the lease was overdrawn. What an older proxy knows of another period's says nothing of what is in
+    /// flight, so that stays lent.
+    pub fn begin(&mut self, ask: &mut Ask) -> i64 {
+        if ask.period.is_empty() {
+            self.forget();
+        }
+        (ask.granted, ask.returned) = (self.granted, self.returned);
+        self.granted.max(self.returned + self.used)
     }
 
     /// With what the borrower knows: its totals only grow, and what one side has not heard of the other has.
@@ -130,10 +162,10 @@ impl Lease {
     }
 }
 
-/// A budget's figures in a period, of one moment.
+/// A budget's figures, of one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// The sum of events.
+    /// The sum of the period's events.
     pub spent: i64,
     /// Of leases that are in force.
     pub lent: i64,
@@ -148,15 +180,17 @@ pub fn grant(budget: &Budget, standing: &Standing, lease: &Lease, ask: &Ask, liv
     let left = budget.amount.micros() - standing.spent - standing.lent;
     // What it got and has not heard of is there already.
     let need = (ask.need - (lease.granted - ask.granted).max(0)).max(0);
-    // A lease that is overdrawn is filled up before anything of it can be spent; that part is in `spent` already.
-    let most = if left > 0 { left + (-lease.open()).max(0) } else { 0 };
+    // A lease that is overdrawn is filled up before anything of it can be spent; that part was spent already, in this
+    // period or in one before.
+    let deficit = (-lease.open()).max(0);
+    let most = if left > 0 { left + deficit } else { 0 };
     match budget.lease {
         LeaseMode::Single if need == 0 => (0, GrantState::Granted),
         LeaseMode::Single if standing.lent_to_others > 0 => (0, GrantState::Busy),
         LeaseMode::Single if need > most => (0, GrantState::Spent),
         LeaseMode::Single => (need, GrantState::Granted),
         LeaseMode::Ahead => {
-            let ahead = if ask.ahead { left.max(0) / (AHEAD_PARTS * live_proxies.max(1)) } else { 0 };
+            let ahead = if ask.ahead { deficit + left.max(0) / (AHEAD_PARTS * live_proxies.max(1)) } else { 0 };
             let granted = need.max(ahead).min(most);
             let short = granted < need || (ask.ahead && left <= 0);
             (granted, if short { GrantState::Spent } else { GrantState::Granted })
@@ -169,8 +203,10 @@ pub fn grant(budget: &Budget, standing: &Standing, lease: &Lease, ask: &Ask, liv
 pub struct Spending {
     /// By budget and day.
     pub by_day: BTreeMap<(BudgetKey, UnixMicros), i64>,
-    /// By borrower, budget and day: what it means for their leases.
-    pub by_borrower: BTreeMap<(BootId, BudgetKey, UnixMicros), i64>,
+    /// By budget and borrower: what was used of leases. In the order in which lending locks them.
+    pub of_leases: BTreeMap<(BudgetKey, BootId), i64>,
+    /// By day, too, what older proxies used: they do not say which budgets had lent for a request.
+    pub of_older_leases: BTreeMap<(BudgetKey, BootId, UnixMicros), i64>,
 }
 
 impl Spending {
@@ -189,12 +225,20 @@ impl Spending {
                 let before = boots.partition_point(|(booted_at, _)| *booted_at <= event.started_at);
                 boots.get(before.saturating_sub(1)).map(|(_, boot)| *boot)
             });
+            let reserved = event.reserved.map(|Reserved { service, user, access_key }| [service, user, access_key]);
             let scopes: [Option<BudgetKey>; 3] =
                 [event.service_id.map(Into::into), event.user_id.map(Into::into), event.access_key_id.map(Into::into)];
-            for budget in scopes.into_iter().flatten() {
+            for (index, budget) in scopes.into_iter().enumerate() {
+                let Some(budget) = budget else { continue };
                 *spending.by_day.entry((budget, day)).or_default() += cost;
-                if let Some(boot) = boot {
-                    *spending.by_borrower.entry((boot, budget, day)).or_default() += cost;
+                match (boot, reserved) {
+                    (Some(boot), Some(reserved)) if reserved[index] => {
+                        *spending.of_leases.entry((budget, boot)).or_default() += cost;
+                    }
+                    (Some(boot), None) => {
+                        *spending.of_older_leases.entry((budget, boot, day)).or_default() += cost;
+                    }
+                    _ => {}
                 }
             }
         }

@@ -107,6 +107,16 @@ pub struct UsageEvent {
     pub detail: EventDetail,
     /// The proxy that sent it; known on the way in only.
     pub reported_by: Option<ProxyId>,
+    /// As that; absent from an older proxy.
+    pub reserved: Option<Reserved>,
+}
+
+/// The budgets that the request held a reservation of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reserved {
+    pub service: bool,
+    pub user: bool,
+    pub access_key: bool,
 }
 
 /// What nobody filters or adds up by.

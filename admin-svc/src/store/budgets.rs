@@ -1,4 +1,7 @@
 //! What was spent of budgets, and what of them is lent.
+//!
+//! A lease is a row of a budget and a start of a proxy. It is kept under the period of a total, because it outlasts
+//! every other; only what older proxies borrow is kept under the period that they borrowed it in.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,20 +9,29 @@ use std::{
     sync::LazyLock,
 };
 
-use sqlx::AnyConnection;
+use sqlx::{AnyConnection, any::AnyRow};
 use tollgate_shared::{
     clock::UnixMicros,
     ids::{BootId, ProxyId},
 };
 
 use super::{Fields, StoreError, bulk::BulkInsert};
-use crate::domain::budget::{Borrower, BudgetKey, Lease, Spending, Standing};
+use crate::domain::budget::{ALL_TIME, Borrower, BudgetKey, Lease, Spending, Standing};
 
 static ADD_SPENDING: LazyLock<BulkInsert> = LazyLock::new(|| {
     BulkInsert::new(
         "INSERT INTO budget_spending (scope, scope_id, day_at, spent) VALUES",
         4,
         "ON CONFLICT (scope, scope_id, day_at) DO UPDATE SET spent = budget_spending.spent + excluded.spent",
+    )
+});
+
+static ADD_USED: LazyLock<BulkInsert> = LazyLock::new(|| {
+    BulkInsert::new(
+        "INSERT INTO budget_leases (scope, scope_id, period_start, period_end, boot_id, granted, returned, used) VALUES",
+        8,
+        "ON CONFLICT (scope, scope_id, period_start, period_end, boot_id) \
+         DO UPDATE SET used = budget_leases.used + excluded.used",
     )
 });
 
@@ -58,7 +70,21 @@ pub async fn add(connection: &mut AnyConnection, spending: &Spending) -> Result<
         }
         query.execute(&mut *connection).await?;
     }
-    for ((boot, budget, day), used) in &spending.by_borrower {
+    let rows: Vec<(&(BudgetKey, BootId), &i64)> = spending.of_leases.iter().collect();
+    for (text, group) in ADD_USED.statements(connection, &rows) {
+        let mut query = sqlx::query(text);
+        for ((budget, boot), used) in group {
+            query = query.bind(budget.scope.as_str()).bind(budget.id.to_string());
+            query = query.bind(ALL_TIME.start).bind(ALL_TIME.end).bind(boot.to_string());
+            query = query.bind(0_i64).bind(0_i64).bind(**used);
+        }
+        query.execute(&mut *connection).await?;
+    }
+    add_older(connection, spending).await
+}
+
+async fn add_older(connection: &mut AnyConnection, spending: &Spending) -> Result<(), StoreError> {
+    for ((budget, boot, day), used) in &spending.of_older_leases {
         sqlx::query(
             "UPDATE budget_leases SET used = used + $1 WHERE scope = $2 AND scope_id = $3 AND boot_id = $4 \
              AND period_start <= $5 AND period_end > $5",
@@ -93,7 +119,7 @@ pub async fn renew(
     borrower: &Borrower,
     expires_at: UnixMicros,
 ) -> Result<(), StoreError> {
-    let Borrower { proxy_id, boot_id, booted_at } = borrower;
+    let Borrower { proxy_id, boot_id, booted_at, leases_outlast_periods: _ } = borrower;
     sqlx::query(
         "INSERT INTO budget_borrowers (boot_id, proxy_id, booted_at, expires_at, lapsed) VALUES ($1, $2, $3, $4, 0) \
          ON CONFLICT (boot_id) DO UPDATE SET expires_at = excluded.expires_at, lapsed = 0",
@@ -146,16 +172,42 @@ pub async fn lease(
     .bind(boot_id.to_string())
     .fetch_optional(connection)
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    let fields = Fields::new("budget_leases", &row);
-    Ok(Some(Lease {
+    row.as_ref().map(read_lease).transpose()
+}
+
+/// What a borrower has of a budget, with a row for it; no event changes it until the transaction ends.
+pub async fn open_lease(
+    connection: &mut AnyConnection,
+    budget: &BudgetKey,
+    period: &Range<UnixMicros>,
+    boot_id: BootId,
+) -> Result<Lease, StoreError> {
+    let row = sqlx::query(
+        "INSERT INTO budget_leases (scope, scope_id, period_start, period_end, boot_id, granted, returned, used) \
+         VALUES ($1, $2, $3, $4, $5, 0, 0, 0) \
+         ON CONFLICT (scope, scope_id, period_start, period_end, boot_id) \
+         DO UPDATE SET granted = budget_leases.granted RETURNING granted, returned, used",
+    )
+    .bind(budget.scope.as_str())
+    .bind(budget.id.to_string())
+    .bind(period.start)
+    .bind(period.end)
+    .bind(boot_id.to_string())
+    .fetch_one(connection)
+    .await?;
+    read_lease(&row)
+}
+
+fn read_lease(row: &AnyRow) -> Result<Lease, StoreError> {
+    let fields = Fields::new("budget_leases", row);
+    Ok(Lease {
         granted: fields.integer("granted")?,
         returned: fields.integer("returned")?,
         used: fields.integer("used")?,
-    }))
+    })
 }
 
-/// Writes the totals that the borrower's own asks change; what its events used is added elsewhere, perhaps meanwhile.
+/// Writes the totals that the borrower's own asks change; what its events used is added elsewhere.
 pub async fn put_lease(
     connection: &mut AnyConnection,
     budget: &BudgetKey,
@@ -164,18 +216,16 @@ pub async fn put_lease(
     lease: &Lease,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO budget_leases (scope, scope_id, period_start, period_end, boot_id, granted, returned, used) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 0) \
-         ON CONFLICT (scope, scope_id, period_start, period_end, boot_id) \
-         DO UPDATE SET granted = excluded.granted, returned = excluded.returned",
+        "UPDATE budget_leases SET granted = $1, returned = $2 WHERE scope = $3 AND scope_id = $4 \
+         AND period_start = $5 AND period_end = $6 AND boot_id = $7",
     )
+    .bind(lease.granted)
+    .bind(lease.returned)
     .bind(budget.scope.as_str())
     .bind(budget.id.to_string())
     .bind(period.start)
     .bind(period.end)
     .bind(boot_id.to_string())
-    .bind(lease.granted)
-    .bind(lease.returned)
     .execute(connection)
     .await?;
     Ok(())
@@ -183,6 +233,9 @@ pub async fn put_lease(
 
 /// A budget's figures, with one borrower set apart. One statement, because events move money from lent to spent at any
 /// time: figures of two moments would not fit together.
+///
+/// Every lease counts that can be spent on a request of the period: all but those of older proxies that share no day
+/// with it. A lapsed one cannot any more when its proxy was silent since before the period and has started again.
 pub async fn standing(
     connection: &mut AnyConnection,
     budget: &BudgetKey,
@@ -196,8 +249,10 @@ pub async fn standing(
          CAST(COALESCE(SUM(CASE WHEN b.lapsed = 0 AND o.boot_id <> $5 THEN o.rest ELSE 0 END), 0) AS BIGINT) AS others, \
          CAST(COALESCE(SUM(CASE WHEN b.lapsed = 1 THEN o.rest ELSE 0 END), 0) AS BIGINT) AS lapsed \
          FROM (SELECT boot_id, granted - returned - used AS rest FROM budget_leases \
-             WHERE scope = $1 AND scope_id = $2 AND period_start = $3 AND period_end = $4) o \
-         JOIN budget_borrowers b ON b.boot_id = o.boot_id WHERE o.rest > 0",
+             WHERE scope = $1 AND scope_id = $2 AND period_start < $4 AND period_end > $3) o \
+         JOIN budget_borrowers b ON b.boot_id = o.boot_id \
+         WHERE o.rest > 0 AND (b.lapsed = 0 OR b.expires_at >= $3 OR NOT EXISTS (SELECT 1 FROM budget_borrowers n \
+             WHERE n.proxy_id = b.proxy_id AND n.booted_at > b.booted_at))",
     )
     .bind(budget.scope.as_str())
     .bind(budget.id.to_string())

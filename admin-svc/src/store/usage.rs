@@ -89,6 +89,7 @@ fn bind_event<'q>(query: AnyQuery<'q>, event: &UsageEvent) -> Result<AnyQuery<'q
         error_code,
         detail,
         reported_by: _,
+        reserved: _,
     } = event;
     let detail = to_document::<EventDetail>("usage_events", "detail", detail)?;
     Ok(query

@@ -12,7 +12,7 @@ use admin_svc::{
         stamp::Stamp,
         status::Status,
         timestamp::Timestamp,
-        usage::{EventDetail, Outcome, Protocol, Tokens, UsageEvent, UsageSource},
+        usage::{EventDetail, Outcome, Protocol, Reserved, Tokens, UsageEvent, UsageSource},
         user::{Role, User, UserSpec},
     },
     store::{access_keys, budgets, services, users},
@@ -35,13 +35,22 @@ on_both!(
     redelivered_events_spend_nothing_more,
     a_lapsed_lease_is_lent_anew_and_its_late_events_still_count,
     periods_begin_at_midnight_in_utc,
-    a_budget_that_changes_its_period_knows_what_was_spent,
+    what_is_in_hand_outlasts_its_period,
+    a_budget_that_changes_its_period_knows_what_is_under_way,
+    a_budget_that_is_removed_and_set_again_knows_what_is_under_way,
+    what_had_no_reservation_is_spent_and_not_used,
+    a_borrower_that_forgot_its_totals_gets_nothing_twice,
+    one_at_a_time_waits_for_others_events_and_not_for_its_own,
+    a_dead_start_is_no_risk_once_its_proxy_began_anew_before_the_period,
+    what_an_older_proxy_borrowed_counts_where_its_period_does,
     two_replicas_lend_the_same_money_once,
     what_any_key_of_a_user_spends_is_of_the_users_budget,
 );
 
 /// A Monday that is no first of a month, 10:00 UTC.
 const MONDAY: i64 = 1_804_500_000_000_000;
+/// A request that held reservations of whatever budgets it was under.
+const EVERYWHERE: Reserved = Reserved { service: true, user: true, access_key: true };
 const HOUR: Duration = Duration::from_hours(1);
 
 async fn start(database: Database) -> World {
@@ -72,7 +81,8 @@ struct World {
 }
 
 fn borrower(booted_at: i64) -> Borrower {
-    Borrower { proxy_id: ProxyId::generate(), boot_id: BootId::generate(), booted_at }
+    let (proxy_id, boot_id) = (ProxyId::generate(), BootId::generate());
+    Borrower { proxy_id, boot_id, booted_at, leases_outlast_periods: true }
 }
 
 fn budget(amount: i64, period: Period) -> Budget {
@@ -156,6 +166,7 @@ impl World {
             error_code: String::new(),
             detail: EventDetail::default(),
             reported_by: Some(borrower.proxy_id),
+            reserved: borrower.leases_outlast_periods.then_some(EVERYWHERE),
         }
     }
 
@@ -173,12 +184,22 @@ impl World {
         self.app.lend(borrower, &[ask]).await.unwrap().remove(0)
     }
 
-    /// Asks with the totals of the last grant, nothing returned.
-    async fn need(&self, key: &AccessKey, borrower: &Borrower, held: Option<&Grant>, need: i64) -> Grant {
+    /// With the totals of the last grant, and nothing returned since.
+    fn ask(&self, key: &AccessKey, held: Option<&Grant>, need: i64) -> Ask {
         let (period, granted) = held.map(|held| (held.period.clone(), held.granted)).unwrap_or_default();
-        let at = self.clock.now();
-        let budget = BudgetKey::from(key.id);
-        self.lend(borrower, Ask { budget, at, period, granted, returned: 0, need, ahead: false }).await
+        let returned = held.map_or(0, |held| held.returned);
+        Ask { budget: key.id.into(), at: self.clock.now(), period, granted, returned, need, ahead: false }
+    }
+
+    async fn need(&self, key: &AccessKey, borrower: &Borrower, held: Option<&Grant>, need: i64) -> Grant {
+        self.lend(borrower, self.ask(key, held, need)).await
+    }
+
+    async fn define(&self, key: &mut AccessKey, budget: Option<Budget>) {
+        key.spec.budget = budget;
+        let mut tx = self.app.store().begin_write().await.unwrap();
+        access_keys::update(&mut tx, key).await.unwrap();
+        tx.commit().await.unwrap();
     }
 }
 
@@ -288,7 +309,7 @@ async fn periods_begin_at_midnight_in_utc(world: World) {
         assert_eq!(world.need(&key, &proxy, Some(&grant), 1).await.state, GrantState::Spent, "{period:?}");
         world.clock.advance(Duration::from_micros(1));
         let next = world.need(&key, &proxy, Some(&grant), 1_000).await;
-        assert_eq!((next.state, next.granted), (GrantState::Granted, 1_000), "{period:?}");
+        assert_eq!((next.state, next.granted), (GrantState::Granted, 2_000), "{period:?}");
         assert_eq!(next.period.start, world.clock.now());
     }
     let key = world.key(budget(1_000, Period::Total)).await;
@@ -299,19 +320,147 @@ async fn periods_begin_at_midnight_in_utc(world: World) {
     assert_eq!(world.need(&key, &proxy, Some(&grant), 1).await.state, GrantState::Spent, "a total never ends");
 }
 
-async fn a_budget_that_changes_its_period_knows_what_was_spent(world: World) {
+async fn what_is_in_hand_outlasts_its_period(world: World) {
+    let key = world.key(budget(1_000, Period::Day)).await;
+    let (proxy, other) = (borrower(MONDAY), borrower(MONDAY));
+    let held = world.need(&key, &proxy, None, 600).await;
+    let late = world.event(&key, &proxy, 150);
+    world.clock.advance(HOUR * 14);
+    let standing = world.standing(&key).await;
+    assert_eq!((standing.spent, standing.lent), (0, 600));
+    let grant = world.need(&key, &other, None, 1_000).await;
+    assert_eq!((grant.state, grant.granted), (GrantState::Spent, 400));
+    // The event is spent of its own day, and what it cost is not lent any more.
+    world.app.record_usage(&[late], &[]).await.unwrap();
+    let standing = world.standing(&key).await;
+    assert_eq!((standing.spent, standing.lent), (0, 850));
+    let more = world.need(&key, &proxy, Some(&held), 1_000).await;
+    assert_eq!((more.state, more.granted, more.settled), (GrantState::Spent, 750, 0));
+}
+
+async fn a_budget_that_changes_its_period_knows_what_is_under_way(world: World) {
     let mut key = world.key(budget(1_000, Period::Day)).await;
-    let proxy = borrower(MONDAY);
+    let (proxy, other) = (borrower(MONDAY), borrower(MONDAY));
     let grant = world.need(&key, &proxy, None, 500).await;
     world.spend(&key, &proxy, 300).await;
-    key.spec.budget = Some(budget(1_000, Period::Week));
-    let mut tx = world.app.store().begin_write().await.unwrap();
-    access_keys::update(&mut tx, &key).await.unwrap();
-    tx.commit().await.unwrap();
-    // The day's lease, which begins with the week, is no part of the week's.
-    let week = world.need(&key, &proxy, Some(&grant), 1_000).await;
-    assert_eq!((week.state, week.granted, week.settled), (GrantState::Spent, 700, 0));
-    assert_eq!(world.standing(&key).await.spent, 300);
+    for period in [Period::Week, Period::Total, Period::Month] {
+        world.define(&mut key, Some(budget(1_000, period))).await;
+        let standing = world.standing(&key).await;
+        assert_eq!((standing.spent, standing.lent), (300, 200), "{period:?}");
+    }
+    let week = world.need(&key, &proxy, Some(&grant), 100).await;
+    assert_eq!((week.state, week.granted, week.settled), (GrantState::Granted, 600, 0));
+    let rest = world.need(&key, &other, None, 1_000).await;
+    assert_eq!((rest.state, rest.granted), (GrantState::Spent, 400));
+}
+
+async fn a_budget_that_is_removed_and_set_again_knows_what_is_under_way(world: World) {
+    let mut key = world.key(budget(1_000, Period::Day)).await;
+    let (proxy, other) = (borrower(MONDAY), borrower(MONDAY));
+    let held = world.need(&key, &proxy, None, 600).await;
+    world.define(&mut key, None).await;
+    let held = world.ask(&key, Some(&held), 0);
+    let ask = |returned| Ask { returned, ..held.clone() };
+    let gone = world.lend(&proxy, ask(100)).await;
+    assert_eq!((gone.state, gone.granted), (GrantState::NoBudget, 600), "the totals are taken all the same");
+    let stranger = world.lend(&other, ask(100)).await;
+    assert_eq!((stranger.state, stranger.granted), (GrantState::NoBudget, 0), "and make no lease");
+    world.spend(&key, &proxy, 200).await;
+    world.define(&mut key, Some(budget(1_000, Period::Day))).await;
+    let standing = world.standing(&key).await;
+    assert_eq!((standing.spent, standing.lent), (200, 300));
+    let grant = world.need(&key, &other, None, 1_000).await;
+    assert_eq!((grant.state, grant.granted), (GrantState::Spent, 500));
+    // It goes on with its totals.
+    let all_back = world.lend(&proxy, ask(400)).await;
+    assert_eq!((all_back.state, all_back.granted, all_back.settled), (GrantState::Granted, 600, 0));
+    let standing = world.standing(&key).await;
+    assert_eq!((standing.spent, standing.lent), (200, 500));
+}
+
+async fn what_had_no_reservation_is_spent_and_not_used(world: World) {
+    let key = world.key(budget(1_000, Period::Day)).await;
+    let proxy = borrower(MONDAY);
+    world.need(&key, &proxy, None, 500).await;
+    let before = UsageEvent { reserved: Some(Reserved::default()), ..world.event(&key, &proxy, 200) };
+    let of_another = Reserved { service: true, user: true, access_key: false };
+    let of_another = UsageEvent { reserved: Some(of_another), ..world.event(&key, &proxy, 100) };
+    world.app.record_usage(&[before, of_another], &[]).await.unwrap();
+    let standing = world.standing(&key).await;
+    assert_eq!((standing.spent, standing.lent), (300, 500), "what is lent covers other requests");
+}
+
+async fn a_borrower_that_forgot_its_totals_gets_nothing_twice(world: World) {
+    let key = world.key(budget(1_000, Period::Day)).await;
+    let proxy = borrower(MONDAY);
+    // An overdraft that is reported before anything was asked for.
+    world.app.renew_leases(&proxy).await.unwrap();
+    world.spend(&key, &proxy, 50).await;
+    let held = world.need(&key, &proxy, None, 400).await;
+    assert_eq!((held.granted, held.settled), (400, 50));
+    let ask = Ask { returned: 300, ..world.ask(&key, Some(&held), 0) };
+    world.lend(&proxy, ask).await;
+    world.spend(&key, &proxy, 120).await;
+    let anew = world.need(&key, &proxy, None, 500).await;
+    assert_eq!((anew.state, anew.granted, anew.settled, anew.returned), (GrantState::Granted, 900, 470, 300));
+    // What it holds is what is lent.
+    let standing = world.standing(&key).await;
+    assert_eq!((standing.spent, standing.lent), (170, anew.granted - anew.settled));
+}
+
+async fn one_at_a_time_waits_for_others_events_and_not_for_its_own(world: World) {
+    let single = |period| Budget { lease: LeaseMode::Single, ..budget(1_000, period) };
+    let mut key = world.key(single(Period::Day)).await;
+    let (proxy, other) = (borrower(MONDAY), borrower(MONDAY));
+    let held = world.need(&key, &proxy, None, 300).await;
+    let event = world.event(&key, &proxy, 300);
+    world.define(&mut key, Some(single(Period::Week))).await;
+    assert_eq!(world.need(&key, &other, None, 10).await.state, GrantState::Busy, "an event is on its way");
+    let own = world.need(&key, &proxy, Some(&held), 700).await;
+    assert_eq!((own.state, own.granted), (GrantState::Granted, 1_000));
+    let back = Ask { returned: 700, ..world.ask(&key, Some(&own), 0) };
+    world.lend(&proxy, back).await;
+    assert_eq!(world.need(&key, &other, None, 10).await.state, GrantState::Busy);
+    world.app.record_usage(&[event], &[]).await.unwrap();
+    let grant = world.need(&key, &other, None, 10).await;
+    assert_eq!((grant.state, grant.granted), (GrantState::Granted, 10));
+}
+
+async fn a_dead_start_is_no_risk_once_its_proxy_began_anew_before_the_period(world: World) {
+    let key = world.key(budget(1_000, Period::Day)).await;
+    let dead = borrower(MONDAY);
+    world.need(&key, &dead, None, 700).await;
+    world.clock.advance(Duration::from_secs(61));
+    assert_eq!(world.app.lapse_leases().await.unwrap(), 1);
+    world.clock.advance(HOUR * 24);
+    assert_eq!(world.standing(&key).await.lapsed, 700, "it may only be cut off");
+    let successor = Borrower { boot_id: BootId::generate(), booted_at: world.clock.now(), ..dead };
+    world.app.renew_leases(&successor).await.unwrap();
+    assert_eq!(world.standing(&key).await, Standing::default());
+}
+
+async fn what_an_older_proxy_borrowed_counts_where_its_period_does(world: World) {
+    let mut key = world.key(budget(1_000, Period::Day)).await;
+    let older = Borrower { leases_outlast_periods: false, ..borrower(MONDAY) };
+    let yesterday = world.need(&key, &older, None, 600).await;
+    world.spend(&key, &older, 100).await;
+    world.clock.advance(HOUR * 24);
+    assert_eq!(world.standing(&key).await, Standing::default(), "it spends nothing of yesterday's today");
+    let today = world.need(&key, &older, Some(&yesterday), 300).await;
+    assert_eq!((today.state, today.granted, today.settled), (GrantState::Granted, 300, 0));
+    // A period that both days are of.
+    world.define(&mut key, Some(budget(1_000, Period::Week))).await;
+    let standing = world.standing(&key).await;
+    assert_eq!((standing.spent, standing.lent), (100, 500 + 300));
+    let back = Ask { returned: 250, ..world.ask(&key, Some(&today), 1_000) };
+    let week = world.lend(&older, back).await;
+    assert_eq!((week.state, week.granted, week.settled), (GrantState::Spent, 1_000 - 100 - 500 - 50, 0));
+    // The day again: all that was lent before is settled, and what of it is in flight stays lent.
+    world.define(&mut key, Some(budget(1_000, Period::Day))).await;
+    let again = world.need(&key, &older, Some(&week), 1_000).await;
+    assert_eq!((again.state, again.granted - again.settled), (GrantState::Spent, 1_000 - 50 - 350));
+    let standing = world.standing(&key).await;
+    assert_eq!((standing.spent, standing.lent), (0, 1_000));
 }
 
 async fn two_replicas_lend_the_same_money_once(world: World) {

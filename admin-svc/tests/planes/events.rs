@@ -52,5 +52,6 @@ pub(crate) fn event(service_id: &str) -> UsageEvent {
         error_code: String::new(),
         cost: None,
         cache: 0,
+        reserved: None,
     }
 }

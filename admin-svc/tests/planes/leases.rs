@@ -37,7 +37,13 @@ impl Borrow {
     async fn open(plane: &ControlPlane) -> Self {
         let mut this = Self::begin(plane, JOIN_TOKEN).await.unwrap();
         let (proxy_id, boot_id) = (Uuid::now_v7().to_string(), Uuid::now_v7().to_string());
-        this.send(Message::Hello(BorrowHello { proxy_id, boot_id, booted_at_unix_us: now_us() })).await;
+        this.send(Message::Hello(BorrowHello {
+            proxy_id,
+            boot_id,
+            booted_at_unix_us: now_us(),
+            leases_outlast_periods: true,
+        }))
+        .await;
         assert_eq!(this.answer().await.unwrap(), BorrowResponse::default());
         this
     }

@@ -72,6 +72,7 @@ fn any_event() -> impl Strategy<Value = UsageEvent> {
             error_code: String::new(),
             detail: EventDetail::default(),
             reported_by: None,
+            reserved: None,
         }
     })
 }

@@ -1,5 +1,5 @@
-//! What this proxy has of one budget: a lease, and who waits for more. Atomics only; the one that talks to the control
-//! plane ([`super::borrow`]) is the only writer of totals.
+//! What this proxy has of one budget, in totals since its start, and who waits for more. Atomics only; the one that
+//! talks to the control plane ([`super::borrow`]) is the only writer of totals.
 
 use std::{
     ops::Range,
@@ -23,6 +23,8 @@ use crate::snapshot::Budget;
 const SPENT_FOR: UnixMicros = 1_000_000;
 /// What is not used for so long goes back, but for what the next request will want.
 const IDLE_AFTER: UnixMicros = 15_000_000;
+/// A removed budget's totals are kept for so long: it may be set again while something is under way.
+const FORGOTTEN_AFTER: UnixMicros = 3_600_000_000;
 /// Of the first grant, what is kept for the next request at least.
 const KEPT_PARTS: i64 = 16;
 
@@ -36,12 +38,24 @@ pub(super) enum Answer {
     Busy = 3,
 }
 
-/// One budget.
+/// One budget. It outlasts its definition: what is under way stays known when the budget is changed, or removed and set
+/// again.
 #[derive(Debug)]
 pub(crate) struct Account {
     pub(super) key: BudgetKey,
     budget: ArcSwap<Budget>,
-    lease: ArcSwap<Lease>,
+    /// Granted − returned − spent − reserved: less than nothing when requests cost more than they had reserved.
+    balance: AtomicI64,
+    granted: AtomicI64,
+    returned: AtomicI64,
+    /// Of what was returned, what the control plane has heard of.
+    told_returned: AtomicI64,
+    last_grant: AtomicI64,
+    /// What was in hand after the period's first grant.
+    first_grant: AtomicI64,
+    /// Of the last grant; both 0 before the first one.
+    period_start: AtomicI64,
+    period_end: AtomicI64,
     /// It is in line to be asked for.
     asking: AtomicBool,
     /// What requests that wait want, together.
@@ -56,23 +70,11 @@ pub(crate) struct Account {
     used_at: AtomicI64,
     /// A request is under way, where there may be one only.
     taken_slot: AtomicBool,
-    /// Everything goes back with the next ask: the budget has changed, or is gone.
+    /// Everything goes back with the next ask: the budget has changed.
     returns_all: AtomicBool,
+    /// When the budget was removed; 0 while there is one.
+    closed_at: AtomicI64,
     told: AtomicBool,
-}
-
-/// What was borrowed in one period.
-#[derive(Debug, Default)]
-pub(super) struct Lease {
-    pub(super) start: UnixMicros,
-    /// Not included.
-    pub(super) end: UnixMicros,
-    /// Granted − returned − spent − reserved.
-    balance: AtomicI64,
-    granted: AtomicI64,
-    returned: AtomicI64,
-    last_grant: AtomicI64,
-    first_grant: i64,
 }
 
 /// What was granted, as totals.
@@ -80,8 +82,10 @@ pub(super) struct Lease {
 pub(super) struct Grant {
     pub(super) period: Range<UnixMicros>,
     pub(super) total: i64,
-    /// Of that, what is not to be spent any more.
+    /// Of that, what is not to be spent any more, where no totals were known.
     pub(super) settled: i64,
+    /// What was returned, where no totals were known.
+    pub(super) returned: i64,
 }
 
 /// The totals of an ask.
@@ -99,7 +103,14 @@ impl Account {
         Self {
             key,
             budget: ArcSwap::from_pointee(budget),
-            lease: ArcSwap::default(),
+            balance: AtomicI64::new(0),
+            granted: AtomicI64::new(0),
+            returned: AtomicI64::new(0),
+            told_returned: AtomicI64::new(0),
+            last_grant: AtomicI64::new(0),
+            first_grant: AtomicI64::new(0),
+            period_start: AtomicI64::new(0),
+            period_end: AtomicI64::new(0),
             asking: AtomicBool::new(false),
             wanted: AtomicI64::new(0),
             answer: AtomicU8::new(Answer::None as u8),
@@ -110,26 +121,26 @@ impl Account {
             used_at: AtomicI64::new(0),
             taken_slot: AtomicBool::new(false),
             returns_all: AtomicBool::new(false),
+            closed_at: AtomicI64::new(0),
             told: AtomicBool::new(false),
         }
     }
 
-    /// Takes so much, or nothing.
-    pub(super) fn take(&self, now: UnixMicros, amount: i64) -> Option<Arc<Lease>> {
+    /// Takes so much, or nothing; whether it did.
+    pub(super) fn take(&self, now: UnixMicros, amount: i64) -> bool {
         self.used_at.store(now, Relaxed);
-        let lease = self.lease.load_full();
         let enough = |balance: i64| (balance >= amount).then(|| balance - amount);
-        let current = (lease.start..lease.end).contains(&now);
-        let taken = current && lease.balance.fetch_update(AcqRel, Acquire, enough).is_ok();
-        // What could not be had is nothing to keep for the next one.
-        taken.then(|| self.largest.fetch_max(amount, Relaxed));
-        taken.then_some(lease)
+        let taken = self.balance.fetch_update(AcqRel, Acquire, enough).is_ok();
+        if taken {
+            // What could not be had is nothing to keep for the next one.
+            self.largest.fetch_max(amount, Relaxed);
+        }
+        taken
     }
 
     /// Whether it is time to ask for more.
     pub(super) fn is_low(&self) -> bool {
-        let lease = self.lease.load();
-        !self.is_single() && lease.balance.load(Relaxed) < lease.last_grant.load(Relaxed) / 2
+        !self.is_single() && self.balance.load(Relaxed) < self.last_grant.load(Relaxed) / 2
     }
 
     /// Whether it was said a moment ago that there is not so much left.
@@ -168,9 +179,8 @@ impl Account {
 
     /// Takes what is not there; for a budget that is only counted.
     pub(super) fn overdraw(self: &Arc<Self>, amount: i64) -> Taken {
-        let lease = self.lease.load_full();
-        lease.balance.fetch_sub(amount, AcqRel);
-        Taken { account: Arc::clone(self), lease, amount, slot: None, bells: None }
+        self.balance.fetch_sub(amount, AcqRel);
+        Taken { account: Arc::clone(self), amount, slot: None, bells: None }
     }
 
     /// Whether this is the first to say that the budget is spent.
@@ -188,108 +198,148 @@ impl Account {
         self.asking.store(false, Relaxed);
     }
 
-    /// Takes over another definition of the budget; whether it is another one.
+    /// Takes over a definition of the budget; whether it is another one, or there was none a moment ago.
     pub(super) fn change(&self, budget: Budget) -> bool {
-        if **self.budget.load() == budget {
+        let was_closed = self.closed_at.swap(0, Relaxed) != 0;
+        if **self.budget.load() == budget && !was_closed {
             return false;
         }
         self.budget.store(Arc::new(budget));
-        self.close();
+        self.withdraw();
         true
     }
 
-    /// Nothing is left to take, and everything goes back.
-    pub(super) fn close(&self) {
+    /// The budget was removed; whether that is new.
+    pub(super) fn close(&self, now: UnixMicros) -> bool {
+        if self.is_closed() {
+            return false;
+        }
+        self.closed_at.store(now.max(1), Relaxed);
+        self.withdraw();
+        true
+    }
+
+    /// Nothing is left to take, and everything goes back: requests get nothing from a definition that is not in force
+    /// any more.
+    fn withdraw(&self) {
         self.answer.store(Answer::None as u8, Relaxed);
         self.told.store(false, Relaxed);
         self.returns_all.store(true, Relaxed);
-        // Requests get nothing from a definition that is not in force any more.
-        let lease = self.lease.load();
-        lease.give_back(0);
+        self.give_back(0);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed_at.load(Relaxed) != 0
     }
 
     fn is_single(&self) -> bool {
         self.budget.load().lease == LeaseMode::Single
     }
 
-    /// Whether there is something to be told that nobody rings for.
-    pub(super) fn is_due(&self, now: UnixMicros) -> bool {
-        let lease = self.lease.load();
-        let idle = now.saturating_sub(self.used_at.load(Relaxed)) > IDLE_AFTER;
-        let over = lease.end > 0 && lease.end <= now;
-        // Of a period that is over nothing has to go back; who was active a moment ago will want something of the next.
-        if over { !idle } else { idle && lease.balance.load(Relaxed) > self.kept(&lease) }
+    fn is_idle(&self, now: UnixMicros) -> bool {
+        now.saturating_sub(self.used_at.load(Relaxed)) > IDLE_AFTER
     }
 
-    fn kept(&self, lease: &Lease) -> i64 {
-        self.largest.load(Relaxed).max(lease.first_grant / KEPT_PARTS)
+    /// Whether what is in hand is of use to nobody here. Another proxy's one request may be waiting for it.
+    fn keeps_nothing(&self) -> bool {
+        let is_unused = || self.wanted.load(Acquire) == 0 && !self.taken_slot.load(Acquire);
+        self.is_closed() || self.is_single() && is_unused()
+    }
+
+    fn kept(&self) -> i64 {
+        self.largest.load(Relaxed).max(self.first_grant.load(Relaxed) / KEPT_PARTS)
+    }
+
+    fn has_told_all(&self) -> bool {
+        self.returned.load(Relaxed) <= self.told_returned.load(Relaxed)
+    }
+
+    /// Whether there is something to be told that nobody rings for.
+    pub(super) fn is_due(&self, now: UnixMicros) -> bool {
+        let balance = self.balance.load(Relaxed);
+        let gives = if self.keeps_nothing() { balance > 0 } else { self.is_idle(now) && balance > self.kept() };
+        gives || !self.has_told_all()
+    }
+
+    /// Whether its totals are of no use any more: the budget was removed long ago, and the control plane knows them.
+    pub(super) fn is_forgettable(&self, now: UnixMicros) -> bool {
+        let gone = now.saturating_sub(self.closed_at.load(Relaxed)) > FORGOTTEN_AFTER;
+        self.is_closed() && gone && self.balance.load(Relaxed) <= 0 && self.has_told_all()
+    }
+
+    fn has_begun(&self) -> bool {
+        self.period_end.load(Relaxed) > 0
     }
 
     /// Whether something was borrowed, or is wanted.
     pub(super) fn totals_are_known(&self) -> bool {
-        self.lease.load().end > 0 || self.wanted.load(Relaxed) > 0
+        self.has_begun() || self.wanted.load(Relaxed) > 0
     }
 
     /// What to ask for now. Gives back what is not needed.
     pub(super) fn totals(&self, now: UnixMicros, closing: bool) -> Totals {
         self.was_heard();
-        let lease = self.lease.load();
+        let closing = closing || self.is_closed();
         let wanted = self.wanted.load(Acquire);
-        let idle = now.saturating_sub(self.used_at.load(Relaxed)) > IDLE_AFTER;
-        let unused_single = self.is_single() && wanted == 0 && !self.taken_slot.load(Acquire);
-        let returns_all = self.returns_all.swap(false, AcqRel) || closing || unused_single;
+        let idle = self.is_idle(now);
+        let returns_all = self.returns_all.swap(false, AcqRel) || closing || self.keeps_nothing();
         if returns_all {
-            lease.give_back(0);
+            self.give_back(0);
         } else if idle && wanted == 0 {
-            lease.give_back(self.kept(&lease));
+            self.give_back(self.kept());
         }
-        let current = (lease.start..lease.end).contains(&now);
-        let balance = if current { lease.balance.load(Acquire) } else { 0 };
+        let balance = self.balance.load(Acquire);
+        // What requests cost beyond their reservations has to be filled up first.
         let need = if wanted > 0 { wanted.saturating_sub(balance).max(0) } else { 0 };
-        let low = !current || balance < lease.last_grant.load(Relaxed) / 2 || lease.first_grant == 0;
+        let low = balance < self.last_grant.load(Relaxed) / 2 || self.first_grant.load(Relaxed) <= 0;
         Totals {
-            period: lease.start..lease.end,
-            granted: lease.granted.load(Relaxed),
-            returned: lease.returned.load(Relaxed),
+            period: self.period_start.load(Relaxed)..self.period_end.load(Relaxed),
+            granted: self.granted.load(Relaxed),
+            returned: self.returned.load(Relaxed),
             need: if closing { 0 } else { need },
-            ahead: !closing && !self.is_single() && (low || returns_all) && !(idle && current && !returns_all),
+            ahead: !closing && !self.is_single() && (low || returns_all) && !(idle && self.has_begun() && !returns_all),
         }
     }
 
     /// An answer to totals that were told.
-    pub(super) fn granted(&self, answer: Answer, grant: &Grant, need: i64, now: UnixMicros) {
-        let (start, end, total) = (grant.period.start, grant.period.end, grant.total);
-        let lease = self.lease.load();
-        if (lease.start, lease.end) == (start, end) {
-            let more = total - lease.granted.load(Relaxed);
-            if more > 0 {
-                lease.granted.store(total, Relaxed);
-                lease.last_grant.store(more, Relaxed);
-                lease.balance.fetch_add(more, AcqRel);
-            }
-        } else if answer != Answer::None {
-            let first_grant = total - grant.settled;
-            let (balance, granted, last_grant) = (first_grant.into(), total.into(), first_grant.into());
-            let next = Lease { start, end, balance, granted, last_grant, first_grant, ..Lease::default() };
-            self.lease.store(Arc::new(next));
-            self.largest.store(0, Relaxed);
-            // Idleness counts from here.
-            self.used_at.fetch_max(now, Relaxed);
-            self.told.store(false, Relaxed);
+    pub(super) fn granted(&self, answer: Answer, grant: &Grant, asked: &Totals, now: UnixMicros) {
+        self.told_returned.store(asked.returned, Relaxed);
+        let begins = !self.has_begun() && answer != Answer::None;
+        if begins {
+            self.granted.store(grant.settled, Relaxed);
+            self.returned.store(grant.returned, Relaxed);
+            self.told_returned.store(grant.returned, Relaxed);
         }
-        self.short_of.store(if self.is_single() { need } else { 0 }, Relaxed);
+        if begins || answer != Answer::None && self.period_start.load(Relaxed) != grant.period.start {
+            self.enter(&grant.period, now);
+        }
+        let more = grant.total - self.granted.load(Relaxed);
+        if begins || more > 0 {
+            self.granted.store(grant.total, Relaxed);
+            let balance = self.balance.fetch_add(more, AcqRel) + more;
+            // What filled up a deficit is nothing to measure the next ask by.
+            self.last_grant.store(more.min(balance), Relaxed);
+            if self.first_grant.load(Relaxed) <= 0 {
+                self.first_grant.store(balance, Relaxed);
+            }
+        }
+        self.short_of.store(if self.is_single() { asked.need } else { 0 }, Relaxed);
         self.answered_at.store(now, Relaxed);
         self.answer.store(answer as u8, Release);
         self.answered.notify_waiters();
     }
 
-    #[cfg(test)]
-    pub(super) fn balance(&self) -> i64 {
-        self.lease.load().balance.load(Relaxed)
+    /// What was learnt of a period says nothing about the next; what is in hand is good in it.
+    fn enter(&self, period: &Range<UnixMicros>, now: UnixMicros) {
+        self.period_start.store(period.start, Relaxed);
+        self.period_end.store(period.end, Relaxed);
+        self.largest.store(0, Relaxed);
+        self.first_grant.store(0, Relaxed);
+        self.told.store(false, Relaxed);
+        // Idleness counts from here.
+        self.used_at.fetch_max(now, Relaxed);
     }
-}
 
-impl Lease {
     /// Returns what is there beyond `kept`.
     fn give_back(&self, kept: i64) {
         let mut surplus = 0;
@@ -300,6 +350,11 @@ impl Lease {
         if taken.is_ok() {
             self.returned.fetch_add(surplus, AcqRel);
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn balance(&self) -> i64 {
+        self.balance.load(Relaxed)
     }
 }
 
@@ -331,7 +386,6 @@ impl Drop for Slot {
 #[derive(Debug)]
 pub(super) struct Taken {
     account: Arc<Account>,
-    lease: Arc<Lease>,
     amount: i64,
     slot: Option<Slot>,
     bells: Option<mpsc::Sender<Arc<Account>>>,
@@ -340,13 +394,12 @@ pub(super) struct Taken {
 impl Taken {
     pub(super) fn new(
         account: &Arc<Account>,
-        lease: Arc<Lease>,
         amount: i64,
         slot: Option<Slot>,
         bells: mpsc::Sender<Arc<Account>>,
     ) -> Self {
         let bells = slot.is_some().then_some(bells);
-        Self { account: Arc::clone(account), lease, amount, slot, bells }
+        Self { account: Arc::clone(account), amount, slot, bells }
     }
 
     /// The request cost so much.
@@ -356,7 +409,7 @@ impl Taken {
 
     fn put_back(&mut self, rest: i64) {
         self.amount = 0;
-        self.lease.balance.fetch_add(rest, AcqRel);
+        self.account.balance.fetch_add(rest, AcqRel);
         if self.account.wanted.load(Acquire) > 0 {
             self.account.answered.notify_waiters();
         }

@@ -28,7 +28,7 @@ use tonic::{Request, Status, Streaming, metadata::MetadataValue, transport::Endp
 
 use super::{
     BudgetKey, Budgets, Scope,
-    account::{Account, Answer, Grant},
+    account::{Account, Answer, Grant, Totals},
 };
 use crate::snapshot::identity::Identity;
 
@@ -97,8 +97,8 @@ struct Session {
 struct UnderWay {
     nonce: u64,
     since: Instant,
-    /// With the need that was told.
-    accounts: Vec<(Arc<Account>, i64)>,
+    /// With what was told.
+    accounts: Vec<(Arc<Account>, Totals)>,
 }
 
 impl Borrower {
@@ -181,6 +181,7 @@ impl Borrower {
             proxy_id: identity.proxy_id.to_string(),
             boot_id: identity.boot_id.to_string(),
             booted_at_unix_us: booted_at,
+            leases_outlast_periods: true,
         };
         send(&requests, Message::Hello(hello)).await?;
         let mut request = Request::new(ReceiverStream::new(receiver));
@@ -239,6 +240,7 @@ impl Borrower {
         let all = self.budgets.accounts.load_full();
         let due = all.values().filter(|account| account.is_due(now));
         self.due.extend(due.map(|account| (account.key, Arc::clone(account))));
+        self.budgets.forget(now);
     }
 
     async fn ask(&mut self, session: &mut Session, closing: bool) -> Result<(), Ended> {
@@ -259,7 +261,7 @@ impl Borrower {
                 need_micros: totals.need,
                 ahead: totals.ahead,
             });
-            accounts.push((account, totals.need));
+            accounts.push((account, totals));
         }
         self.nonce += 1;
         session.under_way = Some(UnderWay { nonce: self.nonce, since: Instant::now(), accounts });
@@ -274,12 +276,8 @@ impl Borrower {
             return Err(Ended::OutOfStep);
         }
         let now = self.clock.now();
-        for ((account, need), grant) in accounts.into_iter().zip(grants) {
-            let answer = Answer::from(grant.state());
-            let proto::Grant { state: _, period_start_unix_us, period_end_unix_us, granted_micros, settled_micros } =
-                grant;
-            let period = period_start_unix_us..period_end_unix_us;
-            account.granted(answer, &Grant { period, total: granted_micros, settled: settled_micros }, need, now);
+        for ((account, told), grant) in accounts.into_iter().zip(grants) {
+            account.granted(Answer::from(grant.state()), &grant.into(), &told, now);
         }
         Ok(())
     }
@@ -315,6 +313,25 @@ impl From<Scope> for proto::BudgetScope {
             Scope::Service => Self::Service,
             Scope::User => Self::User,
             Scope::AccessKey => Self::AccessKey,
+        }
+    }
+}
+
+impl From<proto::Grant> for Grant {
+    fn from(grant: proto::Grant) -> Self {
+        let proto::Grant {
+            state: _,
+            period_start_unix_us,
+            period_end_unix_us,
+            granted_micros,
+            settled_micros,
+            returned_micros,
+        } = grant;
+        Self {
+            period: period_start_unix_us..period_end_unix_us,
+            total: granted_micros,
+            settled: settled_micros,
+            returned: returned_micros,
         }
     }
 }

@@ -3,8 +3,13 @@ use tollgate_shared::{
     money::{Currency, Money},
 };
 
-use super::{account::Grant, *};
+use super::{
+    account::{Grant, Totals},
+    *,
+};
 use crate::snapshot::fixture::snapshot_with_budgets;
+
+mod model;
 
 const NOW: i64 = 1_800_000_000_000_000;
 
@@ -34,7 +39,13 @@ impl Bench {
 
     fn grant(&self, answer: Answer, total: i64, need: i64) {
         let period = Period::Day.around(self.clock.now());
-        self.account.granted(answer, &Grant { period, total, settled: 0 }, need, self.clock.now());
+        self.answer(answer, &Grant { period, total, settled: 0, returned: 0 }, need);
+    }
+
+    fn answer(&self, answer: Answer, grant: &Grant, need: i64) {
+        let now = self.clock.now();
+        let asked = Totals { need, ..self.account.totals(now, false) };
+        self.account.granted(answer, grant, &asked, now);
     }
 
     async fn take(&self, amount: i64) -> Result<Taken, Short> {
@@ -81,9 +92,10 @@ async fn a_request_waits_for_an_answer_and_no_longer() {
         budgets.take(account.key, &bench.budget, 10, bench.clock.now(), Instant::now() + Duration::from_secs(10));
     let answering = async {
         bench.bells.recv().await.expect("it says so again");
-        assert_eq!(account.totals(NOW, false).need, 10);
-        let grant = Grant { period: Period::Day.around(NOW), total: 10, settled: 0 };
-        account.granted(Answer::Granted, &grant, 10, NOW);
+        let asked = account.totals(NOW, false);
+        assert_eq!(asked.need, 10);
+        let grant = Grant { period: Period::Day.around(NOW), total: 10, settled: 0, returned: 0 };
+        account.granted(Answer::Granted, &grant, &asked, NOW);
     };
     let (taken, ()) = tokio::join!(taking, answering);
     assert!(taken.is_ok());
@@ -120,7 +132,7 @@ async fn a_soft_budget_never_refuses() {
     bench.take(10).await.unwrap().settle(10);
     bench.grant(Answer::Spent, 5, 10);
     bench.take(10).await.unwrap().settle(10);
-    assert_eq!(bench.account.balance(), -5);
+    assert_eq!(bench.account.balance(), -15, "what was overdrawn before is still owed");
     assert_eq!(bench.budgets.metrics.budgets.overdrawn.of(Scope::AccessKey).get(), 2);
 }
 
@@ -137,16 +149,101 @@ async fn one_at_a_time_lets_the_next_in_when_the_last_is_over() {
 }
 
 #[tokio::test]
-async fn nothing_of_a_period_is_spent_in_the_next() {
+async fn what_is_held_is_good_in_the_next_period() {
     let bench = Bench::new(true, LeaseMode::Ahead);
     bench.grant(Answer::Granted, 100, 0);
     let taken = bench.take(10).await.unwrap();
     bench.clock.advance(Duration::from_hours(24));
-    assert_eq!(bench.take(10).await.unwrap_err(), Short::Unknown, "the lease is of yesterday");
-    bench.grant(Answer::Granted, 30, 0);
-    bench.take(10).await.unwrap().settle(10);
+    bench.take(20).await.unwrap().settle(20);
+    assert!(bench.account.tell());
+    bench.grant(Answer::Granted, 130, 0);
+    assert!(bench.account.tell(), "in a new period it is told anew that a budget is spent");
     taken.settle(100);
-    assert_eq!(bench.account.balance(), 20, "yesterday's request is settled with yesterday's lease");
+    assert_eq!(bench.account.balance(), 10, "all requests are of one account");
+}
+
+#[tokio::test]
+async fn what_is_overdrawn_is_asked_for_and_filled_up() {
+    let bench = Bench::new(true, LeaseMode::Ahead);
+    bench.grant(Answer::Granted, 100, 0);
+    bench.take(100).await.unwrap().settle(250);
+    bench.clock.advance(Duration::from_hours(24));
+    let _waiting = bench.account.wait_for(40);
+    let asked = bench.account.totals(bench.clock.now(), false);
+    assert_eq!(asked.need, 190);
+    bench.grant(Answer::Granted, 300, 190);
+    assert_eq!(bench.account.balance(), 50);
+    assert!(!bench.account.is_low(), "what filled it up is no measure");
+}
+
+#[tokio::test]
+async fn a_budget_that_is_removed_and_set_again_goes_on_with_its_totals() {
+    let bench = Bench::new(true, LeaseMode::Ahead);
+    bench.grant(Answer::Granted, 100, 0);
+    let [first, second] = [bench.take(30).await.unwrap(), bench.take(30).await.unwrap()];
+    assert!(bench.account.close(NOW) && !bench.account.close(NOW));
+    assert!(bench.account.is_due(NOW));
+    let asked = bench.account.totals(NOW, false);
+    assert_eq!((asked.granted, asked.returned, asked.need, asked.ahead), (100, 40, 0, false), "60 are in flight");
+    let no_budget = Grant { period: 0..0, total: 100, settled: 0, returned: 0 };
+    bench.account.granted(Answer::None, &no_budget, &asked, NOW);
+    assert!(!bench.account.is_due(NOW));
+    first.settle(10);
+    assert!(bench.account.is_due(NOW), "what came back goes on to the control plane");
+    // Of an answer that was lost it hears now, and gives that back as well.
+    bench.answer(Answer::None, &Grant { total: 150, ..no_budget }, 0);
+    assert_eq!(bench.account.totals(NOW, false).returned, 110);
+    assert!(bench.account.change(bench.budget), "it is set again");
+    let asked = bench.account.totals(NOW, false);
+    assert_eq!((asked.period.start, asked.granted, asked.ahead), (Period::Day.around(NOW).start, 150, true));
+    bench.grant(Answer::Granted, 200, 0);
+    second.settle(30);
+    assert_eq!(bench.account.balance(), 50);
+}
+
+#[tokio::test]
+async fn totals_are_forgotten_only_of_a_budget_that_is_long_gone_and_when_they_were_told() {
+    let bench = Bench::new(true, LeaseMode::Ahead);
+    let Bench { budgets, account, clock, .. } = &bench;
+    bench.grant(Answer::Granted, 100, 0);
+    let taken = bench.take(30).await.unwrap();
+    account.close(NOW);
+    clock.advance(Duration::from_mins(61));
+    let now = clock.now();
+    assert!(!account.is_forgettable(now), "nobody was told that it was given back");
+    bench.answer(Answer::None, &Grant { period: 0..0, total: 100, settled: 0, returned: 0 }, 0);
+    assert!(account.is_forgettable(now) && !account.is_forgettable(NOW + 3_600_000_000));
+    budgets.forget(now);
+    assert_eq!(budgets.accounts.load().len(), 1, "a request is under it");
+    taken.settle(30);
+    let Bench { budgets, account, .. } = bench;
+    drop(account);
+    budgets.forget(now);
+    assert_eq!(budgets.accounts.load().len(), 0);
+}
+
+#[tokio::test]
+async fn an_account_that_begins_anew_goes_on_from_what_the_control_plane_says() {
+    let bench = Bench::new(true, LeaseMode::Ahead);
+    assert_eq!(bench.account.totals(NOW, false).period, 0..0);
+    let period = Period::Day.around(NOW);
+    bench.answer(Answer::Granted, &Grant { period: period.clone(), total: 500, settled: 430, returned: 300 }, 0);
+    assert_eq!(bench.account.balance(), 70);
+    let totals = bench.account.totals(NOW, true);
+    assert_eq!((totals.period, totals.granted, totals.returned), (period, 500, 370));
+}
+
+#[tokio::test]
+async fn what_comes_back_late_to_a_budget_of_one_at_a_time_is_not_kept_from_others() {
+    let bench = Bench::new(true, LeaseMode::Ahead);
+    bench.grant(Answer::Granted, 100, 0);
+    let taken = bench.take(100).await.unwrap();
+    bench.account.change(terms(true, LeaseMode::Single));
+    bench.answer(Answer::Granted, &Grant { period: Period::Day.around(NOW), total: 100, settled: 0, returned: 0 }, 0);
+    assert!(!bench.account.is_due(NOW));
+    taken.settle(60);
+    assert!(bench.account.is_due(NOW), "though it is less than the largest request of late");
+    assert_eq!(bench.account.totals(NOW, false).returned, 40);
 }
 
 #[tokio::test]
@@ -159,6 +256,8 @@ async fn an_idle_lease_goes_back_but_for_one_request() {
     assert!(bench.account.is_due(bench.clock.now()));
     let totals = bench.account.totals(bench.clock.now(), false);
     assert_eq!((totals.returned, totals.ahead, bench.account.balance()), (930, false, 70));
+    assert!(bench.account.is_due(bench.clock.now()), "until the control plane has heard of it");
+    bench.grant(Answer::Granted, 1_000, 0);
     assert!(!bench.account.is_due(bench.clock.now()));
 }
 
@@ -187,5 +286,8 @@ async fn every_scope_has_an_account_of_its_own_for_as_long_as_it_has_a_budget() 
     assert_eq!(follow([Some(3), Some(2), Some(1)]), []);
     assert_eq!(follow([Some(3), Some(9), Some(1)]), [Scope::User]);
     assert_eq!(follow([Some(3), None, Some(1)]), [Scope::User], "it gives back what it has");
-    assert_eq!(scopes(budgets.accounts.load().values().cloned().collect()), [Scope::Service, Scope::AccessKey]);
+    assert_eq!(follow([Some(3), None, Some(1)]), []);
+    let before = budgets.accounts.load_full();
+    assert_eq!(follow([Some(3), Some(9), Some(1)]), [Scope::User], "it goes on");
+    assert!(budgets.accounts.load().iter().all(|(key, account)| Arc::ptr_eq(account, &before[key])));
 }

@@ -16,7 +16,9 @@ use crate::{
     budget::Reservation,
     limits::{Dimension, Ledger, Limiter, Scope},
     meter::Observation,
-    report::{Attempt, CacheUse, Event, Intent, JournalError, OpenIntent, Outcome, Reporter, Tokens, UsageSource},
+    report::{
+        Attempt, CacheUse, Event, Intent, JournalError, OpenIntent, Outcome, Reporter, Reserved, Tokens, UsageSource,
+    },
     respond::Refusal,
     route::Plan,
     snapshot::Snapshots,
@@ -83,6 +85,7 @@ impl<'a> Recording<'a> {
             path: Box::default(),
             error_code: None,
             cache: None,
+            reserved: Some(Reserved::default()),
         };
         Self {
             reporter,
@@ -137,6 +140,7 @@ impl<'a> Recording<'a> {
 
     /// It is settled when the request ends, however it does.
     pub(crate) fn reserved(&mut self, reservation: Reservation) {
+        self.event.reserved = Some(reservation.scopes());
         self.reservation = reservation;
     }
 
@@ -172,6 +176,7 @@ impl<'a> Recording<'a> {
             path: &self.event.path,
             estimated_input: self.estimated_input,
             estimated_cost: self.estimated_cost(plan),
+            reserved: self.event.reserved,
         };
         self.intent = Some(self.reporter.begin(&intent)?);
         Ok(())

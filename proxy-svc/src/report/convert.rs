@@ -18,7 +18,7 @@ use tonic::{
 };
 
 use super::{
-    event::{AttemptOutcome, CacheUse, Outcome, Protocol, Tokens, UsageSource},
+    event::{AttemptOutcome, CacheUse, Outcome, Protocol, Reserved, Tokens, UsageSource},
     record::{Final, FinalAttempt, FinalTokens, Malformed},
 };
 
@@ -99,6 +99,7 @@ fn put_event(wire: &mut Wire<'_>, event: Final<'_>) -> Result<(), Malformed> {
         path,
         error_code,
         cache,
+        reserved,
         attempts,
     } = event;
     wire.id(1, request_id.as_uuid());
@@ -129,6 +130,18 @@ fn put_event(wire: &mut Wire<'_>, event: Final<'_>) -> Result<(), Malformed> {
         wire.message(20, |wire| put_cost(wire, &cost))?;
     }
     wire.enumeration(21, cache.map_or(proto::CacheUse::None, Into::into).into());
+    if let Some(reserved) = reserved {
+        wire.message(22, |wire| put_reserved(wire, reserved))?;
+    }
+    Ok(())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as its sisters, for Wire::message")]
+fn put_reserved(wire: &mut Wire<'_>, reserved: Reserved) -> Result<(), Malformed> {
+    let Reserved { service, user, access_key } = reserved;
+    for (tag, held) in (1..).zip([service, user, access_key]) {
+        wire.number(tag, held.into());
+    }
     Ok(())
 }
 

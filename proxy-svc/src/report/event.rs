@@ -107,6 +107,14 @@ pub struct Attempt {
     pub detail: Cow<'static, str>,
 }
 
+/// The budgets that a request held a reservation of when it went out: what it costs is spent of what they lent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reserved {
+    pub service: bool,
+    pub user: bool,
+    pub access_key: bool,
+}
+
 /// What is known before the first byte goes upstream.
 #[derive(Clone, Copy, Debug)]
 pub struct Intent<'a> {
@@ -124,6 +132,8 @@ pub struct Intent<'a> {
     pub estimated_input: u64,
     /// What that input costs, as far as it is known.
     pub estimated_cost: Option<Cost>,
+    /// Absent in records of older programs.
+    pub reserved: Option<Reserved>,
 }
 
 /// A request that is over.
@@ -159,4 +169,6 @@ pub struct Event {
     pub error_code: Option<Cow<'static, str>>,
     /// Absent where there is no cache, or it keeps nothing of this kind.
     pub cache: Option<CacheUse>,
+    /// Absent in records of older programs.
+    pub reserved: Option<Reserved>,
 }

@@ -10,7 +10,7 @@ use tollgate_shared::{
 use uuid::Uuid;
 
 use super::{
-    event::{Attempt, AttemptOutcome, CacheUse, Event, Intent, Outcome, Protocol, Tokens, UsageSource},
+    event::{Attempt, AttemptOutcome, CacheUse, Event, Intent, Outcome, Protocol, Reserved, Tokens, UsageSource},
     record::{Final, Malformed},
 };
 
@@ -61,6 +61,10 @@ fn cache_use() -> impl Strategy<Value = CacheUse> {
     prop_oneof![Just(CacheUse::Miss), Just(CacheUse::Hit), Just(CacheUse::Bypass)]
 }
 
+pub(super) fn reserved() -> impl Strategy<Value = Option<Reserved>> {
+    option::of(any::<[bool; 3]>().prop_map(|[service, user, access_key]| Reserved { service, user, access_key }))
+}
+
 pub(crate) fn tokens() -> impl Strategy<Value = Tokens> {
     let source = prop_oneof![Just(UsageSource::Provider), Just(UsageSource::Partial), Just(UsageSource::Estimated)];
     let rare = prop_oneof![Just([0; 3]), any::<[u64; 3]>()];
@@ -108,12 +112,13 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
         (uuid(), any::<i64>(), micros(), option::of(micros()), option::of(any::<u16>()), outcome(), protocol());
     let caller = (any::<bool>(), option::of(uuid()), option::of(uuid()), option::of(uuid()), option::of(text()));
     let served = (option::of(text()), option::of(uuid()), option::of(uuid()), vec(attempt(), 0..4));
-    let rest = (option::of(tokens()), option::of(cost()), text(), option::of(text()), option::of(cache_use()));
+    let money = (option::of(tokens()), option::of(cost()), reserved());
+    let rest = (money, text(), option::of(text()), option::of(cache_use()));
     (request, caller, served, rest).prop_map(|(request, caller, served, rest)| {
         let (id, started_at, duration, ttft, status, outcome, protocol) = request;
         let (stream, service, access_key, user, model_requested) = caller;
         let (model_served, provider, upstream_key, attempts) = served;
-        let (usage, cost, path, code, cache) = rest;
+        let ((usage, cost, reserved), path, code, cache) = rest;
         Event {
             request_id: RequestId::from_uuid(id),
             started_at,
@@ -136,6 +141,7 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
             path,
             error_code: code.map(|code| code.into_string().into()),
             cache,
+            reserved,
         }
     })
 }
@@ -182,6 +188,7 @@ pub(super) fn enormous_event() -> Event {
         path: long(),
         error_code: Some(long().into_string().into()),
         cache: Some(CacheUse::Bypass),
+        reserved: Some(Reserved { service: true, user: true, access_key: true }),
         ..final_of(RequestId::generate(), 0)
     }
 }
@@ -199,6 +206,7 @@ pub(super) fn intent_of(request_id: RequestId) -> Intent<'static> {
         path: "/v1/messages",
         estimated_input: 77,
         estimated_cost: None,
+        reserved: Some(Reserved::default()),
     }
 }
 
@@ -227,6 +235,7 @@ pub(super) fn final_of(request_id: RequestId, output: u64) -> Event {
         path: intent.path.into(),
         error_code: None,
         cache: None,
+        reserved: intent.reserved,
     }
 }
 
@@ -253,6 +262,7 @@ impl Final<'_> {
             path,
             error_code,
             cache,
+            reserved,
             attempts,
         } = self;
         Ok(Event {
@@ -277,6 +287,7 @@ impl Final<'_> {
             path: path.into(),
             error_code: error_code.map(|code| code.to_owned().into()),
             cache,
+            reserved,
         })
     }
 }

@@ -39,6 +39,7 @@ impl Caller {
             path: "/v1/chat/completions",
             estimated_input: 7,
             estimated_cost: None,
+            reserved: None,
         }
     }
 
@@ -82,6 +83,7 @@ impl Caller {
             path: "/v1/chat/completions".into(),
             error_code: None,
             cache: None,
+            reserved: None,
         }
     }
 }

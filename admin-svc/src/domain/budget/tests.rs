@@ -1,6 +1,12 @@
 use proptest::{prelude::*, sample::Index};
 
+use tollgate_shared::{
+    ids::RequestId,
+    money::{Cost, Currency},
+};
+
 use super::*;
+use crate::domain::usage::{EventDetail, Outcome, Protocol, Tokens};
 
 fn budget(amount: i64, lease: LeaseMode) -> Budget {
     let (amount, currency) = (Money::from_micros(amount), "USD".to_owned());
@@ -11,31 +17,57 @@ fn key() -> BudgetKey {
     BudgetKey { scope: BudgetScope::AccessKey, id: Uuid::from_u128(7) }
 }
 
-/// A proxy's start: what it knows, what the control plane's rows say of it, and events that have not arrived.
+/// A request that is over: when it began, what it cost, and whether it had a reservation.
+#[derive(Clone, Copy, Debug)]
+struct Over {
+    day: i64,
+    cost: i64,
+    reserved: bool,
+}
+
+/// A proxy's start: what it knows, what the control plane's row says of it, what is in flight, and events that have not
+/// arrived.
 #[derive(Clone, Debug, Default)]
 struct Proxy {
     lease: Lease,
+    knows_totals: bool,
     granted: i64,
     returned: i64,
-    cost: i64,
-    reserved: i64,
-    undelivered: Vec<i64>,
+    balance: i64,
+    /// With the days on which they began.
+    in_flight: Vec<(i64, i64)>,
+    undelivered: Vec<Over>,
     lapsed: bool,
     dead: bool,
 }
 
 impl Proxy {
-    fn balance(&self) -> i64 {
-        self.granted - self.returned - self.cost - self.reserved
+    fn give_back(&mut self) {
+        let surplus = self.balance.max(0);
+        self.balance -= surplus;
+        self.returned += surplus;
+    }
+
+    /// What requests may still cost that it has money for, answers that were lost included.
+    fn exposure(&self) -> i64 {
+        let reserved: i64 = self.in_flight.iter().map(|(_, reservation)| *reservation).sum();
+        let unheard = if self.knows_totals { self.lease.granted - self.granted } else { 0 };
+        if self.dead { reserved } else { reserved + self.balance.max(0) + unheard }
     }
 }
 
 #[derive(Debug)]
 struct World {
     budget: Budget,
-    spent: i64,
+    is_set: bool,
+    day: i64,
+    /// By day, of events that have arrived.
+    spent: BTreeMap<i64, i64>,
+    /// By day, of all requests that are over.
+    cost: BTreeMap<i64, i64>,
     proxies: Vec<Proxy>,
-    /// What may be exceeded, by the rules: leases that lapsed, and what requests cost beyond their reservations.
+    /// What may be exceeded, by the rules: leases that lapsed, what requests cost beyond their reservations, and what was
+    /// there already when another definition came into force.
     slack: i64,
 }
 
@@ -48,15 +80,21 @@ enum Step {
         ahead: bool,
         lost: bool,
     },
-    /// Reserves and is over at once, at a part of the reservation, or beyond it.
-    Request {
+    /// Reserves, where there is a budget.
+    Begin {
         proxy: Index,
         reservation: i64,
+    },
+    /// Is over, at a part of the reservation, or beyond it.
+    End {
+        proxy: Index,
+        request: Index,
         cost_percent: i64,
     },
     /// One event arrives.
     Deliver {
         proxy: Index,
+        event: Index,
     },
     GiveBack {
         proxy: Index,
@@ -68,28 +106,65 @@ enum Step {
     Lapse {
         proxy: Index,
     },
+    Midnight,
+    /// Every proxy hears of it at once, and gives back what it holds. The next ask tells so.
+    Change {
+        period: Period,
+        amount: Option<i64>,
+    },
+    Remove,
+    SetAgain,
+    /// An hour after the budget was removed the proxy drops its totals.
+    Forget {
+        proxy: Index,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let proxy = any::<Index>;
+    let period = prop_oneof![Just(Period::Day), Just(Period::Total)];
     prop_oneof![
-        4 => (proxy(), 0..400_i64, any::<bool>(), prop::bool::weighted(0.2))
+        6 => (proxy(), 0..400_i64, any::<bool>(), prop::bool::weighted(0.2))
             .prop_map(|(proxy, need, ahead, lost)| Step::Ask { proxy, need, ahead, lost }),
-        6 => (proxy(), 1..300_i64, 0..130_i64)
-            .prop_map(|(proxy, reservation, cost_percent)| Step::Request { proxy, reservation, cost_percent }),
-        6 => proxy().prop_map(|proxy| Step::Deliver { proxy }),
+        8 => (proxy(), 1..300_i64).prop_map(|(proxy, reservation)| Step::Begin { proxy, reservation }),
+        6 => (proxy(), proxy(), 0..130_i64)
+            .prop_map(|(proxy, request, cost_percent)| Step::End { proxy, request, cost_percent }),
+        6 => (proxy(), proxy()).prop_map(|(proxy, event)| Step::Deliver { proxy, event }),
         1 => proxy().prop_map(|proxy| Step::GiveBack { proxy }),
         1 => proxy().prop_map(|proxy| Step::Crash { proxy }),
         1 => proxy().prop_map(|proxy| Step::Lapse { proxy }),
+        1 => Just(Step::Midnight),
+        1 => (period, prop::option::weighted(0.3, 1..3_000_i64)).prop_map(|(period, amount)| Step::Change { period, amount }),
+        1 => Just(Step::Remove),
+        2 => Just(Step::SetAgain),
+        2 => proxy().prop_map(|proxy| Step::Forget { proxy }),
     ]
 }
 
 impl World {
+    fn new(amount: i64, count: usize, lease: LeaseMode) -> Self {
+        Self {
+            budget: budget(amount, lease),
+            is_set: true,
+            day: 0,
+            spent: BTreeMap::new(),
+            cost: BTreeMap::new(),
+            proxies: vec![Proxy::default(); count],
+            slack: 0,
+        }
+    }
+
+    /// Of the period around this day.
+    fn sum(&self, by_day: &BTreeMap<i64, i64>) -> i64 {
+        let days = if self.budget.period == Period::Total { 0 } else { self.day };
+        by_day.range(days..).map(|(_, sum)| sum).sum()
+    }
+
     fn standing(&self, asking: usize) -> Standing {
         let open = |proxy: &Proxy| proxy.lease.open().max(0);
         let in_force = || self.proxies.iter().enumerate().filter(|(_, proxy)| !proxy.lapsed);
         Standing {
-            spent: self.spent,
+            spent: self.sum(&self.spent),
             lent: in_force().map(|(_, proxy)| open(proxy)).sum(),
             lent_to_others: in_force().filter(|(index, _)| *index != asking).map(|(_, proxy)| open(proxy)).sum(),
             lapsed: self.proxies.iter().filter(|proxy| proxy.lapsed).map(open).sum(),
@@ -103,52 +178,144 @@ impl World {
         }
         // One that comes back: what it holds counts as lent again.
         proxy.lapsed = false;
-        let ask =
-            Ask { budget: key(), at: 0, period: 0..1, granted: proxy.granted, returned: proxy.returned, need, ahead };
-        proxy.lease.reconcile(&ask);
-        let (lease, live) = (proxy.lease, i64::try_from(self.proxies.len()).unwrap());
-        let (more, _) = grant(&self.budget, &self.standing(index), &lease, &ask, live);
-        assert!(more >= 0);
-        let proxy = &mut self.proxies[index];
-        proxy.lease.granted += more;
-        if !lost {
-            proxy.granted = proxy.lease.granted;
+        let (granted, returned, period) = (proxy.granted, proxy.returned, 0..i64::from(proxy.knows_totals));
+        let mut ask = Ask { budget: key(), at: 0, period, granted, returned, need, ahead };
+        let mut settled = 0;
+        if proxy.knows_totals {
+            proxy.lease.reconcile(&ask);
+        } else if self.is_set {
+            settled = proxy.lease.begin(&mut ask);
         }
+        if self.is_set {
+            let (lease, live) = (proxy.lease, i64::try_from(self.proxies.len()).unwrap());
+            let (more, _) = grant(&self.budget, &self.standing(index), &lease, &ask, live);
+            assert!(more >= 0);
+            self.proxies[index].lease.granted += more;
+        }
+        let proxy = &mut self.proxies[index];
+        if lost || !self.is_set && !proxy.knows_totals {
+            return;
+        }
+        if !proxy.knows_totals {
+            (proxy.granted, proxy.returned) = (settled, proxy.lease.returned);
+        }
+        proxy.balance += proxy.lease.granted - proxy.granted;
+        proxy.granted = proxy.lease.granted;
+        proxy.knows_totals = true;
+    }
+
+    fn over(&mut self, index: usize, day: i64, reservation: i64, cost: i64, reserved: bool) {
+        let proxy = &mut self.proxies[index];
+        if reserved {
+            self.slack += (cost - reservation).max(0);
+            proxy.balance += reservation - cost;
+        }
+        *self.cost.entry(day).or_default() += cost;
+        proxy.undelivered.push(Over { day, cost, reserved });
+    }
+
+    fn deliver(&mut self, index: usize, event: usize) {
+        let proxy = &mut self.proxies[index];
+        let Over { day, cost, reserved } = proxy.undelivered.swap_remove(event);
+        proxy.lease.used += if reserved { cost } else { 0 };
+        *self.spent.entry(day).or_default() += cost;
+    }
+
+    /// All requests end, all events arrive, and everything goes back; twice, because an answer may be heard only now.
+    fn come_to_rest(&mut self, index: usize) {
+        while let Some((day, reservation)) = self.proxies[index].in_flight.pop() {
+            self.over(index, day, reservation, reservation, true);
+        }
+        while !self.proxies[index].undelivered.is_empty() {
+            self.deliver(index, 0);
+        }
+        for _ in 0..2 {
+            if !self.proxies[index].dead {
+                self.proxies[index].give_back();
+            }
+            self.ask(index, 0, false, false);
+        }
+    }
+
+    /// What is there already when a definition comes into force, and what it does not know of, exceeds it.
+    fn comes_into_force(&mut self) {
+        let there: i64 = self.sum(&self.cost) + self.proxies.iter().map(Proxy::exposure).sum::<i64>();
+        self.slack += (there - self.budget.amount.micros()).max(0);
+    }
+
+    fn request(&mut self, step: &Step) {
+        let count = self.proxies.len();
+        match step {
+            Step::Begin { proxy, reservation } => {
+                let index = proxy.index(count);
+                let proxy = &mut self.proxies[index];
+                if proxy.dead {
+                } else if !self.is_set {
+                    self.over(index, self.day, 0, *reservation, false);
+                } else if proxy.balance >= *reservation {
+                    proxy.balance -= reservation;
+                    proxy.in_flight.push((self.day, *reservation));
+                }
+            }
+            Step::End { proxy, request, cost_percent } => {
+                let index = proxy.index(count);
+                let proxy = &mut self.proxies[index];
+                if !proxy.in_flight.is_empty() {
+                    let (day, reservation) = proxy.in_flight.swap_remove(request.index(proxy.in_flight.len()));
+                    self.over(index, day, reservation, reservation * cost_percent / 100, true);
+                }
+            }
+            Step::Deliver { proxy, event } => {
+                let index = proxy.index(count);
+                let events = self.proxies[index].undelivered.len();
+                if events > 0 {
+                    self.deliver(index, event.index(events));
+                }
+            }
+            _ => unreachable!("no step of a request"),
+        }
+    }
+
+    fn define(&mut self, step: &Step) {
+        match step {
+            Step::Midnight => self.day += 1,
+            Step::Change { period, amount } => {
+                self.budget.period = *period;
+                self.budget.amount = amount.map_or(self.budget.amount, Money::from_micros);
+            }
+            Step::Remove => self.is_set = false,
+            Step::SetAgain if !self.is_set => {
+                self.is_set = true;
+                // What was in flight unreserved nobody knows of.
+                let undelivered = self.proxies.iter().flat_map(|proxy| &proxy.undelivered);
+                self.slack += undelivered.filter(|over| !over.reserved).map(|over| over.cost).sum::<i64>();
+            }
+            _ => {}
+        }
+        if !matches!(step, Step::Midnight) {
+            self.proxies.iter_mut().filter(|proxy| !proxy.dead).for_each(Proxy::give_back);
+        }
+        self.comes_into_force();
     }
 
     fn step(&mut self, step: &Step) {
         let count = self.proxies.len();
         match step {
             Step::Ask { proxy, need, ahead, lost } => self.ask(proxy.index(count), *need, *ahead, *lost),
-            Step::Request { proxy, reservation, cost_percent } => {
-                let proxy = &mut self.proxies[proxy.index(count)];
-                if proxy.dead || proxy.balance() < *reservation {
-                    return;
-                }
-                let cost = reservation * cost_percent / 100;
-                self.slack += (cost - reservation).max(0);
-                proxy.cost += cost;
-                proxy.undelivered.push(cost);
-            }
-            Step::Deliver { proxy } => {
-                let proxy = &mut self.proxies[proxy.index(count)];
-                if let Some(cost) = proxy.undelivered.pop() {
-                    proxy.lease.used += cost;
-                    self.spent += cost;
-                }
-            }
+            Step::Begin { .. } | Step::End { .. } | Step::Deliver { .. } => self.request(step),
+            Step::Midnight | Step::Change { .. } | Step::Remove | Step::SetAgain => self.define(step),
             Step::GiveBack { proxy } => {
                 let index = proxy.index(count);
                 let proxy = &mut self.proxies[index];
                 if !proxy.dead {
-                    proxy.returned += proxy.balance().max(0);
+                    proxy.give_back();
                 }
                 self.ask(index, 0, false, false);
             }
             Step::Crash { proxy } => {
                 let index = proxy.index(count);
                 let dead = std::mem::take(&mut self.proxies[index]);
-                // It spends nothing any more, and its events still come.
+                // It spends nothing any more, and its events still come, also those of what was in flight.
                 self.proxies.push(Proxy { dead: true, ..dead });
             }
             Step::Lapse { proxy } => {
@@ -157,15 +324,21 @@ impl World {
                     self.slack += proxy.lease.open().max(0);
                 }
             }
+            Step::Forget { proxy } => {
+                let index = proxy.index(count);
+                if !self.is_set && !self.proxies[index].dead {
+                    self.come_to_rest(index);
+                    let proxy = &mut self.proxies[index];
+                    *proxy = Proxy { lease: proxy.lease, lapsed: proxy.lapsed, ..Proxy::default() };
+                }
+            }
         }
-    }
-
-    fn total_cost(&self) -> i64 {
-        self.proxies.iter().map(|proxy| proxy.cost).sum()
     }
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+
     #[test]
     fn nothing_is_spent_beyond_the_budget_and_what_the_rules_allow(
         amount in 1..3_000_i64,
@@ -173,29 +346,27 @@ proptest! {
         single in any::<bool>(),
         steps in prop::collection::vec(step(), 0..200),
     ) {
-        let lease = if single { LeaseMode::Single } else { LeaseMode::Ahead };
-        let proxies = vec![Proxy::default(); count];
-        let mut world = World { budget: budget(amount, lease), spent: 0, proxies, slack: 0 };
+        let mut world = World::new(amount, count, if single { LeaseMode::Single } else { LeaseMode::Ahead });
         for step in steps {
             world.step(&step);
-            prop_assert!(world.total_cost() <= amount + world.slack, "{} of {amount} + {}", world.total_cost(), world.slack);
+            let (cost, amount) = (world.sum(&world.cost), world.budget.amount.micros());
+            prop_assert!(!world.is_set || cost <= amount + world.slack, "{cost} of {amount} + {}", world.slack);
         }
-        // Every event arrives in the end: then the control plane's figures are the truth.
-        while world.proxies.iter().any(|proxy| !proxy.undelivered.is_empty()) {
-            for index in 0..world.proxies.len() {
-                if let Some(cost) = world.proxies[index].undelivered.pop() {
-                    world.proxies[index].lease.used += cost;
-                    world.spent += cost;
-                }
-            }
+        // Everything ends and every event arrives: then the control plane's figures are the truth.
+        for index in 0..world.proxies.len() {
+            world.come_to_rest(index);
         }
-        prop_assert_eq!(world.spent, world.total_cost());
+        prop_assert_eq!(&world.spent, &world.cost);
+        for proxy in world.proxies.iter().filter(|proxy| !proxy.dead && proxy.knows_totals) {
+            prop_assert_eq!(proxy.lease.open(), proxy.balance, "both sides know the same, and nothing stays lent");
+        }
     }
 
     #[test]
     fn a_lost_answer_comes_again_and_costs_nothing(amount in 100..1_000_i64, need in 1..100_i64) {
-        let proxies = vec![Proxy::default()];
-        let mut world = World { budget: budget(amount, LeaseMode::Ahead), spent: 0, proxies, slack: 0 };
+        let mut world = World::new(amount, 1, LeaseMode::Ahead);
+        // It begins with nothing, so that it knows that it began.
+        world.ask(0, 0, false, false);
         world.ask(0, need, false, true);
         prop_assert_eq!(world.proxies[0].granted, 0);
         world.ask(0, need, false, false);
@@ -233,4 +404,72 @@ fn one_at_a_time_lends_to_nobody_else() {
     assert_eq!(asked(&single, Standing::default(), 10, 1), (10, GrantState::Granted));
     assert_eq!(asked(&single, Standing::default(), 0, 1), (0, GrantState::Granted));
     assert_eq!(asked(&single, Standing { spent: 995, ..Standing::default() }, 10, 1), (0, GrantState::Spent));
+}
+
+#[test]
+fn an_overdrawn_lease_is_filled_up_before_more_is_lent_ahead() {
+    let ask = Ask { budget: key(), at: 0, period: 0..1, granted: 300, returned: 0, need: 0, ahead: true };
+    let lease = Lease { granted: 300, returned: 0, used: 500 };
+    let of =
+        |spent| grant(&budget(1_000, LeaseMode::Ahead), &Standing { spent, ..Standing::default() }, &lease, &ask, 1);
+    assert_eq!(of(0), (200 + 250, GrantState::Granted), "in a new period");
+    assert_eq!(of(990), (200 + 2, GrantState::Granted));
+    assert_eq!(of(1_000), (0, GrantState::Spent));
+}
+
+#[test]
+fn who_begins_without_totals_gets_nothing_of_what_was_lent_before() {
+    let ask = |period| Ask { budget: key(), at: 0, period, granted: 0, returned: 0, need: 0, ahead: false };
+    for (period, used, settled, open) in [(0..0, 40, 100, 0), (0..0, 170, 170, -70), (5..6, 40, 100, 60)] {
+        let mut lease = Lease { granted: 100, returned: 0, used };
+        let mut ask = ask(period);
+        assert_eq!((lease.begin(&mut ask), lease.open()), (settled, open));
+        assert_eq!((ask.granted, ask.returned), (lease.granted, lease.returned));
+    }
+}
+
+fn event(proxy: ProxyId, micros: i64) -> UsageEvent {
+    UsageEvent {
+        request_id: RequestId::generate(),
+        started_at: 1,
+        duration_us: 1,
+        ttft_us: None,
+        status: 200,
+        outcome: Outcome::Ok,
+        protocol: Protocol::OpenAi,
+        stream: false,
+        service_id: Some(ServiceId::generate()),
+        access_key_id: Some(AccessKeyId::generate()),
+        user_id: Some(UserId::generate()),
+        model_requested: String::new(),
+        model_served: String::new(),
+        provider_id: None,
+        upstream_key_id: None,
+        tokens: Tokens::default(),
+        source: None,
+        cost: Some(Cost { amount: Money::from_micros(micros), currency: Currency::USD }),
+        error_code: String::new(),
+        detail: EventDetail::default(),
+        reported_by: Some(proxy),
+        reserved: None,
+    }
+}
+
+#[test]
+fn an_event_is_used_of_what_lent_for_it_and_spent_of_everything() {
+    let (proxy, boot) = (ProxyId::generate(), BootId::generate());
+    let boots = BTreeMap::from([(proxy, vec![(0, boot)])]);
+    let event = event(proxy, 30);
+    let scopes: [BudgetKey; 3] =
+        [event.service_id.unwrap().into(), event.user_id.unwrap().into(), event.access_key_id.unwrap().into()];
+    for reserved in [Reserved::default(), Reserved { user: true, ..Reserved::default() }] {
+        let spending = Spending::of([&UsageEvent { reserved: Some(reserved), ..event.clone() }].into_iter(), &boots);
+        assert_eq!(spending.by_day.len(), 3);
+        let used: Vec<_> = spending.of_leases.into_iter().collect();
+        assert_eq!(used, if reserved.user { vec![((scopes[1], boot), 30)] } else { Vec::new() });
+        assert_eq!(spending.of_older_leases, BTreeMap::new());
+    }
+    let spending = Spending::of([&event].into_iter(), &boots);
+    assert_eq!(spending.of_older_leases.into_keys().collect::<Vec<_>>(), scopes.map(|budget| (budget, boot, 0)));
+    assert_eq!(spending.of_leases, BTreeMap::new());
 }

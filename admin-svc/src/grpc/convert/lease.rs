@@ -11,11 +11,12 @@ use crate::domain::budget::{Ask, Borrower, BudgetKey, BudgetScope, Grant, GrantS
 const ASKS: usize = 256;
 
 pub(in crate::grpc) fn borrower(hello: proto::BorrowHello) -> Result<Borrower, Status> {
-    let proto::BorrowHello { proxy_id, boot_id, booted_at_unix_us } = hello;
+    let proto::BorrowHello { proxy_id, boot_id, booted_at_unix_us, leases_outlast_periods } = hello;
     Ok(Borrower {
         proxy_id: proxy_id.parse().map_err(|_| Status::invalid_argument("hello.proxy_id is not a UUID"))?,
         boot_id: boot_id.parse().map_err(|_| Status::invalid_argument("hello.boot_id is not a UUID"))?,
         booted_at: booted_at_unix_us,
+        leases_outlast_periods,
     })
 }
 
@@ -69,7 +70,7 @@ pub(in crate::grpc) fn grants(grants: Vec<Grant>) -> Vec<proto::Grant> {
 }
 
 fn grant(grant: Grant) -> proto::Grant {
-    let Grant { state, period, granted, settled } = grant;
+    let Grant { state, period, granted, settled, returned } = grant;
     let state = match state {
         GrantState::Granted => proto::GrantState::Granted,
         GrantState::Spent => proto::GrantState::Spent,
@@ -82,5 +83,6 @@ fn grant(grant: Grant) -> proto::Grant {
         period_end_unix_us: period.end,
         granted_micros: granted,
         settled_micros: settled,
+        returned_micros: returned,
     }
 }

@@ -12,7 +12,7 @@ use tollgate_shared::{
 
 use super::text;
 use crate::domain::usage::{
-    Attempt, AttemptOutcome, CacheUse, EventDetail, Outcome, Protocol, QuarantinedEvent, Tokens, UsageEvent,
+    Attempt, AttemptOutcome, CacheUse, EventDetail, Outcome, Protocol, QuarantinedEvent, Reserved, Tokens, UsageEvent,
     UsageSource,
 };
 
@@ -70,6 +70,7 @@ fn checked(event: &proto::UsageEvent, proxy_id: ProxyId, now: UnixMicros) -> Res
         error_code,
         cost,
         cache,
+        reserved,
     } = event;
     let usage = usage.clone().unwrap_or_default();
     let (tokens, source) = tokens(&usage)?;
@@ -104,6 +105,7 @@ fn checked(event: &proto::UsageEvent, proxy_id: ProxyId, now: UnixMicros) -> Res
             cache: cache_use(*cache)?,
         },
         reported_by: Some(proxy_id),
+        reserved: reserved.map(|proto::Reserved { service, user, access_key }| Reserved { service, user, access_key }),
     })
 }
 

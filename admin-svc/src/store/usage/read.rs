@@ -129,6 +129,7 @@ fn read_event(row: &AnyRow) -> Result<UsageEvent, StoreError> {
         error_code: fields.text("error_code")?,
         detail: fields.document("detail")?,
         reported_by: None,
+        reserved: None,
     })
 }
 

@@ -33,6 +33,7 @@ impl From<Event> for proto::UsageEvent {
             path,
             error_code,
             cache,
+            reserved,
         } = event;
         Self {
             request_id: request_id.to_string(),
@@ -57,6 +58,11 @@ impl From<Event> for proto::UsageEvent {
             cost: cost
                 .map(|cost| proto::Cost { amount_micros: cost.amount.micros(), currency: cost.currency.to_string() }),
             cache: cache.map_or(proto::CacheUse::None, Into::into).into(),
+            reserved: reserved.map(|Reserved { service, user, access_key }| proto::Reserved {
+                service,
+                user,
+                access_key,
+            }),
         }
     }
 }

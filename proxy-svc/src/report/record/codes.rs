@@ -1,7 +1,7 @@
 //! Enumerations as bytes. The numbers are for ever: journals that were written before a program's update have them.
 
 use super::{
-    super::event::{AttemptOutcome, CacheUse, Outcome, Protocol, UsageSource},
+    super::event::{AttemptOutcome, CacheUse, Outcome, Protocol, Reserved, UsageSource},
     Malformed,
 };
 
@@ -29,4 +29,16 @@ codes! {
         Ok = 1, RateLimited = 2, Overloaded = 3, ServerError = 4, CredentialsRefused = 5, ClientError = 6,
         ConnectFailed = 7, TimedOut = 8, ConnectionLost = 9, ClientClosed = 10,
     }
+}
+
+/// In four bits; 0: not known.
+pub(super) fn reserved_code(reserved: Option<Reserved>) -> u8 {
+    reserved.map_or(0, |Reserved { service, user, access_key }| {
+        1 | u8::from(service) << 1 | u8::from(user) << 2 | u8::from(access_key) << 3
+    })
+}
+
+pub(super) fn reserved(code: u8) -> Option<Reserved> {
+    let has = |bit: u8| code & bit != 0;
+    has(1).then(|| Reserved { service: has(1 << 1), user: has(1 << 2), access_key: has(1 << 3) })
 }

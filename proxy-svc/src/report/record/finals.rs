@@ -9,10 +9,10 @@ use tollgate_shared::{
 };
 
 use super::{
-    super::event::{CacheUse, Event, Outcome, Protocol},
+    super::event::{CacheUse, Event, Outcome, Protocol, Reserved},
     ACCOUNTING_BYTES, Detail, MAX_ATTEMPTS, Malformed,
     bytes::{Reader, put_cost, put_duration, put_id, put_if, put_micros, put_number, put_text},
-    codes::{cache_code, cache_use, code, outcome, outcome_code, protocol},
+    codes::{cache_code, cache_use, code, outcome, outcome_code, protocol, reserved, reserved_code},
     parts::{FinalAttempts, FinalTokens, attempts, put_attempts, put_tokens, tokens},
 };
 
@@ -35,8 +35,11 @@ mod has {
     pub(super) const ERROR_CODE: u64 = 1 << 11;
     /// At the record's end, where a program that does not know it reads no more.
     pub(super) const COST: u64 = 1 << 12;
-    /// Not a bit but where the code begins, three bits long, 0 = absent: a program that does not know it reads the
-    /// same layout.
+    /// Not a bit but where the code begins, four bits long, 0 = absent: a program that does not know it reads the same
+    /// layout.
+    pub(super) const RESERVED_SHIFT: u32 = 16;
+    pub(super) const RESERVED_MASK: u64 = 0b1111;
+    /// As that, three bits long.
     pub(super) const CACHE_SHIFT: u32 = 20;
     pub(super) const CACHE_MASK: u64 = 0b111;
 }
@@ -58,6 +61,7 @@ pub(in super::super) fn encode_final(event: &Event, detail: Detail, out: &mut Ve
 
 fn flags(event: &Event) -> u64 {
     let cache = event.cache.map_or(0, |cache| u64::from(cache_code(cache)) << has::CACHE_SHIFT);
+    let reserved = u64::from(reserved_code(event.reserved)) << has::RESERVED_SHIFT;
     [
         (event.stream, has::STREAM),
         (event.ttft.is_some(), has::TTFT),
@@ -74,7 +78,7 @@ fn flags(event: &Event) -> u64 {
         (event.cost.is_some(), has::COST),
     ]
     .into_iter()
-    .fold(cache, |flags, (present, bit)| if present { flags | bit } else { flags })
+    .fold(cache | reserved, |flags, (present, bit)| if present { flags | bit } else { flags })
 }
 
 fn encode_event(event: &Event, kept_attempts: usize, detail: Detail, out: &mut Vec<u8>) {
@@ -100,6 +104,7 @@ fn encode_event(event: &Event, kept_attempts: usize, detail: Detail, out: &mut V
         path,
         error_code,
         cache: _,
+        reserved: _,
     } = event;
     let bounds = detail.bounds();
     put_id(out, request_id.as_uuid());
@@ -147,6 +152,7 @@ pub(in super::super) struct Final<'a> {
     pub(in super::super) path: &'a str,
     pub(in super::super) error_code: Option<&'a str>,
     pub(in super::super) cache: Option<CacheUse>,
+    pub(in super::super) reserved: Option<Reserved>,
     pub(in super::super) attempts: FinalAttempts<'a>,
 }
 
@@ -182,6 +188,7 @@ pub(in super::super) fn decode_final(bytes: &[u8]) -> Result<Final<'_>, Malforme
             #[expect(clippy::cast_possible_truncation, reason = "three bits")]
             code => Some(cache_use(code as u8)?),
         },
+        reserved: reserved(((flags >> has::RESERVED_SHIFT) & has::RESERVED_MASK) as u8),
         attempts: attempts(reader)?,
     })
 }

@@ -9,12 +9,15 @@ use tollgate_shared::{
 };
 
 use super::{
-    super::event::{Attempt, Event, Intent, Outcome, Protocol, Tokens},
+    super::event::{Attempt, Event, Intent, Outcome, Protocol, Reserved, Tokens},
     Detail, MAX_ATTEMPTS, Malformed,
     bytes::{Reader, put_cost, put_duration, put_id, put_if, put_micros, put_number, put_text},
-    codes::{code, protocol},
+    codes::{code, protocol, reserved, reserved_code},
     parts::{attempts, put_attempts, put_tokens, tokens},
 };
+
+/// Where in the flags begins what a request had reserved; a program that does not know it reads the same layout.
+const RESERVED_SHIFT: u32 = 4;
 
 /// A request that began: its intent, and what is known of it since.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +32,7 @@ pub(in super::super) struct Open {
     model_requested: Box<str>,
     path: Box<str>,
     estimated_input: u64,
+    reserved: Option<Reserved>,
     /// Of the usage, as far as that is known.
     pub(in super::super) cost: Option<Cost>,
     /// From the start to this record.
@@ -51,6 +55,7 @@ impl Open {
             path: &self.path,
             estimated_input: self.estimated_input,
             estimated_cost: self.cost,
+            reserved: self.reserved,
         }
     }
 
@@ -90,6 +95,7 @@ impl Open {
             error_code: None,
             // A request with an intent asked a provider; whether a cache was asked before is not known any more.
             cache: None,
+            reserved: self.reserved,
         }
     }
 }
@@ -118,6 +124,7 @@ fn encode_open(
         path,
         estimated_input,
         estimated_cost,
+        reserved,
     } = intent;
     let bounds = Detail::Everything.bounds();
     put_id(out, request_id.as_uuid());
@@ -126,7 +133,8 @@ fn encode_open(
     put_id(out, access_key_id.as_uuid());
     put_id(out, user_id.as_uuid());
     out.push(code(*protocol));
-    out.push(u8::from(*stream) | u8::from(usage.is_some()) << 1 | u8::from(estimated_cost.is_some()) << 2);
+    let parts = u8::from(*stream) | u8::from(usage.is_some()) << 1 | u8::from(estimated_cost.is_some()) << 2;
+    out.push(parts | reserved_code(*reserved) << RESERVED_SHIFT);
     put_text(out, model_requested, bounds.model);
     put_text(out, path, bounds.path);
     put_number(out, *estimated_input);
@@ -159,6 +167,7 @@ pub(in super::super) fn decode_open(bytes: &[u8]) -> Result<Open, Malformed> {
         model_requested: reader.text()?.into(),
         path: reader.text()?.into(),
         estimated_input: reader.number()?,
+        reserved: reserved(flags >> RESERVED_SHIFT),
         cost,
         elapsed: reader.duration()?,
         usage: (flags & 2 != 0).then(|| tokens(&mut reader)).transpose()?.map(Into::into),

@@ -6,18 +6,18 @@ use tollgate_shared::money::Cost;
 
 use super::*;
 use crate::report::{
-    event::{Attempt, Event, Outcome, Tokens, UsageSource},
+    event::{Attempt, Event, Intent, Outcome, Reserved, Tokens, UsageSource},
     samples::{self, enormous_event, intent_of},
     segment::{FRAME_BYTES, MAX_FRAME},
 };
 
 fn open_with(usage: Option<Tokens>, attempts: Vec<Attempt>) -> Open {
-    open_with_cost(usage, None, attempts)
+    open_of(&intent_of(RequestId::generate()), usage, None, attempts)
 }
 
-fn open_with_cost(usage: Option<Tokens>, cost: Option<Cost>, attempts: Vec<Attempt>) -> Open {
+fn open_of(intent: &Intent<'_>, usage: Option<Tokens>, cost: Option<Cost>, attempts: Vec<Attempt>) -> Open {
     let mut bytes = Vec::new();
-    encode_intent(&intent_of(RequestId::generate()), &mut bytes);
+    encode_intent(intent, &mut bytes);
     let mut open = decode_open(&bytes).unwrap();
     (open.usage, open.cost, open.attempts, open.elapsed) = (usage, cost, attempts, Duration::from_secs(3));
     open
@@ -39,10 +39,11 @@ proptest! {
     #[test]
     fn open_request_is_read_as_it_was_written(
         usage in proptest::option::of(samples::tokens()),
+        reserved in samples::reserved(),
         cost in proptest::option::of(samples::cost()),
         attempts in proptest::collection::vec(samples::attempt(), 0..4),
     ) {
-        let open = open_with_cost(usage, cost, attempts);
+        let open = open_of(&Intent { reserved, ..intent_of(RequestId::generate()) }, usage, cost, attempts);
         let mut bytes = Vec::new();
         open.encode(&mut bytes);
         prop_assert_eq!(decode_open(&bytes).unwrap(), open);
@@ -127,4 +128,21 @@ fn interrupted_request_has_estimated_usage_until_a_checkpoint_told_more() {
     let told = Tokens { output: 5, source: UsageSource::Partial, ..Tokens::default() };
     let partial = open_with(Some(told.clone()), Vec::new()).interrupted();
     assert_eq!(partial.usage, Some(told));
+}
+
+#[test]
+fn what_a_request_had_reserved_is_known_of_it_from_its_intent_to_its_end() {
+    for reserved in [
+        None,
+        Some(Reserved::default()),
+        Some(Reserved { access_key: true, ..Reserved::default() }),
+        Some(Reserved { service: true, user: true, access_key: true }),
+    ] {
+        let intent = Intent { reserved, ..intent_of(RequestId::generate()) };
+        let event = open_of(&intent, None, None, Vec::new()).interrupted();
+        assert_eq!(event.reserved, reserved);
+        let mut bytes = Vec::new();
+        encode_final(&event, Detail::Accounting, &mut bytes);
+        assert_eq!(event_in(&bytes).unwrap().reserved, reserved);
+    }
 }

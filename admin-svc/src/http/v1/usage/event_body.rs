@@ -122,6 +122,7 @@ impl From<UsageEvent> for UsageEventBody {
             cost,
             error_code,
             reported_by: _,
+            reserved: _,
             detail: EventDetail { path, attempts, raw: _, input_audio, output_audio, input_image, cache },
         } = event;
         let Tokens { input_uncached, cache_read, cache_write_5m, cache_write_1h, output, reasoning } = tokens;
