@@ -215,6 +215,9 @@ impl Budgets {
         mut now: UnixMicros,
         deadline: Instant,
     ) -> Result<Taken, Short> {
+        if budget.hard && estimate > budget.amount.micros() {
+            return Err(Short::Spent);
+        }
         let account = self.account(key, deadline).await.ok_or(Short::Unknown)?;
         let single = budget.lease == LeaseMode::Single && budget.hard;
         let mut slot = if single { Some(self.slot(&account, deadline).await?) } else { None };

@@ -184,8 +184,11 @@ pub fn grant(budget: &Budget, standing: &Standing, lease: &Lease, ask: &Ask, liv
     // period or in one before.
     let deficit = (-lease.open()).max(0);
     let most = if left > 0 { left + deficit } else { 0 };
+    // Whatever others give back.
+    let never_fits = need > budget.amount.micros() - standing.spent + deficit;
     match budget.lease {
         LeaseMode::Single if need == 0 => (0, GrantState::Granted),
+        LeaseMode::Single if never_fits => (0, GrantState::Spent),
         LeaseMode::Single if standing.lent_to_others > 0 => (0, GrantState::Busy),
         LeaseMode::Single if need > most => (0, GrantState::Spent),
         LeaseMode::Single => (need, GrantState::Granted),

@@ -142,6 +142,7 @@ async fn one_at_a_time_lets_the_next_in_when_the_last_is_over() {
     bench.grant(Answer::Granted, 50, 50);
     let first = bench.take(20).await.unwrap();
     assert_eq!(bench.take(20).await.unwrap_err(), Short::Busy);
+    assert_eq!(bench.take(1_001).await.unwrap_err(), Short::Spent, "the whole budget is too little for it");
     first.settle(20);
     bench.take(20).await.unwrap().settle(20);
     let totals = bench.account.totals(NOW, false);

@@ -401,6 +401,8 @@ fn one_at_a_time_lends_to_nobody_else() {
     let single = budget(1_000, LeaseMode::Single);
     let busy = Standing { lent: 1, lent_to_others: 1, ..Standing::default() };
     assert_eq!(asked(&single, busy, 10, 1), (0, GrantState::Busy));
+    assert_eq!(asked(&single, Standing { spent: 990, ..busy }, 10, 1), (0, GrantState::Busy));
+    assert_eq!(asked(&single, Standing { spent: 991, ..busy }, 10, 1), (0, GrantState::Spent), "it will never fit");
     assert_eq!(asked(&single, Standing::default(), 10, 1), (10, GrantState::Granted));
     assert_eq!(asked(&single, Standing::default(), 0, 1), (0, GrantState::Granted));
     assert_eq!(asked(&single, Standing { spent: 995, ..Standing::default() }, 10, 1), (0, GrantState::Spent));
