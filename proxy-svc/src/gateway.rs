@@ -241,7 +241,8 @@ impl Gateway {
         recording.reserved(self.budgets.reserve(&principal, &inquiry, &plan).await?);
         recording.intend(&plan).map_err(|_| Refusal::journal_full())?;
         let translator = Translator::new(&inquiry, &self.snapshots, principal.key.service.id);
-        forward::forward(&self.forwarder, session, &translator, &mut plan, collector, recording).await
+        // In a box: its state is most of a request's, and would be copied anew into each future around it.
+        Box::pin(forward::forward(&self.forwarder, session, &translator, &mut plan, collector, recording)).await
     }
 
     fn body_failed(&self, error: &BodyError) -> Stop {
