@@ -1,6 +1,7 @@
 //! The data plane: takes applications' requests in any of the three protocols and forwards them to providers.
 
 mod admit;
+pub mod allocator;
 mod authenticate;
 mod budget;
 pub mod cache;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use proxy_svc::{
+    allocator,
     config::{
         Config,
         command::{Command, CommandLine},
@@ -19,7 +20,10 @@ const BAD_CONFIGURATION: u8 = 2;
 fn main() -> ExitCode {
     let line = CommandLine::parse();
     match line.wanted() {
-        Command::Serve => serve(&line),
+        Command::Serve => {
+            allocator::enlarge_thread_caches();
+            serve(&line)
+        }
         Command::Drain => ops_listen(&line.sources).map_or_else(|error| bad(&error), operate::drain),
         Command::Healthcheck => ops_listen(&line.sources).map_or_else(|error| bad(&error), operate::healthcheck),
     }

@@ -3,7 +3,7 @@
 use std::{path::Path, process::Command};
 
 use anyhow::ensure;
-use tollgate_tests::binaries::Binaries;
+use tollgate_tests::{Trio, binaries::Binaries, trio::Settings};
 
 const SERVICES: [(&str, &str); 2] = [("admin-svc", "TOLLGATE_ADMIN"), ("proxy-svc", "TOLLGATE_PROXY")];
 
@@ -80,5 +80,22 @@ fn a_proxy_sends_its_join_token_in_clear_to_this_machine_only() -> anyhow::Resul
     ];
     let output = run("proxy-svc", &["--check-config"], &environment, directory.path())?;
     ensure!(output.code == Some(2) && output.text.contains("admin_endpoint"), "{:?} {}", output.code, output.text);
+    Ok(())
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[tokio::test]
+async fn the_proxy_keeps_more_memory_at_hand_unless_told_how() -> anyhow::Result<()> {
+    for (chosen, in_force) in [(None, "GLIBC_TUNABLES=glibc.malloc.tcache_count=64"), (Some(""), "GLIBC_TUNABLES=")] {
+        let proxy = chosen.map(|value| ("GLIBC_TUNABLES", value.to_owned())).into_iter().collect();
+        let mut trio = Trio::start_with(Settings { proxy, ..Settings::default() }).await?;
+        // The process that was started, and no child of it.
+        let process = format!("/proc/{}", trio.proxy()?.id());
+        let environment = std::fs::read(format!("{process}/environ"))?;
+        let set: Vec<_> = environment.split(|byte| *byte == 0).filter(|entry| entry.starts_with(b"GLIBC_")).collect();
+        ensure!(set == [in_force.as_bytes()], "{}", String::from_utf8_lossy(&environment));
+        let name = std::fs::read(format!("{process}/cmdline"))?;
+        ensure!(name.starts_with(Binaries::locate()?.path("proxy-svc")?.as_os_str().as_encoded_bytes()), "{name:?}");
+    }
     Ok(())
 }
