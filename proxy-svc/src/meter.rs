@@ -12,6 +12,7 @@ use tollgate_dialect::{
     stream::{Forward, UsageChunkFilter},
     usage::{self, ProviderError, Tap, Usage},
 };
+use tollgate_shared::bounds::MOST_TOKENS;
 
 use crate::{
     gateway::Inquiry,
@@ -134,7 +135,7 @@ impl Meter {
 
     /// A stream's usage up to now.
     pub(crate) fn so_far(&self) -> Option<Tokens> {
-        self.tap.usage_so_far().as_ref().map(Tokens::partial)
+        self.tap.usage_so_far().as_ref().and_then(Tokens::partial)
     }
 
     pub(crate) fn finish(self) -> Observed {
@@ -153,8 +154,9 @@ impl Count {
     /// What an answer told, in the end.
     pub(crate) fn conclude(self, observed: usage::Observed) -> Observed {
         let source = if observed.complete { UsageSource::Provider } else { UsageSource::Partial };
-        let mut usage = match observed.usage {
-            Some(usage) => Observation::Told(tokens(&usage, source, observed.raw)),
+        let told = observed.usage.and_then(|usage| tokens(&usage, source, observed.raw));
+        let mut usage = match told {
+            Some(told) => Observation::Told(told),
             None if self.metered => Observation::Untold { output: self.events },
             None => Observation::Free,
         };
@@ -176,12 +178,13 @@ impl Count {
 
 impl Tokens {
     /// Of an answer that goes on.
-    pub(crate) fn partial(usage: &Usage) -> Self {
+    pub(crate) fn partial(usage: &Usage) -> Option<Self> {
         tokens(usage, UsageSource::Partial, None)
     }
 }
 
-fn tokens(usage: &Usage, source: UsageSource, raw: Option<String>) -> Tokens {
+/// `None` where a count is more than can be: it says nothing.
+fn tokens(usage: &Usage, source: UsageSource, raw: Option<String>) -> Option<Tokens> {
     let Usage {
         input_uncached,
         cache_read,
@@ -193,7 +196,10 @@ fn tokens(usage: &Usage, source: UsageSource, raw: Option<String>) -> Tokens {
         output_audio,
         input_image,
     } = *usage;
-    Tokens {
+    let counts =
+        [input_uncached, cache_read, cache_write_5m, cache_write_1h, output, reasoning, input_audio, output_audio];
+    let is_possible = counts.iter().chain([&input_image]).all(|count| *count <= MOST_TOKENS);
+    is_possible.then(|| Tokens {
         input_uncached,
         cache_read,
         cache_write_5m,
@@ -205,5 +211,24 @@ fn tokens(usage: &Usage, source: UsageSource, raw: Option<String>) -> Tokens {
         input_image,
         source,
         raw: raw.map(Into::into),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_that_cannot_be_is_taken_for_untold() {
+        let of = |usage| tokens(&usage, UsageSource::Provider, None);
+        let told = Usage { input_uncached: 7, output: MOST_TOKENS, ..Usage::default() };
+        assert_eq!(of(told).map(|tokens| tokens.output), Some(MOST_TOKENS));
+        for broken in [
+            Usage { output: MOST_TOKENS + 1, ..Usage::default() },
+            Usage { input_uncached: u64::MAX, ..Usage::default() },
+            Usage { input_image: u64::MAX, ..Usage::default() },
+        ] {
+            assert_eq!(of(broken), None);
+        }
     }
 }

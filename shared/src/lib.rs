@@ -6,6 +6,7 @@ pub mod access_key;
 pub mod access_token;
 pub mod address;
 pub mod backoff;
+pub mod bounds;
 pub mod clock;
 pub mod configuration;
 pub mod ids;

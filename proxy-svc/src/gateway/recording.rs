@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use tollgate_dialect::Protocol;
 use tollgate_shared::{
+    bounds::MOST_COST,
     clock::{Clock, UnixMicros},
     ids::RequestId,
     money::Cost,
@@ -144,12 +145,14 @@ impl<'a> Recording<'a> {
         self.reservation = reservation;
     }
 
-    /// What usage costs at the provider that serves the request; `None` while its model has no price there.
+    /// What usage costs at the provider that serves the request; `None` while its model has no price there, or one by
+    /// which it would be more than can be.
     pub(crate) fn cost_of(&self, tokens: &Tokens) -> Option<Cost> {
         let last = self.event.attempts.last();
         let provider = self.event.provider_id.or(last.map(|attempt| attempt.provider_id))?;
         let model = self.event.model_served.as_deref().or(last.map(|attempt| &*attempt.model))?;
-        self.snapshots.load().prices().of(provider, model).map(|price| price.cost(tokens))
+        let cost = self.snapshots.load().prices().of(provider, model).map(|price| price.cost(tokens));
+        cost.filter(|cost| cost.amount <= MOST_COST)
     }
 
     /// What the request costs by what is known of its usage.

@@ -226,7 +226,7 @@ impl<'t> Passage<'t> {
         match self {
             Self::Untouched(untouched) => untouched.meter.so_far(),
             Self::Whole(_) => None,
-            Self::Stream(stream) => stream.translator.usage_so_far().as_ref().map(Tokens::partial),
+            Self::Stream(stream) => stream.translator.usage_so_far().as_ref().and_then(Tokens::partial),
         }
     }
 
@@ -234,7 +234,7 @@ impl<'t> Passage<'t> {
     pub(crate) fn usage(&self) -> Option<Tokens> {
         match self {
             Self::Untouched(_) | Self::Stream(_) => self.so_far(),
-            Self::Whole(whole) => whole.tap.usage_so_far().as_ref().map(Tokens::partial),
+            Self::Whole(whole) => whole.tap.usage_so_far().as_ref().and_then(Tokens::partial),
         }
     }
 

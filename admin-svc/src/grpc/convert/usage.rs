@@ -5,6 +5,7 @@ use std::str::FromStr;
 use prost::Message;
 use tollgate_proto as proto;
 use tollgate_shared::{
+    bounds::{MOST_COST, MOST_TOKENS},
     clock::UnixMicros,
     ids::ProxyId,
     money::{Cost, Money},
@@ -21,10 +22,7 @@ const DAY_US: i64 = 86_400 * 1_000_000;
 const OLDEST_US: i64 = 30 * DAY_US;
 /// How far ahead a proxy's clock may be.
 const NEWEST_US: i64 = DAY_US;
-/// Far above what a model can use or a request can last; above it a counter was broken, and would break the sums.
-const MOST_TOKENS: u64 = 10_000_000_000;
-/// A billion: above it a price was wrong, and would break the sums.
-const MOST_MICROS: i64 = 1_000_000_000 * 1_000_000;
+/// Far above what a request can last; above it a counter was broken, and would break the sums.
 const LONGEST_DURATION_US: u64 = 10 * DAY_US.unsigned_abs();
 const LONGEST_NAME: usize = 256;
 const LONGEST_TEXT: usize = 2_000;
@@ -111,7 +109,7 @@ fn checked(event: &proto::UsageEvent, proxy_id: ProxyId, now: UnixMicros) -> Res
 
 fn cost(cost: &proto::Cost) -> Result<Cost, Reason> {
     let proto::Cost { amount_micros, currency } = cost;
-    if !(0..=MOST_MICROS).contains(amount_micros) {
+    if !(0..=MOST_COST.micros()).contains(amount_micros) {
         return Err("cost.amount_micros is out of range".to_owned());
     }
     let currency = currency.parse().map_err(|error| format!("cost.currency {error}"))?;
