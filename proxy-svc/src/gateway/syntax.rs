@@ -34,7 +34,8 @@ fn check_host(header: &RequestHeader) -> Result<(), Refusal> {
     }
 }
 
-/// RFC 3986, section 3.2, without user and without escapes, which no name in DNS has.
+/// RFC 3986, section 3.2, without user, without addresses of future versions, and without escapes, which no name in DNS
+/// has.
 fn is_authority(host: &[u8]) -> bool {
     let (name_is_valid, rest) = if let Some(literal) = host.strip_prefix(b"[") {
         let Some(end) = literal.iter().position(|byte| *byte == b']') else { return false };
@@ -62,6 +63,7 @@ fn is_port(digits: &[u8]) -> bool {
     digits.is_empty() || is_number && port().is_some()
 }
 
+/// Stricter than RFC 9110, section 5.6.1.2, in that an empty element is not passed over: readers differ in that.
 /// That `chunked` comes last, and not over HTTP/1.0, Pingora has seen to; `content-length` counts for nothing beside it.
 fn check_transfer_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
     let lines = headers.get_all(header::TRANSFER_ENCODING).iter();
