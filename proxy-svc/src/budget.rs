@@ -236,7 +236,7 @@ impl Budgets {
             }
             if !budget.hard {
                 self.ring(&account);
-                return Ok(self.overdraw(&account, estimate));
+                return self.overdraw(&account, estimate);
             }
             if account.was_short(now, estimate) {
                 return Err(Short::Spent);
@@ -306,15 +306,19 @@ impl Budgets {
         }
     }
 
-    /// A budget that is only counted.
-    fn overdraw(&self, account: &Arc<Account>, estimate: i64) -> Taken {
+    /// A budget that is only counted. Nothing is taken from an account that the control plane does not know yet: it
+    /// could not tell what is owed from what was lent.
+    fn overdraw(&self, account: &Arc<Account>, estimate: i64) -> Result<Taken, Short> {
         self.metrics.budgets.overdrawn.of(account.key.scope).add(1);
+        if !account.has_begun() {
+            return Err(Short::Unknown);
+        }
         let taken = account.overdraw(estimate);
         if account.was_short(self.clock.now(), 0) && account.tell() {
             let BudgetKey { scope, id } = account.key;
             tracing::warn!(budget.scope = scope.as_str(), budget.id = %id, "a soft budget is spent; requests go on");
         }
-        taken
+        Ok(taken)
     }
 
     /// Says that an account wants something; where the line is full, the next request says it again.

@@ -121,8 +121,9 @@ async fn requests_in_flight_are_not_forgotten_when_their_budget_changes() -> any
     let (trio, application) = priced().await?;
     for change in [Change::OfPeriod, Change::RemovedAndSetAgain] {
         let key = Key::new(&trio, &application, budget("day", AMOUNT)).await?;
-        let running = in_flight(&trio, COVERED, &key.call, trio.addresses.proxy).await?;
+        let mut running = in_flight(&trio, COVERED, &key.call, trio.addresses.proxy).await?;
         change.make(&trio, &key).await?;
+        ensure!(running.try_join_next().is_none(), "{change:?}: the change took longer than the requests");
         let mut answers = at_once(2 * COVERED, &key.call, &[trio.addresses.proxy]).await?;
         answers.extend(ended(running).await?);
         ensure!(count(&answers, 200) == COVERED, "{change:?}: {} of {COVERED}", count(&answers, 200));
@@ -139,8 +140,9 @@ async fn events_that_have_not_arrived_are_not_forgotten_when_their_budget_change
         let key = Key::new(&trio, &application, budget("day", AMOUNT)).await?;
         let malformed = Call { body: "{}".into(), ..key.call.clone() };
         known(&malformed, holder.address, START).await?;
-        let running = in_flight(&trio, OF_ONE, &key.call, holder.address).await?;
+        let mut running = in_flight(&trio, OF_ONE, &key.call, holder.address).await?;
         trio.kill_admin()?;
+        ensure!(running.try_join_next().is_none(), "{change:?}: requests were over before the control plane was");
         let mut answers = ended(running).await?;
         // What it has in its journal stays there.
         holder.process.signal("STOP")?;

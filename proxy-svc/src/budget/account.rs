@@ -13,8 +13,12 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Notify, futures::Notified, mpsc};
+use tokio::sync::{Notify, futures::Notified};
 use tollgate_shared::{clock::UnixMicros, limits::LeaseMode};
+
+mod taken;
+
+pub(super) use taken::{Slot, Taken, Waiting};
 
 use super::BudgetKey;
 use crate::snapshot::Budget;
@@ -84,7 +88,7 @@ pub(super) struct Grant {
     pub(super) total: i64,
     /// Of that, what is not to be spent any more, where no totals were known.
     pub(super) settled: i64,
-    /// What was returned, where no totals were known.
+    /// What was returned.
     pub(super) returned: i64,
 }
 
@@ -168,19 +172,19 @@ impl Account {
     /// Counts as waiting until the guard is dropped.
     pub(super) fn wait_for(&self, amount: i64) -> Waiting<'_> {
         self.wanted.fetch_add(amount, AcqRel);
-        Waiting { account: self, amount }
+        Waiting::new(self, amount)
     }
 
     /// The one place of a budget that takes one request at a time.
     pub(super) fn slot(self: &Arc<Self>) -> Option<Slot> {
         let is_free = !self.taken_slot.swap(true, AcqRel);
-        is_free.then(|| Slot(Arc::clone(self)))
+        is_free.then(|| Slot::new(self))
     }
 
     /// Takes what is not there; for a budget that is only counted.
     pub(super) fn overdraw(self: &Arc<Self>, amount: i64) -> Taken {
         self.balance.fetch_sub(amount, AcqRel);
-        Taken { account: Arc::clone(self), amount, slot: None, bells: None }
+        Taken::overdrawn(self, amount)
     }
 
     /// Whether this is the first to say that the budget is spent.
@@ -267,7 +271,13 @@ impl Account {
         self.is_closed() && gone && self.balance.load(Relaxed) <= 0 && self.has_told_all()
     }
 
-    fn has_begun(&self) -> bool {
+    /// Of the last grant.
+    fn period(&self) -> Range<UnixMicros> {
+        self.period_start.load(Relaxed)..self.period_end.load(Relaxed)
+    }
+
+    /// Whether something was granted already.
+    pub(super) fn has_begun(&self) -> bool {
         self.period_end.load(Relaxed) > 0
     }
 
@@ -293,7 +303,7 @@ impl Account {
         let need = if wanted > 0 { wanted.saturating_sub(balance).max(0) } else { 0 };
         let low = balance < self.last_grant.load(Relaxed) / 2 || self.first_grant.load(Relaxed) <= 0;
         Totals {
-            period: self.period_start.load(Relaxed)..self.period_end.load(Relaxed),
+            period: self.period(),
             granted: self.granted.load(Relaxed),
             returned: self.returned.load(Relaxed),
             need: if closing { 0 } else { need },
@@ -310,8 +320,14 @@ impl Account {
             self.returned.store(grant.returned, Relaxed);
             self.told_returned.store(grant.returned, Relaxed);
         }
-        if begins || answer != Answer::None && self.period_start.load(Relaxed) != grant.period.start {
+        if begins || answer != Answer::None && self.period() != grant.period {
             self.enter(&grant.period, now);
+        }
+        // An ask of before arrived late, and without totals: what it made the control plane take back is not there any more.
+        let taken_back = grant.returned - asked.returned;
+        if !begins && taken_back > 0 {
+            self.returned.fetch_add(taken_back, AcqRel);
+            self.balance.fetch_sub(taken_back, AcqRel);
         }
         let more = grant.total - self.granted.load(Relaxed);
         if begins || more > 0 {
@@ -355,80 +371,5 @@ impl Account {
     #[cfg(test)]
     pub(super) fn balance(&self) -> i64 {
         self.balance.load(Relaxed)
-    }
-}
-
-/// A request that waits.
-#[derive(Debug)]
-pub(super) struct Waiting<'a> {
-    account: &'a Account,
-    amount: i64,
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.account.wanted.fetch_sub(self.amount, AcqRel);
-    }
-}
-
-/// Leave to be the one request.
-#[derive(Debug)]
-pub(super) struct Slot(Arc<Account>);
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.taken_slot.store(false, Relaxed);
-        self.0.answered.notify_waiters();
-    }
-}
-
-/// What was taken from one budget; goes back when dropped.
-#[derive(Debug)]
-pub(super) struct Taken {
-    account: Arc<Account>,
-    amount: i64,
-    slot: Option<Slot>,
-    bells: Option<mpsc::Sender<Arc<Account>>>,
-}
-
-impl Taken {
-    pub(super) fn new(
-        account: &Arc<Account>,
-        amount: i64,
-        slot: Option<Slot>,
-        bells: mpsc::Sender<Arc<Account>>,
-    ) -> Self {
-        let bells = slot.is_some().then_some(bells);
-        Self { account: Arc::clone(account), amount, slot, bells }
-    }
-
-    /// The request cost so much.
-    pub(super) fn settle(mut self, spent: i64) {
-        self.put_back(self.amount - spent);
-    }
-
-    fn put_back(&mut self, rest: i64) {
-        self.amount = 0;
-        self.account.balance.fetch_add(rest, AcqRel);
-        if self.account.wanted.load(Acquire) > 0 {
-            self.account.answered.notify_waiters();
-        }
-    }
-}
-
-impl Drop for Taken {
-    fn drop(&mut self) {
-        if self.amount != 0 {
-            self.put_back(self.amount);
-        }
-        let single = self.slot.take().is_some();
-        // What the one request did not need is for the others at once.
-        if single
-            && let Some(bells) = &self.bells
-            && self.account.begins_to_ask()
-            && bells.try_send(Arc::clone(&self.account)).is_err()
-        {
-            self.account.was_heard();
-        }
     }
 }

@@ -129,10 +129,10 @@ async fn without_a_control_plane_what_is_held_is_used_up_and_then_nobody_waits()
 #[tokio::test]
 async fn a_soft_budget_never_refuses() {
     let bench = Bench::new(false, LeaseMode::Ahead);
-    bench.take(10).await.unwrap().settle(10);
+    assert_eq!(bench.take(10).await.unwrap_err(), Short::Unknown, "served, and counted by its event alone");
     bench.grant(Answer::Spent, 5, 10);
     bench.take(10).await.unwrap().settle(10);
-    assert_eq!(bench.account.balance(), -15, "what was overdrawn before is still owed");
+    assert_eq!(bench.account.balance(), -5);
     assert_eq!(bench.budgets.metrics.budgets.overdrawn.of(Scope::AccessKey).get(), 2);
 }
 
@@ -161,6 +161,18 @@ async fn what_is_held_is_good_in_the_next_period() {
     assert!(bench.account.tell(), "in a new period it is told anew that a budget is spent");
     taken.settle(100);
     assert_eq!(bench.account.balance(), 10, "all requests are of one account");
+}
+
+#[tokio::test]
+async fn what_a_late_ask_made_the_control_plane_take_back_is_not_spent_twice() {
+    let bench = Bench::new(true, LeaseMode::Ahead);
+    bench.grant(Answer::Granted, 100, 0);
+    let grant = |total, returned| Grant { period: Period::Day.around(NOW), total, settled: 0, returned };
+    bench.answer(Answer::Granted, &grant(200, 100), 0);
+    assert_eq!(bench.account.balance(), 100);
+    assert_eq!(bench.account.totals(NOW, false).returned, 100);
+    bench.answer(Answer::None, &grant(200, 0), 0);
+    assert_eq!(bench.account.balance(), 100, "who knows of no budget says nothing");
 }
 
 #[tokio::test]
