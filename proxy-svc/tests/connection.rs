@@ -202,6 +202,24 @@ async fn chunks_count_where_a_length_says_otherwise_and_nothing_follows_them() {
 }
 
 #[tokio::test]
+async fn nothing_behind_bad_chunks_is_taken_for_a_request() {
+    let ground = Setup::default().start().await;
+    for size in ["zz\r\n", "5a\n"] {
+        let mut stream = connect(&ground).await;
+        let head = request(&ground, "transfer-encoding: chunked\r\n", "").replace("content-length: 0\r\n", "");
+        stream.write_all((head + size).as_bytes()).await.unwrap();
+        let (head, _) = answer(&mut stream).await;
+        assert!(head.starts_with("http/1.1 400") && head.contains("connection: close"), "{size:?} got {head}");
+        // It may find the connection gone already.
+        let _ = stream.write_all(request(&ground, "", BODY).as_bytes()).await;
+        let mut more = Vec::new();
+        let _ = stream.read_to_end(&mut more).await;
+        assert!(more.is_empty(), "{}", String::from_utf8_lossy(&more));
+    }
+    assert!(ground.provider.requests().is_empty());
+}
+
+#[tokio::test]
 async fn a_request_names_its_host_once_and_well() {
     let ground = Setup::default().start().await;
     for host in ["", "host: a\r\nhost: a\r\n", "host: a b\r\n", "host: u@a\r\n", "host: a/b\r\n", "host: a:99999\r\n"] {

@@ -231,8 +231,9 @@ impl Refusal {
         Self::new(ErrorKind::MalformedBody, format!("The request body is not valid: {what}."))
     }
 
+    /// Where the body ends nobody can say, so nothing behind it is taken for a request.
     pub(crate) fn malformed_framing() -> Self {
-        Self::new(ErrorKind::MalformedBody, "The request body's chunks are not valid.")
+        Self::new(ErrorKind::MalformedBody, "The request body's chunks are not valid.").closing()
     }
 
     pub(crate) fn mistyped(field: &'static str) -> Self {
@@ -260,7 +261,7 @@ impl Refusal {
     }
 
     pub(crate) fn budget_busy(of: &str) -> Self {
-        let message = format!("The budget of this {} takes one request at a time.", named(of));
+        let message = format!("The rest of the budget of this {} is reserved by other requests.", named(of));
         Self::new(ErrorKind::Overloaded, message).after(Duration::from_secs(1))
     }
 
