@@ -37,7 +37,8 @@ pub struct KeyHealth {
 }
 
 impl KeyHealth {
-    fn new(key: KeyRow, view: KeyView) -> Self {
+    fn new(key: KeyRow, view: KeyView, now: UnixMicros) -> Self {
+        let view = view.as_of(now);
         let assessment = assess(key.status, &view, key.probe.as_ref());
         Self { key, view, assessment }
     }
@@ -98,7 +99,7 @@ async fn with_views(
         .into_iter()
         .map(|key| {
             let view = views.remove(&key.id).unwrap_or_default();
-            KeyHealth::new(key, view)
+            KeyHealth::new(key, view, now)
         })
         .collect())
 }

@@ -19,6 +19,20 @@ pub struct KeyView {
 }
 
 impl KeyView {
+    /// What was left alone until a time that is past is used again with the next request, also where none came since and
+    /// nobody has said so.
+    #[must_use]
+    pub fn as_of(mut self, now: UnixMicros) -> Self {
+        for model in self.models.iter_mut().filter(|model| model.until.is_some_and(|until| until <= now)) {
+            (model.state, model.until) = match model.state {
+                KeyState::Cooling => (KeyState::Unknown, None),
+                KeyState::Ejected | KeyState::Spent | KeyState::Refused => (KeyState::HalfOpen, None),
+                other => (other, model.until),
+            };
+        }
+        self
+    }
+
     pub fn outcome_at(&self) -> Option<UnixMicros> {
         self.models.iter().filter_map(|model| model.outcome_at).max()
     }
@@ -144,6 +158,21 @@ mod tests {
     fn probe(outcome: ProbeOutcome, at: UnixMicros) -> KeyProbe {
         let found = Found { at, outcome, detail: "what it found".to_owned(), latency_ms: 3 };
         KeyProbe { due_at: 1_000, found: Some(found), reached_at: None }
+    }
+
+    #[test]
+    fn what_was_left_alone_until_now_is_tried_again() {
+        let at = |state, until| {
+            let view: KeyView = [view(vec![model("a", state, until)])].into_iter().collect();
+            let model = view.as_of(100).models.remove(0);
+            (model.state, model.until)
+        };
+        assert_eq!(at(KeyState::Refused, Some(101)), (KeyState::Refused, Some(101)));
+        assert_eq!(at(KeyState::Refused, Some(100)), (KeyState::HalfOpen, None));
+        assert_eq!(at(KeyState::Refused, None), (KeyState::Refused, None));
+        assert_eq!(at(KeyState::Spent, Some(7)), (KeyState::HalfOpen, None));
+        assert_eq!(at(KeyState::Cooling, Some(7)), (KeyState::Unknown, None));
+        assert_eq!(at(KeyState::HalfOpen, Some(7)), (KeyState::HalfOpen, Some(7)));
     }
 
     #[test]
