@@ -39,7 +39,10 @@ mod vitals;
 mod watch;
 
 use self::key::QuotaGroup;
-pub(crate) use self::ticket::{Ticket, Verdict};
+pub(crate) use self::{
+    allowance::SHORTEST_REST,
+    ticket::{Ticket, Verdict},
+};
 pub use self::{
     gate::{KeyState, Standing},
     key::KeyHealth,

@@ -11,7 +11,7 @@ use tollgate_dialect::{
 };
 
 use crate::{
-    health::{Cause, Verdict},
+    health::{Cause, SHORTEST_REST, Verdict},
     meter::Observation,
     report::AttemptOutcome,
     respond::Refusal,
@@ -235,7 +235,7 @@ impl Failures {
     fn into_refusal(self, first: Option<Duration>) -> Refusal {
         let soonest = |wait: fn(&Failure) -> Option<Option<Duration>>| -> Option<Option<Duration>> {
             let waits: Vec<Option<Duration>> = self.of_attempts.iter().filter_map(wait).collect();
-            (!waits.is_empty()).then(|| waits.into_iter().flatten().min())
+            (!waits.is_empty()).then(|| waits.into_iter().flatten().min().map(|wait| wait.max(SHORTEST_REST)))
         };
         let rate_limited = soonest(|failure| match failure {
             Failure::RateLimited { retry_after, quota: Quota::Window } => Some(*retry_after),

@@ -17,7 +17,7 @@ use super::{
 };
 
 /// Between these a provider's word counts, whether it is of a rate limit or of an overload.
-pub(super) const SHORTEST: Duration = Duration::from_secs(1);
+pub(crate) const SHORTEST_REST: Duration = Duration::from_secs(1);
 pub(super) const LONGEST: Duration = Duration::from_mins(5);
 /// Without a word of the provider's: this, then twice as long each time, up to [`LONGEST_GUESS`].
 const FIRST_GUESS: Duration = Duration::from_secs(5);
@@ -61,7 +61,7 @@ impl Allowance {
             return;
         }
         let guess = FIRST_GUESS.saturating_mul(1 << inner.times.min(8)).min(LONGEST_GUESS);
-        let (is_told, wait) = (wait.is_some(), wait.unwrap_or(guess).clamp(SHORTEST, LONGEST));
+        let (is_told, wait) = (wait.is_some(), wait.unwrap_or(guess).clamp(SHORTEST_REST, LONGEST));
         inner.times = inner.times.saturating_add(1);
         self.cool(&mut inner, Reason::RateLimited { wait, is_told }, wait, now);
     }
@@ -208,10 +208,10 @@ mod tests {
     #[test]
     fn what_began_before_is_ignored() {
         let allowance = Allowance::default();
-        allowance.limited(began(NOW), Some(Duration::from_secs(10)), NOW.after(SHORTEST));
-        allowance.passed(began(NOW), NOW.after(SHORTEST));
-        allowance.limited(began(NOW), Some(Duration::from_secs(100)), NOW.after(SHORTEST));
-        assert_eq!(wait_of(&allowance, NOW.after(SHORTEST)).as_secs(), 10);
+        allowance.limited(began(NOW), Some(Duration::from_secs(10)), NOW.after(SHORTEST_REST));
+        allowance.passed(began(NOW), NOW.after(SHORTEST_REST));
+        allowance.limited(began(NOW), Some(Duration::from_secs(100)), NOW.after(SHORTEST_REST));
+        assert_eq!(wait_of(&allowance, NOW.after(SHORTEST_REST)).as_secs(), 10);
     }
 
     #[test]

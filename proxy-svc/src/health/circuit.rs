@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 
 use super::{
     Moment,
-    allowance::{LONGEST, SHORTEST},
+    allowance::{LONGEST, SHORTEST_REST},
     gate::{Gate, KeyState, Standing},
     reason::{Cause, Reason},
 };
@@ -106,7 +106,7 @@ impl Circuit {
 
     /// `wait`: as the provider asks for it.
     pub(super) fn overloaded(&self, attempt: Attempt, wait: Option<Duration>, now: Moment, chance: f64) {
-        let wait = wait.map(|wait| wait.clamp(SHORTEST, LONGEST));
+        let wait = wait.map(|wait| wait.clamp(SHORTEST_REST, LONGEST));
         self.count(attempt, Cause::Overloaded, wait, now, chance);
     }
 
