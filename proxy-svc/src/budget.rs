@@ -34,7 +34,7 @@ mod estimate;
 
 pub(crate) use borrow::{Borrower, BorrowerParts};
 
-use self::account::{Account, Answer, Taken};
+use self::account::{Account, Taken};
 use crate::{
     authenticate::Principal,
     gateway::Inquiry,
@@ -141,7 +141,7 @@ impl Reservation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Short {
     Spent,
-    /// Another request is under way, and there may be one only.
+    /// Another request is under way, and there may be one only; or others were faster.
     Busy,
     /// The control plane did not say.
     Unknown,
@@ -218,6 +218,7 @@ impl Budgets {
         if budget.hard && estimate > budget.amount.micros() {
             return Err(Short::Spent);
         }
+        let begun = now;
         let account = self.account(key, deadline).await.ok_or(Short::Unknown)?;
         let single = budget.lease == LeaseMode::Single && budget.hard;
         let mut slot = if single { Some(self.slot(&account, deadline).await?) } else { None };
@@ -250,10 +251,7 @@ impl Budgets {
             }
             self.ring(&account);
             if timeout_at(deadline, answered).await.is_err() {
-                return Err(match account.answer() {
-                    Answer::Busy => Short::Busy,
-                    Answer::None | Answer::Granted | Answer::Spent => Short::Unknown,
-                });
+                return Err(if account.was_answered_since(begun) { Short::Busy } else { Short::Unknown });
             }
         }
     }

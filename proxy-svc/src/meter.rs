@@ -33,7 +33,13 @@ pub(crate) struct Count {
     metered: bool,
     /// Of a stream: each is at least a token, which is what is counted when the provider's own figures never came.
     events: u64,
+    /// Of a whole answer that is text: counted in their place.
+    text_bytes: u64,
+    writes_text: bool,
 }
+
+/// Of an answer of which nothing else is known; its JSON counts along, so that it is rather too much.
+const BYTES_PER_TOKEN: u64 = 4;
 
 /// What an answer told.
 pub(crate) struct Observed {
@@ -48,7 +54,7 @@ pub(crate) enum Observation {
     /// This kind of request costs nothing.
     Free,
     Told(Tokens),
-    /// It costs something, and the provider told no figures; so many tokens of output went by at least.
+    /// It costs something, and the provider told no figures; so many tokens of output went by, as far as can be seen.
     Untold {
         output: u64,
     },
@@ -69,7 +75,13 @@ impl Meter {
         Self {
             tap: Tap::for_answer(protocol, operation, content_type),
             filter: (event_stream && inquiry.adds_usage()).then(UsageChunkFilter::new),
-            count: Count { event_stream, events: 0, metered: answered && operation.is_metered() },
+            count: Count {
+                event_stream,
+                events: 0,
+                text_bytes: 0,
+                metered: answered && operation.is_metered(),
+                writes_text: writes_text(operation),
+            },
         }
     }
 
@@ -148,7 +160,14 @@ impl Count {
     pub(crate) fn see(&mut self, piece: &[u8]) {
         if self.event_stream {
             self.events += memmem::find_iter(piece, b"data:").count() as u64;
+        } else if self.writes_text {
+            self.text_bytes += piece.len() as u64;
         }
+    }
+
+    /// How many tokens of output there were at least, or about.
+    const fn output(&self) -> u64 {
+        if self.event_stream { self.events } else { self.text_bytes / BYTES_PER_TOKEN }
     }
 
     /// What an answer told, in the end.
@@ -157,7 +176,7 @@ impl Count {
         let told = observed.usage.and_then(|usage| tokens(&usage, source, observed.raw));
         let mut usage = match told {
             Some(told) => Observation::Told(told),
-            None if self.metered => Observation::Untold { output: self.events },
+            None if self.metered => Observation::Untold { output: self.output() },
             None => Observation::Free,
         };
         if let Observation::Told(told) = &mut usage
@@ -174,6 +193,22 @@ impl Count {
         };
         Observed { usage, defect }
     }
+}
+
+const fn writes_text(operation: Operation) -> bool {
+    use Operation::{
+        ChatCompletions, CompactResponse, Completions, GenerateContent, Messages, Responses, StreamGenerateContent,
+    };
+    matches!(
+        operation,
+        ChatCompletions
+            | CompactResponse
+            | Completions
+            | GenerateContent
+            | Messages
+            | Responses
+            | StreamGenerateContent
+    )
 }
 
 impl Tokens {
@@ -217,6 +252,20 @@ fn tokens(usage: &Usage, source: UsageSource, raw: Option<String>) -> Option<Tok
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_untold_answer_is_counted_by_what_was_seen_of_it() {
+        let of = |event_stream, writes_text| {
+            let mut count = Count { event_stream, metered: true, events: 0, text_bytes: 0, writes_text };
+            count.see(b"data: {}\n\ndata: {}\n\n");
+            count.see(b"data: [DONE]\n\n");
+            match count.conclude(usage::Observed::default()).usage {
+                Observation::Untold { output } => output,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!((of(true, true), of(false, true), of(false, false)), (3, 34 / 4, 0));
+    }
 
     #[test]
     fn a_count_that_cannot_be_is_taken_for_untold() {

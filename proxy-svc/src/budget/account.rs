@@ -155,7 +155,12 @@ impl Account {
             && (amount == 0 || amount >= self.short_of.load(Relaxed))
     }
 
-    pub(super) fn answer(&self) -> Answer {
+    /// Whether the control plane has said anything since.
+    pub(super) fn was_answered_since(&self, then: UnixMicros) -> bool {
+        self.answered_at.load(Relaxed) >= then
+    }
+
+    fn answer(&self) -> Answer {
         match self.answer.load(Acquire) {
             1 => Answer::Granted,
             2 => Answer::Spent,

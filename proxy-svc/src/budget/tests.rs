@@ -4,7 +4,7 @@ use tollgate_shared::{
 };
 
 use super::{
-    account::{Grant, Totals},
+    account::{Answer, Grant, Totals},
     *,
 };
 use crate::snapshot::fixture::snapshot_with_budgets;
