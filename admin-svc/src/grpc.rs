@@ -22,7 +22,7 @@ use tonic::{service::interceptor::InterceptedService, transport::server::Router}
 
 use crate::{
     domain::{
-        budget::{Ask, Borrower, Grant},
+        budget::{Ask, Borrower, BudgetKey, Grant},
         key_health::{Hint, KeyModelReport},
         proxy::RefusedResource,
         usage::{QuarantinedEvent, UsageEvent},
@@ -127,8 +127,8 @@ pub struct LenderError(pub Box<dyn std::error::Error + Send + Sync>);
 /// Lends from budgets.
 #[async_trait]
 pub trait BudgetLender: Send + Sync + 'static {
-    /// The borrower lives.
-    async fn renew(&self, borrower: &Borrower) -> Result<(), LenderError>;
+    /// The borrower lives. Of which budgets it should give back what it does not use.
+    async fn renew(&self, borrower: &Borrower) -> Result<Vec<BudgetKey>, LenderError>;
     /// Answers asks in their order; each is of another budget.
     async fn lend(&self, borrower: &Borrower, asks: &[Ask]) -> Result<Vec<Grant>, LenderError>;
 }

@@ -32,7 +32,7 @@ pub struct Metrics {
     pub snapshots_sent: Counter,
     pub deltas_sent: Counter,
     pub refusals: Counter,
-    /// Times that a budget was found to have nothing left.
+    /// Times that a budget was found to have too little left to lend.
     pub budgets_spent: Counter,
 }
 
@@ -75,7 +75,11 @@ impl Metrics {
             ("tollgate_admin_snapshots_sent_total", "Whole configurations sent to proxies.", snapshots_sent),
             ("tollgate_admin_deltas_sent_total", "Configuration changes sent to proxies.", deltas_sent),
             ("tollgate_admin_refusals_total", "Configurations that a proxy refused in part.", refusals),
-            ("tollgate_admin_budgets_spent_total", "Times that a budget had nothing left.", budgets_spent),
+            (
+                "tollgate_admin_budgets_spent_total",
+                "Times that a budget was found to have too little left to lend.",
+                budgets_spent,
+            ),
         ] {
             line(name, "counter", help, counter.get());
         }

@@ -1562,7 +1562,8 @@ pub mod borrow_request {
         Hello(super::BorrowHello),
         #[prost(message, tag = "2")]
         Asks(super::Asks),
-        /// The proxy lives: nothing that it borrowed is taken for lost. Every few seconds.
+        /// The proxy lives: nothing that it borrowed is taken for lost. Every few seconds. The answer are `shortages`, where
+        /// there are some.
         #[prost(message, tag = "3")]
         Renew(super::Renew),
     }
@@ -1579,7 +1580,7 @@ pub struct BorrowHello {
     #[prost(int64, tag = "3")]
     pub booted_at_unix_us: i64,
     /// The totals go on when a period ends and when the budget is changed, removed or set again. Older proxies do not say
-    /// so: theirs are of one period, and are kept apart for each.
+    /// so: theirs are of one period, and are kept apart for each. Nor do they hear of shortages.
     #[prost(bool, tag = "4")]
     pub leases_outlast_periods: bool,
 }
@@ -1618,6 +1619,9 @@ pub struct Ask {
     pub ahead: bool,
     #[prost(int64, tag = "9")]
     pub period_end_unix_us: i64,
+    /// The smallest of those needs: less than that helps nobody. 0: any part does.
+    #[prost(int64, tag = "10")]
+    pub least_micros: i64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Renew {}
@@ -1628,6 +1632,16 @@ pub struct BorrowResponse {
     pub nonce: u64,
     #[prost(message, repeated, tag = "2")]
     pub grants: ::prost::alloc::vec::Vec<Grant>,
+    /// Or, with no nonce: budgets of which less is left to lend than somebody needs. What nobody uses is given back.
+    #[prost(message, repeated, tag = "3")]
+    pub shortages: ::prost::alloc::vec::Vec<Shortage>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Shortage {
+    #[prost(enumeration = "BudgetScope", tag = "1")]
+    pub scope: i32,
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Grant {
@@ -1649,6 +1663,10 @@ pub struct Grant {
     /// What it gave back, for the same proxy to go on from.
     #[prost(int64, tag = "6")]
     pub returned_micros: i64,
+    /// Of the budget, what is neither spent nor this proxy's: left, or lent to others, who may give it back. A request that
+    /// this and the proxy's own would not cover is refused for good.
+    #[prost(int64, tag = "7")]
+    pub elsewhere_micros: i64,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1688,7 +1706,7 @@ pub enum GrantState {
     Unspecified = 0,
     /// What was needed is there.
     Granted = 1,
-    /// The budget does not have that much left.
+    /// The budget does not have that much left to lend.
     Spent = 2,
     /// Another proxy's request is under way on a budget that takes one at a time.
     Busy = 3,

@@ -141,7 +141,7 @@ impl Reservation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Short {
     Spent,
-    /// Another request is under way, and there may be one only; or others were faster.
+    /// Others hold what is left, and may give it back.
     Busy,
     /// The control plane did not say.
     Unknown,
@@ -239,7 +239,8 @@ impl Budgets {
                 self.ring(&account);
                 return self.overdraw(&account, estimate);
             }
-            if account.was_short(now, estimate) {
+            let short = account.was_short(now, estimate);
+            if short && !account.may_have(estimate) {
                 return Err(Short::Spent);
             }
             if !self.connected.load(Relaxed) {
@@ -249,9 +250,11 @@ impl Budgets {
                 self.metrics.budgets.waits.of(key.scope).add(1);
                 waiting = Some(account.wait_for(estimate));
             }
-            self.ring(&account);
+            if !(short && account.was_answered_just_now(now)) {
+                self.ring(&account);
+            }
             if timeout_at(deadline, answered).await.is_err() {
-                return Err(if account.was_answered_since(begun) { Short::Busy } else { Short::Unknown });
+                return Err(if short || account.was_answered_since(begun) { Short::Busy } else { Short::Unknown });
             }
         }
     }

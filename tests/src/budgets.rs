@@ -90,6 +90,11 @@ pub async fn spent(trio: &Trio, answers: &[Answer]) -> anyhow::Result<u64> {
     Ok(spent)
 }
 
+/// Whether it is said that trying again does not help.
+pub fn is_final(answer: &Answer) -> bool {
+    answer.header("x-should-retry") == Some("false")
+}
+
 /// How many answers have the status.
 pub fn count(answers: &[Answer], status: u16) -> usize {
     answers.iter().filter(|answer| answer.status == status).count()

@@ -8,8 +8,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tollgate_tests::{
-    Answer, Application, Call, Dialect, Tokens, Trio,
-    budgets::{CALLS, PRICES, at_once, bounded, count, hard, micros, priced, spent},
+    Application, Call, Dialect, Tokens, Trio,
+    budgets::{CALLS, PRICES, at_once, bounded, count, hard, is_final, micros, priced, spent},
     eventually::{START, eventually},
     rest::text,
     usage::expect,
@@ -215,8 +215,8 @@ async fn one_at_a_time_spends_the_budget_to_its_last_request() -> anyhow::Result
         let answer = trio.send(&call).await?;
         match answer.status {
             200 => answers.push(answer),
-            429 => break,
-            503 => tokio::time::sleep(Duration::from_millis(50)).await,
+            429 if is_final(&answer) => break,
+            429 | 503 => tokio::time::sleep(Duration::from_millis(50)).await,
             other => anyhow::bail!("{other} {}", answer.text()),
         }
         ensure!(answers.len() < 500, "the budget is never spent");
@@ -251,11 +251,10 @@ async fn three_proxies_hold_one_budget() -> anyhow::Result<()> {
         }
         ensure!(answers.len() < 4_000, "the budget is never spent");
     }
-    ensure!(count(&answers, 429) > 0, "nobody was told that it is spent");
     let spent = spent(&trio, &answers).await?;
     eprintln!("{spent} of 100000 spent by {} requests, at most {bound} out in leases", count(&answers, 200));
     ensure!(spent <= 100_000 + bound, "{spent} of 100000 + {bound}");
-    ensure!(spent > 60_000, "only {spent} of 100000 were spent: the rest lies at proxies that do not use it");
+    ensure!(spent > 75_000, "only {spent} of 100000 were spent: the rest lies at proxies that do not use it");
     Ok(())
 }
 
@@ -296,8 +295,8 @@ async fn without_the_control_plane_what_is_held_is_used_up_and_then_refused_for_
         let answer = trio.send(&call).await?;
         match answer.status {
             200 => answers.push(answer),
-            429 => break,
-            503 => tokio::time::sleep(Duration::from_millis(50)).await,
+            429 if is_final(&answer) => break,
+            429 | 503 => tokio::time::sleep(Duration::from_millis(50)).await,
             other => anyhow::bail!("{other} {}", answer.text()),
         }
         ensure!(answers.len() < 1_000, "the budget is never spent");
@@ -316,10 +315,8 @@ async fn a_control_plane_that_dies_under_load_lends_nothing_twice() -> anyhow::R
     let mut load = JoinSet::new();
     load.spawn(async move {
         let mut answers = Vec::new();
-        // Twice in a row with nothing but 429: it is spent.
-        while answers.len() < 5_000 && !answers.iter().rev().take(2 * CALLS).all(|answer: &Answer| answer.status == 429)
-            || answers.len() < 2 * CALLS
-        {
+        // A round of nothing else: it is spent.
+        while answers.len() < 5_000 && !answers.iter().rev().take(CALLS).all(is_final) || answers.len() < CALLS {
             let round = at_once(CALLS, &call, &[address]).await?;
             if count(&round, 503) > 0 {
                 tokio::time::sleep(Duration::from_millis(50)).await;

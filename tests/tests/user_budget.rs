@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tollgate_tests::{
     Answer, Application, Call, Dialect, Trio,
-    budgets::{CALLS, at_once, bounded, count, hard, micros, priced, spent},
+    budgets::{CALLS, at_once, bounded, count, hard, is_final, micros, priced, spent},
     eventually::{START, eventually},
     raw::{exchange, request},
     rest::text,
@@ -101,8 +101,8 @@ async fn one_at_a_time_holds_over_all_keys_of_a_user() -> anyhow::Result<()> {
         let answer = trio.send(call).await?;
         match answer.status {
             200 => answers.push(answer),
-            429 => break,
-            503 => tokio::time::sleep(Duration::from_millis(50)).await,
+            429 if is_final(&answer) => break,
+            429 | 503 => tokio::time::sleep(Duration::from_millis(50)).await,
             other => anyhow::bail!("{other} {}", answer.text()),
         }
         ensure!(answers.len() < 500, "the budget is never spent");

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     domain::{
         access_key::AccessKeyStatus,
-        budget::{Ask, Borrower, BudgetKey, BudgetScope, BudgetStatus, Grant, GrantState, grant},
+        budget::{Ask, Borrower, BudgetKey, BudgetScope, BudgetStatus, Grant, GrantState, elsewhere, grant},
         proxy::SILENT_AFTER_US,
     },
     grpc::{BudgetLender, LenderError},
@@ -28,6 +28,8 @@ use crate::{
 /// After so long without a sign of life, what a proxy borrowed does not count as lent any more. Six times as long as a
 /// proxy waits between two of them, and long enough for its successor to report what is in its journal.
 pub const LEASE_TTL: Duration = Duration::from_mins(1);
+/// For so long others are told that somebody needs what they do not use.
+const SHORT_FOR: Duration = Duration::from_mins(1);
 /// A proxy's clock is believed that far: it decides which period a request is of.
 const CLOCK_SKEW: Duration = Duration::from_mins(5);
 /// Events arrive up to 30 days late; a lease is kept a day longer.
@@ -58,14 +60,14 @@ impl Lender {
         }
         if told.insert(ask.budget, grant.period.start) != Some(grant.period.start) {
             self.metrics.budgets_spent.add(1);
-            tracing::warn!(budget.scope = %scope, budget.id = %id, "a budget has nothing left to lend");
+            tracing::warn!(budget.scope = %scope, budget.id = %id, "a budget has too little left to lend");
         }
     }
 }
 
 #[async_trait]
 impl BudgetLender for Lender {
-    async fn renew(&self, borrower: &Borrower) -> Result<(), LenderError> {
+    async fn renew(&self, borrower: &Borrower) -> Result<Vec<BudgetKey>, LenderError> {
         Ok(self.app.renew_leases(borrower).await?)
     }
 
@@ -85,10 +87,15 @@ impl From<StoreError> for LenderError {
 }
 
 impl App {
-    pub async fn renew_leases(&self, borrower: &Borrower) -> Result<(), StoreError> {
+    /// The borrower lives. Of which budgets it should give back what it does not use: somebody was refused lately.
+    pub async fn renew_leases(&self, borrower: &Borrower) -> Result<Vec<BudgetKey>, StoreError> {
+        let now = self.now();
         let mut tx = self.store().begin_append().await?;
-        budgets::renew(&mut tx, borrower, later(self.now(), LEASE_TTL)).await?;
-        tx.commit().await
+        budgets::renew(&mut tx, borrower, later(now, LEASE_TTL)).await?;
+        let hears = borrower.leases_outlast_periods;
+        let short = if hears { budgets::short(&mut tx, earlier(now, SHORT_FOR)).await? } else { Vec::new() };
+        tx.commit().await?;
+        Ok(short)
     }
 
     /// Answers asks, each of another budget, in their order.
@@ -159,7 +166,15 @@ async fn answer(
     let told = (!ask.period.is_empty()).then(|| borrower.lease_period(&ask.period));
     let Some(budget) = budget(connection, &ask.budget).await? else {
         let granted = take_totals(connection, borrower, ask, told.as_ref()).await?;
-        return Ok(Grant { state: GrantState::NoBudget, period: Range::default(), granted, settled: 0, returned: 0 });
+        let (settled, returned, elsewhere) = (0, 0, 0);
+        return Ok(Grant {
+            state: GrantState::NoBudget,
+            period: Range::default(),
+            granted,
+            settled,
+            returned,
+            elsewhere,
+        });
     };
     let period = budget.period.around(ask.at.clamp(earlier(now, CLOCK_SKEW), later(now, CLOCK_SKEW)));
     let current = borrower.lease_period(&period);
@@ -182,7 +197,12 @@ async fn answer(
         lease.granted += more;
         budgets::put_lease(connection, &ask.budget, &current, borrower.boot_id, &lease).await?;
     }
-    Ok(Grant { state, period, granted: lease.granted, settled, returned: lease.returned })
+    let elsewhere = elsewhere(&budget, &standing, &lease);
+    let others_could_help = standing.lent_to_others > 0 && (1..=elsewhere).contains(&ask.least);
+    if state == GrantState::Spent && others_could_help {
+        budgets::note_shortage(connection, &ask.budget, now).await?;
+    }
+    Ok(Grant { state, period, granted: lease.granted, settled, returned: lease.returned, elsewhere })
 }
 
 /// Totals of a lease from which nothing is lent any more; all that was granted of it.

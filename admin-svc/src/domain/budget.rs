@@ -95,6 +95,8 @@ pub struct Ask {
     pub returned: i64,
     /// What requests that wait need beyond what is held.
     pub need: i64,
+    /// Of that, what the smallest request needs: less helps nobody.
+    pub least: i64,
     /// Some more, to have it at hand.
     pub ahead: bool,
 }
@@ -103,7 +105,7 @@ pub struct Ask {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GrantState {
     Granted,
-    /// There is not that much left.
+    /// There is not that much left to lend.
     Spent,
     /// Another proxy's request is under way, and there may be one only.
     Busy,
@@ -121,6 +123,8 @@ pub struct Grant {
     pub settled: i64,
     /// What it gave back.
     pub returned: i64,
+    /// Of the budget, what is neither spent nor this borrower's.
+    pub elsewhere: i64,
 }
 
 /// What one borrower has of a budget, as totals.
@@ -175,11 +179,17 @@ pub struct Standing {
     pub lapsed: i64,
 }
 
+/// Of a budget, what is neither spent nor of this lease: left, or lent to others. What was lent and is overdrawn is spent.
+pub fn elsewhere(budget: &Budget, standing: &Standing, lease: &Lease) -> i64 {
+    budget.amount.micros() - standing.spent - lease.open()
+}
+
 /// How much more a borrower gets.
 pub fn grant(budget: &Budget, standing: &Standing, lease: &Lease, ask: &Ask, live_proxies: i64) -> (i64, GrantState) {
     let left = budget.amount.micros() - standing.spent - standing.lent;
     // What it got and has not heard of is there already.
-    let need = (ask.need - (lease.granted - ask.granted).max(0)).max(0);
+    let unheard = (lease.granted - ask.granted).max(0);
+    let (need, least) = ((ask.need - unheard).max(0), (ask.least - unheard).max(0));
     // A lease that is overdrawn is filled up before anything of it can be spent; that part was spent already, in this
     // period or in one before.
     let deficit = (-lease.open()).max(0);
@@ -194,7 +204,7 @@ pub fn grant(budget: &Budget, standing: &Standing, lease: &Lease, ask: &Ask, liv
         LeaseMode::Single => (need, GrantState::Granted),
         LeaseMode::Ahead => {
             let ahead = if ask.ahead { deficit + left.max(0) / (AHEAD_PARTS * live_proxies.max(1)) } else { 0 };
-            let granted = need.max(ahead).min(most);
+            let granted = if least <= most { need.max(ahead).min(most) } else { 0 };
             let short = granted < need || (ask.ahead && left <= 0);
             (granted, if short { GrantState::Spent } else { GrantState::Granted })
         }

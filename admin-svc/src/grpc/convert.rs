@@ -18,7 +18,7 @@ use crate::{
 };
 
 pub(super) use health::{health_hello, health_hint, key_model_report};
-pub(super) use lease::{asks, borrower, grants};
+pub(super) use lease::{asks, borrower, grants, shortages};
 pub(super) use resource::resource;
 pub(super) use usage::usage_event;
 

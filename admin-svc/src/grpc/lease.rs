@@ -68,9 +68,16 @@ async fn run(
         match request.message {
             Some(Message::Asks(Asks { nonce, asks })) => {
                 let grants = lender.lend(&borrower, &convert::asks(asks)?).await.map_err(|error| not_now(&error))?;
-                answer(responses, BorrowResponse { nonce, grants: convert::grants(grants) }).await?;
+                let response = BorrowResponse { nonce, grants: convert::grants(grants), ..BorrowResponse::default() };
+                answer(responses, response).await?;
             }
-            Some(Message::Renew(_)) => lender.renew(&borrower).await.map_err(|error| not_now(&error))?,
+            Some(Message::Renew(_)) => {
+                let short = lender.renew(&borrower).await.map_err(|error| not_now(&error))?;
+                if !short.is_empty() {
+                    let shortages = convert::shortages(short);
+                    answer(responses, BorrowResponse { shortages, ..BorrowResponse::default() }).await?;
+                }
+            }
             Some(Message::Hello(_)) | None => return Err(Status::invalid_argument("asks are expected")),
         }
     }

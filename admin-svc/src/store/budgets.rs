@@ -18,6 +18,9 @@ use tollgate_shared::{
 use super::{Fields, StoreError, bulk::BulkInsert};
 use crate::domain::budget::{ALL_TIME, Borrower, BudgetKey, Lease, Spending, Standing};
 
+/// The most budgets that are told of at once: one message has to hold them.
+const SHORTAGES: i64 = 1_000;
+
 static ADD_SPENDING: LazyLock<BulkInsert> = LazyLock::new(|| {
     BulkInsert::new(
         "INSERT INTO budget_spending (scope, scope_id, day_at, spent) VALUES",
@@ -111,6 +114,36 @@ pub async fn lock(connection: &mut AnyConnection, budget: &BudgetKey) -> Result<
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Less is left to lend than is needed. In the transaction that holds the lock.
+pub async fn note_shortage(
+    connection: &mut AnyConnection,
+    budget: &BudgetKey,
+    now: UnixMicros,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE budget_locks SET short_at = $1 WHERE scope = $2 AND scope_id = $3")
+        .bind(now)
+        .bind(budget.scope.as_str())
+        .bind(budget.id.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Of which budgets less was left than was needed since then; the latest, at most [`SHORTAGES`].
+pub async fn short(connection: &mut AnyConnection, since: UnixMicros) -> Result<Vec<BudgetKey>, StoreError> {
+    let rows =
+        sqlx::query("SELECT scope, scope_id FROM budget_locks WHERE short_at > $1 ORDER BY short_at DESC LIMIT $2")
+            .bind(since)
+            .bind(SHORTAGES)
+            .fetch_all(connection)
+            .await?;
+    let key = |row| {
+        let fields = Fields::new("budget_locks", row);
+        Ok(BudgetKey { scope: fields.parsed("scope")?, id: fields.parsed("scope_id")? })
+    };
+    rows.iter().map(key).collect()
 }
 
 /// The borrower lives until `expires_at` at least.

@@ -32,6 +32,7 @@ use crate::database::{Database, on_both};
 on_both!(
     crate::budgets::start;
     what_is_spent_and_lent_never_exceeds_the_budget,
+    others_are_told_of_a_shortage_that_they_could_end,
     redelivered_events_spend_nothing_more,
     a_lapsed_lease_is_lent_anew_and_its_late_events_still_count,
     periods_begin_at_midnight_in_utc,
@@ -188,7 +189,7 @@ impl World {
     fn ask(&self, key: &AccessKey, held: Option<&Grant>, need: i64) -> Ask {
         let (period, granted) = held.map(|held| (held.period.clone(), held.granted)).unwrap_or_default();
         let returned = held.map_or(0, |held| held.returned);
-        Ask { budget: key.id.into(), at: self.clock.now(), period, granted, returned, need, ahead: false }
+        Ask { budget: key.id.into(), at: self.clock.now(), period, granted, returned, need, least: 0, ahead: false }
     }
 
     async fn need(&self, key: &AccessKey, borrower: &Borrower, held: Option<&Grant>, need: i64) -> Grant {
@@ -215,7 +216,7 @@ async fn what_is_spent_and_lent_never_exceeds_the_budget(world: World) {
     assert_eq!((standing.spent, standing.lent), (250, 750), "an event moves money from lent to spent");
     // What the first gives back is there for the second.
     let (period, at) = (held.period.clone(), world.clock.now());
-    let ask = Ask { budget: key.id.into(), at, period, granted: 600, returned: 350, need: 0, ahead: false };
+    let ask = Ask { budget: key.id.into(), at, period, granted: 600, returned: 350, need: 0, least: 0, ahead: false };
     world.lend(&first, ask).await;
     let more = world.need(&key, &second, Some(&other), 600).await;
     assert_eq!((more.state, more.granted), (GrantState::Spent, 750));
@@ -243,7 +244,7 @@ async fn what_any_key_of_a_user_spends_is_of_the_users_budget(world: World) {
     let (dead, alive) = (borrower(MONDAY), borrower(MONDAY));
     let ask = |need| {
         let (at, period) = (world.clock.now(), Range::default());
-        Ask { budget: of_user, at, period, granted: 0, returned: 0, need, ahead: false }
+        Ask { budget: of_user, at, period, granted: 0, returned: 0, need, least: 0, ahead: false }
     };
     let held = world.lend(&dead, ask(600)).await;
     assert_eq!((held.state, held.granted), (GrantState::Granted, 600));
@@ -262,6 +263,33 @@ async fn what_any_key_of_a_user_spends_is_of_the_users_budget(world: World) {
     world.app.record_usage(&[late], &[]).await.unwrap();
     let now = standing().await;
     assert_eq!((now.spent, now.lent, now.lapsed), (500, 600, 100));
+}
+
+async fn others_are_told_of_a_shortage_that_they_could_end(world: World) {
+    let key = world.key(budget(1_000, Period::Day)).await;
+    let (first, second) = (borrower(MONDAY), borrower(MONDAY));
+    let older = Borrower { leases_outlast_periods: false, ..borrower(MONDAY) };
+    let held = world.need(&key, &first, None, 600).await;
+    let none = world.need(&key, &second, None, 0).await;
+    assert_eq!((held.elsewhere, none.elsewhere), (400, 1_000));
+    let of = |need, least| Ask { least, ..world.ask(&key, Some(&none), need) };
+    let short = world.lend(&second, of(1_001, 1_001)).await;
+    assert_eq!((short.state, short.granted), (GrantState::Spent, 0));
+    assert_eq!(world.app.renew_leases(&first).await.unwrap(), [], "nobody could help");
+    let short = world.lend(&second, of(700, 700)).await;
+    assert_eq!(
+        (short.state, short.granted, short.elsewhere),
+        (GrantState::Spent, 0, 1_000),
+        "a part would help nobody"
+    );
+    assert_eq!(world.app.renew_leases(&first).await.unwrap(), [BudgetKey::from(key.id)]);
+    assert_eq!(world.app.renew_leases(&older).await.unwrap(), [], "it would not understand");
+    let returned = held.granted;
+    world.lend(&first, Ask { returned, ..world.ask(&key, Some(&held), 0) }).await;
+    let granted = world.lend(&second, of(700, 700)).await;
+    assert_eq!((granted.state, granted.granted, granted.elsewhere), (GrantState::Granted, 700, 300));
+    world.clock.advance(Duration::from_mins(1));
+    assert_eq!(world.app.renew_leases(&first).await.unwrap(), [], "that is long ago");
 }
 
 async fn redelivered_events_spend_nothing_more(world: World) {
@@ -480,6 +508,7 @@ async fn two_replicas_lend_the_same_money_once(world: World) {
                     granted: held,
                     returned: 0,
                     need: 70,
+                    least: 0,
                     ahead: index % 3 == 0,
                 };
                 let grant = app.lend(&proxy, &[ask]).await.unwrap().remove(0);

@@ -7,8 +7,8 @@ use serde_json::json;
 use tokio::{sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tollgate_proto::{
-    Ask, Asks, BorrowHello, BorrowRequest, BorrowResponse, BudgetScope, GrantState, Renew, borrow_request::Message,
-    budget_lease_client::BudgetLeaseClient,
+    Ask, Asks, BorrowHello, BorrowRequest, BorrowResponse, BudgetScope, GrantState, Renew, Shortage,
+    borrow_request::Message, budget_lease_client::BudgetLeaseClient,
 };
 use tonic::{Code, Status, Streaming};
 use uuid::Uuid;
@@ -81,7 +81,7 @@ async fn a_proxy_borrows_what_a_budget_has(plane: ControlPlane) {
     let mut borrow = Borrow::open(&plane).await;
     let nobody = Uuid::now_v7().to_string();
     borrow.send(Message::Asks(Asks { nonce: 7, asks: vec![ask(&nobody, 5), ask(&key, 300_000)] })).await;
-    let BorrowResponse { nonce, grants } = borrow.answer().await.unwrap();
+    let BorrowResponse { nonce, grants, shortages: _ } = borrow.answer().await.unwrap();
     assert_eq!(nonce, 7);
     let states: Vec<GrantState> = grants.iter().map(tollgate_proto::Grant::state).collect();
     assert_eq!(states, [GrantState::NoBudget, GrantState::Granted]);
@@ -91,9 +91,24 @@ async fn a_proxy_borrows_what_a_budget_has(plane: ControlPlane) {
     let mut other = Borrow::open(&plane).await;
     other.send(Message::Asks(Asks { nonce: 1, asks: vec![ask(&key, 900_000)] })).await;
     let grant = other.answer().await.unwrap().grants.remove(0);
-    assert_eq!((grant.state(), grant.granted_micros), (GrantState::Spent, 700_000));
+    assert_eq!((grant.state(), grant.granted_micros, grant.elsewhere_micros), (GrantState::Spent, 700_000, 300_000));
+    let back = Ask {
+        period_start_unix_us: grant.period_start_unix_us,
+        period_end_unix_us: grant.period_end_unix_us,
+        granted_micros: 700_000,
+        returned_micros: 700_000,
+        least_micros: 900_000,
+        ..ask(&key, 900_000)
+    };
+    other.send(Message::Asks(Asks { nonce: 2, asks: vec![back] })).await;
+    let grant = other.answer().await.unwrap().grants.remove(0);
+    assert_eq!((grant.state(), grant.granted_micros, grant.elsewhere_micros), (GrantState::Spent, 700_000, 1_000_000));
+    borrow.send(Message::Renew(Renew {})).await;
+    let BorrowResponse { nonce, grants, shortages } = borrow.answer().await.unwrap();
+    assert_eq!((nonce, grants.len()), (0, 0));
+    assert_eq!(shortages, [Shortage { scope: BudgetScope::AccessKey.into(), id: key.clone() }]);
     let standing = plane.get(&format!("/api/v1/access-keys/{key}/budget")).await;
-    assert_eq!((&standing["leased"], &standing["remaining"]), (&json!("1.00"), &json!("0.00")));
+    assert_eq!((&standing["leased"], &standing["remaining"]), (&json!("0.30"), &json!("0.70")));
     let metrics = plane.ops("/metrics").await.1;
     assert!(metrics.contains("tollgate_admin_budgets_spent_total 1"), "{metrics}");
 }
@@ -124,6 +139,7 @@ async fn what_is_no_ask_ends_the_stream(plane: ControlPlane) {
         vec![Ask { scope: 0, ..ask(&key, 1) }],
         vec![ask(&key, -1)],
         vec![Ask { returned_micros: 1, ..ask(&key, 1) }],
+        vec![Ask { least_micros: 2, ..ask(&key, 1) }],
         vec![ask(&key, 1), ask(&key, 1)],
         (0..257).map(|_| ask(&Uuid::now_v7().to_string(), 1)).collect(),
     ] {

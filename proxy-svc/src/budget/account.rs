@@ -25,6 +25,8 @@ use crate::snapshot::Budget;
 
 /// For so long it is not asked again whether a budget is still spent.
 const SPENT_FOR: UnixMicros = 1_000_000;
+/// Nor, where others may give something back, for so long.
+const BUSY_FOR: UnixMicros = 100_000;
 /// What is not used for so long goes back, but for what the next request will want.
 const IDLE_AFTER: UnixMicros = 15_000_000;
 /// A removed budget's totals are kept for so long: it may be set again while something is under way.
@@ -50,6 +52,10 @@ pub(crate) struct Account {
     budget: ArcSwap<Budget>,
     /// Granted − returned − spent − reserved: less than nothing when requests cost more than they had reserved.
     balance: AtomicI64,
+    /// By requests under way; never less than what is missing from the balance for their sake.
+    reserved: AtomicI64,
+    /// Of the budget, what is neither spent nor this proxy's, by the last answer.
+    elsewhere: AtomicI64,
     granted: AtomicI64,
     returned: AtomicI64,
     /// Of what was returned, what the control plane has heard of.
@@ -62,8 +68,9 @@ pub(crate) struct Account {
     period_end: AtomicI64,
     /// It is in line to be asked for.
     asking: AtomicBool,
-    /// What requests that wait want, together.
+    /// What requests that wait want, together, and the smallest of them.
     wanted: AtomicI64,
+    least_wanted: AtomicI64,
     answer: AtomicU8,
     answered_at: AtomicI64,
     /// The need that was refused: a smaller one may still be met.
@@ -82,7 +89,7 @@ pub(crate) struct Account {
 }
 
 /// What was granted, as totals.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Grant {
     pub(super) period: Range<UnixMicros>,
     pub(super) total: i64,
@@ -90,6 +97,8 @@ pub(super) struct Grant {
     pub(super) settled: i64,
     /// What was returned.
     pub(super) returned: i64,
+    /// Of the budget, what is neither spent nor this proxy's.
+    pub(super) elsewhere: i64,
 }
 
 /// The totals of an ask.
@@ -99,6 +108,8 @@ pub(super) struct Totals {
     pub(super) granted: i64,
     pub(super) returned: i64,
     pub(super) need: i64,
+    /// What the smallest request needs of that.
+    pub(super) least: i64,
     pub(super) ahead: bool,
 }
 
@@ -108,6 +119,8 @@ impl Account {
             key,
             budget: ArcSwap::from_pointee(budget),
             balance: AtomicI64::new(0),
+            reserved: AtomicI64::new(0),
+            elsewhere: AtomicI64::new(0),
             granted: AtomicI64::new(0),
             returned: AtomicI64::new(0),
             told_returned: AtomicI64::new(0),
@@ -117,6 +130,7 @@ impl Account {
             period_end: AtomicI64::new(0),
             asking: AtomicBool::new(false),
             wanted: AtomicI64::new(0),
+            least_wanted: AtomicI64::new(i64::MAX),
             answer: AtomicU8::new(Answer::None as u8),
             answered_at: AtomicI64::new(0),
             short_of: AtomicI64::new(0),
@@ -133,11 +147,14 @@ impl Account {
     /// Takes so much, or nothing; whether it did.
     pub(super) fn take(&self, now: UnixMicros, amount: i64) -> bool {
         self.used_at.store(now, Relaxed);
+        self.reserved.fetch_add(amount, AcqRel);
         let enough = |balance: i64| (balance >= amount).then(|| balance - amount);
         let taken = self.balance.fetch_update(AcqRel, Acquire, enough).is_ok();
         if taken {
             // What could not be had is nothing to keep for the next one.
             self.largest.fetch_max(amount, Relaxed);
+        } else {
+            self.reserved.fetch_sub(amount, AcqRel);
         }
         taken
     }
@@ -153,6 +170,19 @@ impl Account {
         self.answer() == Answer::Spent
             && (0..SPENT_FOR).contains(&since)
             && (amount == 0 || amount >= self.short_of.load(Relaxed))
+    }
+
+    /// Whether so much could be had if requests under way, here and at other proxies, cost nothing. What comes back is in
+    /// the balance before it is no reservation any more, and is read later.
+    pub(super) fn may_have(&self, amount: i64) -> bool {
+        let elsewhere = self.elsewhere.load(Acquire);
+        let reserved = self.reserved.load(Acquire);
+        elsewhere.saturating_add(reserved).saturating_add(self.balance.load(Acquire)) >= amount
+    }
+
+    /// Whether the answer is so new that another one would say the same.
+    pub(super) fn was_answered_just_now(&self, now: UnixMicros) -> bool {
+        (0..BUSY_FOR).contains(&now.saturating_sub(self.answered_at.load(Relaxed)))
     }
 
     /// Whether the control plane has said anything since.
@@ -176,6 +206,7 @@ impl Account {
 
     /// Counts as waiting until the guard is dropped.
     pub(super) fn wait_for(&self, amount: i64) -> Waiting<'_> {
+        self.least_wanted.fetch_min(amount, AcqRel);
         self.wanted.fetch_add(amount, AcqRel);
         Waiting::new(self, amount)
     }
@@ -188,6 +219,7 @@ impl Account {
 
     /// Takes what is not there; for a budget that is only counted.
     pub(super) fn overdraw(self: &Arc<Self>, amount: i64) -> Taken {
+        self.reserved.fetch_add(amount, AcqRel);
         self.balance.fetch_sub(amount, AcqRel);
         Taken::overdrawn(self, amount)
     }
@@ -249,10 +281,22 @@ impl Account {
         now.saturating_sub(self.used_at.load(Relaxed)) > IDLE_AFTER
     }
 
-    /// Whether what is in hand is of use to nobody here. Another proxy's one request may be waiting for it.
+    /// Somebody, here or at another proxy, needs more than is left to lend. What is in hand may be the part that is missing.
+    pub(super) fn runs_short(&self) {
+        let granted = Answer::Granted as u8;
+        // Another answer says more, and is newer.
+        let _ = self.answer.compare_exchange(granted, Answer::Spent as u8, AcqRel, Relaxed);
+    }
+
+    /// Whether what is in hand is of use to nobody here, and may be to somebody elsewhere.
     fn keeps_nothing(&self) -> bool {
         let is_unused = || self.wanted.load(Acquire) == 0 && !self.taken_slot.load(Acquire);
-        self.is_closed() || self.is_single() && is_unused()
+        self.is_closed() || (self.is_single() || self.is_short()) && is_unused()
+    }
+
+    /// Whether the last answer was that less is left than was needed.
+    fn is_short(&self) -> bool {
+        self.answer() == Answer::Spent && self.budget.load().hard
     }
 
     fn kept(&self) -> i64 {
@@ -297,7 +341,9 @@ impl Account {
         let closing = closing || self.is_closed();
         let wanted = self.wanted.load(Acquire);
         let idle = self.is_idle(now);
-        let returns_all = self.returns_all.swap(false, AcqRel) || closing || self.keeps_nothing();
+        // What is in small parts at several proxies is enough for none: it goes back, and whoever asks gets all of it.
+        let is_short = self.is_short();
+        let returns_all = self.returns_all.swap(false, AcqRel) || closing || is_short || self.keeps_nothing();
         if returns_all {
             self.give_back(0);
         } else if idle && wanted == 0 {
@@ -305,14 +351,20 @@ impl Account {
         }
         let balance = self.balance.load(Acquire);
         // What requests cost beyond their reservations has to be filled up first.
-        let need = if wanted > 0 { wanted.saturating_sub(balance).max(0) } else { 0 };
+        let needs = |wanted: i64| if closing { 0 } else { wanted.saturating_sub(balance).max(0) };
+        let need = if wanted > 0 { needs(wanted) } else { 0 };
         let low = balance < self.last_grant.load(Relaxed) / 2 || self.first_grant.load(Relaxed) <= 0;
         Totals {
             period: self.period(),
             granted: self.granted.load(Relaxed),
             returned: self.returned.load(Relaxed),
-            need: if closing { 0 } else { need },
-            ahead: !closing && !self.is_single() && (low || returns_all) && !(idle && self.has_begun() && !returns_all),
+            need,
+            least: needs(self.least_wanted.load(Acquire)).min(need),
+            ahead: !closing
+                && !is_short
+                && !self.is_single()
+                && (low || returns_all)
+                && !(idle && self.has_begun() && !returns_all),
         }
     }
 
@@ -344,6 +396,7 @@ impl Account {
                 self.first_grant.store(balance, Relaxed);
             }
         }
+        self.elsewhere.store(grant.elsewhere, Release);
         self.short_of.store(if self.is_single() { asked.need } else { 0 }, Relaxed);
         self.answered_at.store(now, Relaxed);
         self.answer.store(answer as u8, Release);
@@ -369,6 +422,7 @@ impl Account {
             (surplus > 0).then_some(kept)
         });
         if taken.is_ok() {
+            self.elsewhere.fetch_add(surplus, AcqRel);
             self.returned.fetch_add(surplus, AcqRel);
         }
     }

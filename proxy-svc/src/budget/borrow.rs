@@ -16,7 +16,7 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tollgate_proto::{
-    self as proto, Ask, Asks, BorrowHello, BorrowRequest, BorrowResponse, Renew, borrow_request::Message,
+    self as proto, Ask, Asks, BorrowHello, BorrowRequest, BorrowResponse, Renew, Shortage, borrow_request::Message,
     budget_lease_client::BudgetLeaseClient,
 };
 use tollgate_shared::{
@@ -259,6 +259,7 @@ impl Borrower {
                 granted_micros: totals.granted,
                 returned_micros: totals.returned,
                 need_micros: totals.need,
+                least_micros: totals.least,
                 ahead: totals.ahead,
             });
             accounts.push((account, totals));
@@ -269,7 +270,11 @@ impl Borrower {
     }
 
     fn answered(&mut self, session: &mut Session, response: BorrowResponse) -> Result<(), Ended> {
-        let BorrowResponse { nonce, grants } = response;
+        let BorrowResponse { nonce, grants, shortages } = response;
+        if nonce == 0 {
+            self.give_back(&shortages);
+            return Ok(());
+        }
         let UnderWay { accounts, .. } =
             session.under_way.take_if(|sent| sent.nonce == nonce).ok_or(Ended::OutOfStep)?;
         if accounts.len() != grants.len() {
@@ -280,6 +285,17 @@ impl Borrower {
             account.granted(Answer::from(grant.state()), &grant.into(), &told, now);
         }
         Ok(())
+    }
+
+    /// Others need what nobody uses here.
+    fn give_back(&mut self, shortages: &[Shortage]) {
+        let all = self.budgets.accounts.load_full();
+        for shortage in shortages {
+            // What is not known is not held.
+            let Some(account) = BudgetKey::told(shortage).and_then(|key| all.get(&key)) else { continue };
+            account.runs_short();
+            self.due.insert(account.key, Arc::clone(account));
+        }
     }
 
     /// Gives everything back.
@@ -317,6 +333,18 @@ impl From<Scope> for proto::BudgetScope {
     }
 }
 
+impl BudgetKey {
+    fn told(shortage: &Shortage) -> Option<Self> {
+        let scope = match shortage.scope() {
+            proto::BudgetScope::Service => Scope::Service,
+            proto::BudgetScope::User => Scope::User,
+            proto::BudgetScope::AccessKey => Scope::AccessKey,
+            proto::BudgetScope::Unspecified => return None,
+        };
+        Some(Self { scope, id: shortage.id.parse().ok()? })
+    }
+}
+
 impl From<proto::Grant> for Grant {
     fn from(grant: proto::Grant) -> Self {
         let proto::Grant {
@@ -326,12 +354,14 @@ impl From<proto::Grant> for Grant {
             granted_micros,
             settled_micros,
             returned_micros,
+            elsewhere_micros,
         } = grant;
         Self {
             period: period_start_unix_us..period_end_unix_us,
             total: granted_micros,
             settled: settled_micros,
             returned: returned_micros,
+            elsewhere: elsewhere_micros,
         }
     }
 }

@@ -39,7 +39,7 @@ impl Bench {
 
     fn grant(&self, answer: Answer, total: i64, need: i64) {
         let period = Period::Day.around(self.clock.now());
-        self.answer(answer, &Grant { period, total, settled: 0, returned: 0 }, need);
+        self.answer(answer, &Grant { period, total, ..Grant::default() }, need);
     }
 
     fn answer(&self, answer: Answer, grant: &Grant, need: i64) {
@@ -71,7 +71,7 @@ async fn what_is_taken_is_settled_with_what_it_cost() {
 #[tokio::test]
 async fn a_request_that_is_too_large_keeps_nothing_for_itself() {
     let bench = Bench::new(true, LeaseMode::Ahead);
-    bench.grant(Answer::Spent, 100, 0);
+    bench.grant(Answer::Granted, 100, 0);
     assert!(bench.take(i64::MAX).await.is_err() && bench.take(600).await.is_err());
     assert_eq!(bench.account.totals(NOW, false).need, 0, "nobody waits any more");
     bench.take(30).await.unwrap().settle(30);
@@ -94,7 +94,7 @@ async fn a_request_waits_for_an_answer_and_no_longer() {
         bench.bells.recv().await.expect("it says so again");
         let asked = account.totals(NOW, false);
         assert_eq!(asked.need, 10);
-        let grant = Grant { period: Period::Day.around(NOW), total: 10, settled: 0, returned: 0 };
+        let grant = Grant { period: Period::Day.around(NOW), total: 10, ..Grant::default() };
         account.granted(Answer::Granted, &grant, &asked, NOW);
     };
     let (taken, ()) = tokio::join!(taking, answering);
@@ -111,6 +111,61 @@ async fn a_spent_budget_refuses_at_once_and_asks_again_after_a_second() {
     assert!(bench.take(5).await.is_ok(), "what is left is there for those whom it is enough for");
     bench.clock.advance(Duration::from_secs(1));
     assert_eq!(bench.take(10).await.unwrap_err(), Short::Unknown, "it waited for an answer");
+}
+
+#[tokio::test]
+async fn what_others_hold_is_waited_for_and_refuses_for_a_moment() {
+    let mut bench = Bench::new(true, LeaseMode::Ahead);
+    bench.grant(Answer::Spent, 50, 10);
+    let first = bench.take(30).await.unwrap();
+    assert_eq!(bench.take(51).await.unwrap_err(), Short::Spent, "also when the first costs nothing");
+    assert_eq!(bench.take(50).await.unwrap_err(), Short::Busy);
+    assert!(bench.bells.try_recv().is_err(), "the answer is new");
+    let settling = async {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        first.settle(10);
+    };
+    let (second, ()) = tokio::join!(bench.take(40), settling);
+    assert_eq!(bench.take(1).await.unwrap_err(), Short::Busy, "the second may cost nothing");
+    second.unwrap().settle(40);
+    assert_eq!(bench.take(1).await.unwrap_err(), Short::Spent);
+    // The same for what other proxies hold.
+    let now = bench.clock.now();
+    let grant = Grant { period: Period::Day.around(now), total: 50, elsewhere: 20, ..Grant::default() };
+    bench.answer(Answer::Spent, &grant, 21);
+    assert_eq!(bench.take(21).await.unwrap_err(), Short::Spent);
+    assert_eq!(bench.take(20).await.unwrap_err(), Short::Busy);
+    assert!(bench.bells.try_recv().is_err());
+    bench.clock.advance(Duration::from_millis(100));
+    assert_eq!(bench.take(20).await.unwrap_err(), Short::Busy);
+    assert!(bench.bells.try_recv().is_ok(), "they may have given something back");
+}
+
+#[tokio::test]
+async fn what_is_too_little_for_anybody_goes_back() {
+    let bench = Bench::new(true, LeaseMode::Ahead);
+    bench.grant(Answer::Granted, 50, 0);
+    let account = &bench.account;
+    let first = bench.take(20).await.unwrap();
+    assert!(!account.is_due(NOW), "it is good for the next request");
+    account.runs_short();
+    assert!(account.is_due(NOW));
+    let totals = account.totals(NOW, false);
+    assert_eq!((totals.granted, totals.returned, totals.need, totals.ahead), (50, 30, 0, false));
+    bench.grant(Answer::Granted, 50, 0);
+    // Those who wait are asked for in full.
+    let waiting = [account.wait_for(40), account.wait_for(15)];
+    first.settle(10);
+    let totals = account.totals(NOW, false);
+    assert_eq!((totals.returned, totals.need, totals.least), (30, 45, 5), "10 came back");
+    bench.grant(Answer::Spent, 50, 45);
+    let totals = account.totals(NOW, false);
+    assert_eq!((totals.returned, totals.need, totals.least), (40, 55, 15));
+    drop(waiting);
+    let totals = account.totals(NOW, false);
+    assert_eq!((totals.need, totals.least), (0, 0));
+    let _later = account.wait_for(60);
+    assert_eq!(account.totals(NOW, false).least, 60, "those before are forgotten");
 }
 
 #[tokio::test]
@@ -167,7 +222,7 @@ async fn what_is_held_is_good_in_the_next_period() {
 async fn what_a_late_ask_made_the_control_plane_take_back_is_not_spent_twice() {
     let bench = Bench::new(true, LeaseMode::Ahead);
     bench.grant(Answer::Granted, 100, 0);
-    let grant = |total, returned| Grant { period: Period::Day.around(NOW), total, settled: 0, returned };
+    let grant = |total, returned| Grant { period: Period::Day.around(NOW), total, returned, ..Grant::default() };
     bench.answer(Answer::Granted, &grant(200, 100), 0);
     assert_eq!(bench.account.balance(), 100);
     assert_eq!(bench.account.totals(NOW, false).returned, 100);
@@ -198,7 +253,7 @@ async fn a_budget_that_is_removed_and_set_again_goes_on_with_its_totals() {
     assert!(bench.account.is_due(NOW));
     let asked = bench.account.totals(NOW, false);
     assert_eq!((asked.granted, asked.returned, asked.need, asked.ahead), (100, 40, 0, false), "60 are in flight");
-    let no_budget = Grant { period: 0..0, total: 100, settled: 0, returned: 0 };
+    let no_budget = Grant { period: 0..0, total: 100, ..Grant::default() };
     bench.account.granted(Answer::None, &no_budget, &asked, NOW);
     assert!(!bench.account.is_due(NOW));
     first.settle(10);
@@ -224,7 +279,7 @@ async fn totals_are_forgotten_only_of_a_budget_that_is_long_gone_and_when_they_w
     clock.advance(Duration::from_mins(61));
     let now = clock.now();
     assert!(!account.is_forgettable(now), "nobody was told that it was given back");
-    bench.answer(Answer::None, &Grant { period: 0..0, total: 100, settled: 0, returned: 0 }, 0);
+    bench.answer(Answer::None, &Grant { period: 0..0, total: 100, ..Grant::default() }, 0);
     assert!(account.is_forgettable(now) && !account.is_forgettable(NOW + 3_600_000_000));
     budgets.forget(now);
     assert_eq!(budgets.accounts.load().len(), 1, "a request is under it");
@@ -240,7 +295,11 @@ async fn an_account_that_begins_anew_goes_on_from_what_the_control_plane_says() 
     let bench = Bench::new(true, LeaseMode::Ahead);
     assert_eq!(bench.account.totals(NOW, false).period, 0..0);
     let period = Period::Day.around(NOW);
-    bench.answer(Answer::Granted, &Grant { period: period.clone(), total: 500, settled: 430, returned: 300 }, 0);
+    bench.answer(
+        Answer::Granted,
+        &Grant { period: period.clone(), total: 500, settled: 430, returned: 300, elsewhere: 0 },
+        0,
+    );
     assert_eq!(bench.account.balance(), 70);
     let totals = bench.account.totals(NOW, true);
     assert_eq!((totals.period, totals.granted, totals.returned), (period, 500, 370));
@@ -252,7 +311,7 @@ async fn what_comes_back_late_to_a_budget_of_one_at_a_time_is_not_kept_from_othe
     bench.grant(Answer::Granted, 100, 0);
     let taken = bench.take(100).await.unwrap();
     bench.account.change(terms(true, LeaseMode::Single));
-    bench.answer(Answer::Granted, &Grant { period: Period::Day.around(NOW), total: 100, settled: 0, returned: 0 }, 0);
+    bench.answer(Answer::Granted, &Grant { period: Period::Day.around(NOW), total: 100, ..Grant::default() }, 0);
     assert!(!bench.account.is_due(NOW));
     taken.settle(60);
     assert!(bench.account.is_due(NOW), "though it is less than the largest request of late");

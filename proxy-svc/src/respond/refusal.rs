@@ -262,7 +262,7 @@ impl Refusal {
 
     pub(crate) fn budget_busy(of: &str) -> Self {
         let message = format!("The rest of the budget of this {} is reserved by other requests.", named(of));
-        Self::new(ErrorKind::Overloaded, message).after(Duration::from_secs(1))
+        Self::new(ErrorKind::RateLimited, message).after(Duration::from_secs(1))
     }
 
     pub(crate) fn budget_unknown(of: &str) -> Self {

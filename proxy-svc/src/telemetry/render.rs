@@ -165,7 +165,7 @@ fn budgets(page: &mut Page, metrics: &Metrics) {
         ("budget_refused_total", "Requests refused for a spent hard budget.", &of.refused),
         (
             "budget_unavailable_total",
-            "Requests refused because nothing of a hard budget was held here.",
+            "Requests told to try again: a hard budget was held for others, or not known.",
             &of.unavailable,
         ),
         ("budget_waits_total", "Requests that waited for money to be lent.", &of.waits),

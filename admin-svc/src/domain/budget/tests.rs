@@ -77,6 +77,8 @@ enum Step {
     Ask {
         proxy: Index,
         need: i64,
+        /// The smallest request's part of it.
+        least_percent: i64,
         ahead: bool,
         lost: bool,
     },
@@ -124,8 +126,8 @@ fn step() -> impl Strategy<Value = Step> {
     let proxy = any::<Index>;
     let period = prop_oneof![Just(Period::Day), Just(Period::Total)];
     prop_oneof![
-        6 => (proxy(), 0..400_i64, any::<bool>(), prop::bool::weighted(0.2))
-            .prop_map(|(proxy, need, ahead, lost)| Step::Ask { proxy, need, ahead, lost }),
+        6 => (proxy(), 0..400_i64, 0..=100_i64, any::<bool>(), prop::bool::weighted(0.2))
+            .prop_map(|(proxy, need, least_percent, ahead, lost)| Step::Ask { proxy, need, least_percent, ahead, lost }),
         8 => (proxy(), 1..300_i64).prop_map(|(proxy, reservation)| Step::Begin { proxy, reservation }),
         6 => (proxy(), proxy(), 0..130_i64)
             .prop_map(|(proxy, request, cost_percent)| Step::End { proxy, request, cost_percent }),
@@ -171,7 +173,7 @@ impl World {
         }
     }
 
-    fn ask(&mut self, index: usize, need: i64, ahead: bool, lost: bool) {
+    fn ask(&mut self, index: usize, need: i64, least: i64, ahead: bool, lost: bool) {
         let proxy = &mut self.proxies[index];
         if proxy.dead {
             return;
@@ -179,7 +181,7 @@ impl World {
         // One that comes back: what it holds counts as lent again.
         proxy.lapsed = false;
         let (granted, returned, period) = (proxy.granted, proxy.returned, 0..i64::from(proxy.knows_totals));
-        let mut ask = Ask { budget: key(), at: 0, period, granted, returned, need, ahead };
+        let mut ask = Ask { budget: key(), at: 0, period, granted, returned, need, least, ahead };
         let mut settled = 0;
         if proxy.knows_totals {
             proxy.lease.reconcile(&ask);
@@ -192,6 +194,7 @@ impl World {
             assert!(more >= 0);
             self.proxies[index].lease.granted += more;
         }
+        let elsewhere = elsewhere(&self.budget, &self.standing(index), &self.proxies[index].lease);
         let proxy = &mut self.proxies[index];
         if lost || !self.is_set && !proxy.knows_totals {
             return;
@@ -202,6 +205,21 @@ impl World {
         proxy.balance += proxy.lease.granted - proxy.granted;
         proxy.granted = proxy.lease.granted;
         proxy.knows_totals = true;
+        if self.is_set {
+            self.refuses_nothing_that_may_yet_fit(index, elsewhere);
+        }
+    }
+
+    /// What the proxy takes for the most that it may have covers what nothing was spent on.
+    fn refuses_nothing_that_may_yet_fit(&self, index: usize, elsewhere: i64) {
+        let Proxy { balance, in_flight, undelivered, .. } = &self.proxies[index];
+        let reserved: i64 = in_flight.iter().map(|(_, reservation)| *reservation).sum();
+        // Until it arrives, what an event of another period cost is as good as spent in this one.
+        let days = if self.budget.period == Period::Total { 0 } else { self.day };
+        let before: i64 =
+            undelivered.iter().filter(|over| over.reserved && over.day < days).map(|over| over.cost).sum();
+        let unspent = self.budget.amount.micros() - self.sum(&self.cost) - before;
+        assert!(elsewhere + balance + reserved >= unspent, "{elsewhere} + {balance} + {reserved} for {unspent}");
     }
 
     fn over(&mut self, index: usize, day: i64, reservation: i64, cost: i64, reserved: bool) {
@@ -233,7 +251,7 @@ impl World {
             if !self.proxies[index].dead {
                 self.proxies[index].give_back();
             }
-            self.ask(index, 0, false, false);
+            self.ask(index, 0, 0, false, false);
         }
     }
 
@@ -301,7 +319,9 @@ impl World {
     fn step(&mut self, step: &Step) {
         let count = self.proxies.len();
         match step {
-            Step::Ask { proxy, need, ahead, lost } => self.ask(proxy.index(count), *need, *ahead, *lost),
+            Step::Ask { proxy, need, least_percent, ahead, lost } => {
+                self.ask(proxy.index(count), *need, need * least_percent / 100, *ahead, *lost);
+            }
             Step::Begin { .. } | Step::End { .. } | Step::Deliver { .. } => self.request(step),
             Step::Midnight | Step::Change { .. } | Step::Remove | Step::SetAgain => self.define(step),
             Step::GiveBack { proxy } => {
@@ -310,7 +330,7 @@ impl World {
                 if !proxy.dead {
                     proxy.give_back();
                 }
-                self.ask(index, 0, false, false);
+                self.ask(index, 0, 0, false, false);
             }
             Step::Crash { proxy } => {
                 let index = proxy.index(count);
@@ -366,16 +386,16 @@ proptest! {
     fn a_lost_answer_comes_again_and_costs_nothing(amount in 100..1_000_i64, need in 1..100_i64) {
         let mut world = World::new(amount, 1, LeaseMode::Ahead);
         // It begins with nothing, so that it knows that it began.
-        world.ask(0, 0, false, false);
-        world.ask(0, need, false, true);
+        world.ask(0, 0, 0, false, false);
+        world.ask(0, need, need, false, true);
         prop_assert_eq!(world.proxies[0].granted, 0);
-        world.ask(0, need, false, false);
+        world.ask(0, need, need, false, false);
         prop_assert_eq!((world.proxies[0].granted, world.proxies[0].lease.granted), (need, need));
     }
 }
 
 fn asked(budget: &Budget, standing: Standing, need: i64, live: i64) -> (i64, GrantState) {
-    let ask = Ask { budget: key(), at: 0, period: 0..1, granted: 0, returned: 0, need, ahead: true };
+    let ask = Ask { budget: key(), at: 0, period: 0..1, granted: 0, returned: 0, need, least: 0, ahead: true };
     grant(budget, &standing, &Lease::default(), &ask, live)
 }
 
@@ -394,6 +414,12 @@ fn a_need_is_met_as_far_as_there_is_something_left() {
     let standing = Standing { spent: 700, lent: 100, lent_to_others: 100, lapsed: 50 };
     assert_eq!(asked(&budget(1_000, LeaseMode::Ahead), standing, 150, 1), (150, GrantState::Granted));
     assert_eq!(asked(&budget(1_000, LeaseMode::Ahead), standing, 250, 1), (200, GrantState::Spent));
+    let of = |least| {
+        let ask = Ask { budget: key(), at: 0, period: 0..1, granted: 0, returned: 0, need: 250, least, ahead: true };
+        grant(&budget(1_000, LeaseMode::Ahead), &standing, &Lease::default(), &ask, 1)
+    };
+    assert_eq!(of(200), (200, GrantState::Spent), "enough for one of them");
+    assert_eq!(of(201), (0, GrantState::Spent), "enough for none");
 }
 
 #[test]
@@ -410,7 +436,7 @@ fn one_at_a_time_lends_to_nobody_else() {
 
 #[test]
 fn an_overdrawn_lease_is_filled_up_before_more_is_lent_ahead() {
-    let ask = Ask { budget: key(), at: 0, period: 0..1, granted: 300, returned: 0, need: 0, ahead: true };
+    let ask = Ask { budget: key(), at: 0, period: 0..1, granted: 300, returned: 0, need: 0, least: 0, ahead: true };
     let lease = Lease { granted: 300, returned: 0, used: 500 };
     let of =
         |spent| grant(&budget(1_000, LeaseMode::Ahead), &Standing { spent, ..Standing::default() }, &lease, &ask, 1);
@@ -421,7 +447,7 @@ fn an_overdrawn_lease_is_filled_up_before_more_is_lent_ahead() {
 
 #[test]
 fn who_begins_without_totals_gets_nothing_of_what_was_lent_before() {
-    let ask = |period| Ask { budget: key(), at: 0, period, granted: 0, returned: 0, need: 0, ahead: false };
+    let ask = |period| Ask { budget: key(), at: 0, period, granted: 0, returned: 0, need: 0, least: 0, ahead: false };
     for (period, used, settled, open) in [(0..0, 40, 100, 0), (0..0, 170, 170, -70), (5..6, 40, 100, 60)] {
         let mut lease = Lease { granted: 100, returned: 0, used };
         let mut ask = ask(period);

@@ -49,9 +49,13 @@ fn ask(ask: proto::Ask) -> Result<Ask, Status> {
         need_micros,
         ahead,
         period_end_unix_us,
+        least_micros,
     } = ask;
     if granted_micros < 0 || !(0..=granted_micros).contains(&returned_micros) || need_micros < 0 {
         return Err(Status::invalid_argument("ask: amounts are not below 0, and what is returned was granted"));
+    }
+    if !(0..=need_micros).contains(&least_micros) {
+        return Err(Status::invalid_argument("ask.least_micros is a part of what is needed"));
     }
     let id = id.parse().map_err(|_| Status::invalid_argument("ask.id is not a UUID"))?;
     Ok(Ask {
@@ -61,8 +65,23 @@ fn ask(ask: proto::Ask) -> Result<Ask, Status> {
         granted: granted_micros,
         returned: returned_micros,
         need: need_micros,
+        least: least_micros,
         ahead,
     })
+}
+
+pub(in crate::grpc) fn shortages(budgets: Vec<BudgetKey>) -> Vec<proto::Shortage> {
+    budgets
+        .into_iter()
+        .map(|BudgetKey { scope, id }| {
+            let scope = match scope {
+                BudgetScope::Service => proto::BudgetScope::Service,
+                BudgetScope::User => proto::BudgetScope::User,
+                BudgetScope::AccessKey => proto::BudgetScope::AccessKey,
+            };
+            proto::Shortage { scope: scope.into(), id: id.to_string() }
+        })
+        .collect()
 }
 
 pub(in crate::grpc) fn grants(grants: Vec<Grant>) -> Vec<proto::Grant> {
@@ -70,7 +89,7 @@ pub(in crate::grpc) fn grants(grants: Vec<Grant>) -> Vec<proto::Grant> {
 }
 
 fn grant(grant: Grant) -> proto::Grant {
-    let Grant { state, period, granted, settled, returned } = grant;
+    let Grant { state, period, granted, settled, returned, elsewhere } = grant;
     let state = match state {
         GrantState::Granted => proto::GrantState::Granted,
         GrantState::Spent => proto::GrantState::Spent,
@@ -84,5 +103,6 @@ fn grant(grant: Grant) -> proto::Grant {
         granted_micros: granted,
         settled_micros: settled,
         returned_micros: returned,
+        elsewhere_micros: elsewhere,
     }
 }

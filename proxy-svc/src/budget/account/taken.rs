@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::Ordering::{AcqRel, Acquire, Relaxed},
+    atomic::Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
 use tokio::sync::mpsc;
@@ -24,7 +24,9 @@ impl<'a> Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.account.wanted.fetch_sub(self.amount, AcqRel);
+        if self.account.wanted.fetch_sub(self.amount, AcqRel) == self.amount {
+            self.account.least_wanted.store(i64::MAX, Release);
+        }
     }
 }
 
@@ -75,8 +77,8 @@ impl Taken {
     }
 
     fn put_back(&mut self, rest: i64) {
-        self.amount = 0;
         self.account.balance.fetch_add(rest, AcqRel);
+        self.account.reserved.fetch_sub(std::mem::take(&mut self.amount), AcqRel);
         if self.account.wanted.load(Acquire) > 0 {
             self.account.answered.notify_waiters();
         }

@@ -13,6 +13,7 @@ enum Step {
     Ask {
         more: i64,
         lost: bool,
+        short: bool,
     },
     Advance(Duration),
     Change(i64, Period),
@@ -24,7 +25,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (1..200_i64).prop_map(Step::Take),
         5 => (any::<Index>(), 0..130_i64).prop_map(|(request, percent)| Step::Settle(request, percent)),
-        5 => (0..400_i64, prop::bool::weighted(0.2)).prop_map(|(more, lost)| Step::Ask { more, lost }),
+        5 => (0..400_i64, prop::bool::weighted(0.2), prop::bool::weighted(0.3))
+            .prop_map(|(more, lost, short)| Step::Ask { more, lost, short }),
         2 => (1..100_000_u64).prop_map(|seconds| Step::Advance(Duration::from_secs(seconds))),
         1 => (1..9_i64, period).prop_map(|(amount, period)| Step::Change(amount, period)),
         1 => Just(Step::Close),
@@ -41,16 +43,20 @@ struct Model {
     granted: i64,
     returned: i64,
     heard: i64,
+    /// As heard last, and what was returned until then.
+    elsewhere: i64,
+    returned_by_then: i64,
     in_flight: Vec<(Taken, i64)>,
     cost: i64,
 }
 
 impl Model {
-    fn ask(&mut self, more: i64, lost: bool) {
+    fn ask(&mut self, more: i64, lost: bool, short: bool) {
         let asked = self.account.totals(self.now, false);
         assert!((self.returned..=self.heard).contains(&asked.returned) && asked.granted == self.heard);
         self.returned = asked.returned;
-        let answer = if self.is_closed { Answer::None } else { Answer::Granted };
+        let granted = if short { Answer::Spent } else { Answer::Granted };
+        let answer = if self.is_closed { Answer::None } else { granted };
         // The first answer comes: one that knows no totals begins anew, which is no matter of this.
         self.granted += if self.is_closed { 0 } else { more };
         if lost && self.heard > 0 {
@@ -58,7 +64,9 @@ impl Model {
         }
         let period = if self.is_closed { 0..0 } else { self.budget.period.around(self.now) };
         let begun = self.heard > 0 || !self.is_closed;
-        let grant = Grant { period, total: self.granted, settled: 0, returned: self.returned };
+        (self.elsewhere, self.returned_by_then) = (more, asked.returned);
+        let grant =
+            Grant { period, total: self.granted, settled: 0, returned: self.returned, elsewhere: self.elsewhere };
         self.account.granted(answer, &grant, &asked, self.now);
         self.heard = if begun { self.granted } else { 0 };
     }
@@ -79,7 +87,7 @@ impl Model {
                     taken.settle(amount * percent / 100);
                 }
             }
-            Step::Ask { more, lost } => self.ask(more, lost),
+            Step::Ask { more, lost, short } => self.ask(more, lost, short),
             Step::Advance(time) => self.now += i64::try_from(time.as_micros()).unwrap(),
             Step::Change(amount, period) => {
                 self.budget = Budget { amount: Money::from_micros(amount), period, ..self.budget };
@@ -106,14 +114,27 @@ proptest! {
         let budget = terms(true, LeaseMode::Ahead);
         let account = Arc::new(Account::new(BudgetKey::from(AccessKeyId::generate()), budget));
         let (bells, _heard) = mpsc::channel(BELLS);
-        let (is_closed, in_flight) = (false, Vec::new());
-        let mut model =
-            Model { account, bells, now: NOW, budget, is_closed, granted: 0, returned: 0, heard: 0, in_flight, cost: 0 };
+        let mut model = Model {
+            account,
+            bells,
+            now: NOW,
+            budget,
+            is_closed: false,
+            granted: 0,
+            returned: 0,
+            heard: 0,
+            elsewhere: 0,
+            returned_by_then: 0,
+            in_flight: Vec::new(),
+            cost: 0,
+        };
         for step in steps {
             model.step(&step);
             let told = model.account.totals(model.now, false);
             let held = model.account.balance();
             prop_assert_eq!(held, told.granted - told.returned - model.cost - model.reserved());
+            let most = held + model.reserved() + model.elsewhere + told.returned - model.returned_by_then;
+            prop_assert!(model.account.may_have(most) && !model.account.may_have(most + 1));
         }
         // A budget that is removed keeps nothing, and when all have heard of it there is nothing to tell any more.
         model.step(&Step::Close);
@@ -121,7 +142,7 @@ proptest! {
             drop(taken);
         }
         for _ in 0..2 {
-            model.ask(0, false);
+            model.ask(0, false, false);
         }
         prop_assert!(model.account.balance() <= 0 && !model.account.is_due(model.now));
         prop_assert_eq!(model.granted - model.returned - model.cost, model.account.balance());
