@@ -129,6 +129,8 @@ pub struct LenderError(pub Box<dyn std::error::Error + Send + Sync>);
 pub trait BudgetLender: Send + Sync + 'static {
     /// The borrower lives. Of which budgets it should give back what it does not use.
     async fn renew(&self, borrower: &Borrower) -> Result<Vec<BudgetKey>, LenderError>;
+    /// What earlier starts of the borrower's proxy borrowed and did not spend, nobody will spend.
+    async fn settle_earlier_starts(&self, borrower: &Borrower) -> Result<(), LenderError>;
     /// Answers asks in their order; each is of another budget.
     async fn lend(&self, borrower: &Borrower, asks: &[Ask]) -> Result<Vec<Grant>, LenderError>;
 }

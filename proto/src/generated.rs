@@ -1624,7 +1624,11 @@ pub struct Ask {
     pub least_micros: i64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Renew {}
+pub struct Renew {
+    /// Every event of the proxy's earlier starts is acknowledged: what those borrowed and did not spend is free.
+    #[prost(bool, tag = "1")]
+    pub earlier_starts_are_settled: bool,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct BorrowResponse {
     /// The answer to `Asks`, in their order.

@@ -142,12 +142,14 @@ impl Proxy {
             pace,
         })?;
         let (budgets, bells) = Budgets::new(Arc::clone(&snapshots), Arc::clone(&metrics), Clock::system());
+        let (settled, earlier_starts_settled) = tokio::sync::watch::channel(false);
         let borrower = Borrower::new(BorrowerParts {
             budgets: Arc::clone(&budgets),
             bells,
             endpoint: endpoint.clone(),
             join_token: config.join_token.clone(),
             identity,
+            earlier_starts_settled,
             clock: Clock::system(),
         });
         {
@@ -171,6 +173,15 @@ impl Proxy {
                 gather: DeliveryOptions::GATHER,
             };
             reporter.start(delivery, &tasks, &stop);
+            // What was damaged or is of another version may be a request whose cost nobody knows.
+            if recovered.damaged == 0 && recovered.foreign == 0 {
+                let (reporter, stop) = (reporter.clone(), stop.clone());
+                tasks.spawn(async move {
+                    if stop.run_until_cancelled(reporter.delivered()).await.is_some() {
+                        settled.send_replace(true);
+                    }
+                });
+            }
         }
         let redis = redis(config, &metrics, control, (&tasks, &stop))?;
         let limiter = Limiter::new(Arc::clone(snapshots.registry()), redis.clone(), config.limits.own.clone());

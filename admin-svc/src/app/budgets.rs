@@ -71,6 +71,10 @@ impl BudgetLender for Lender {
         Ok(self.app.renew_leases(borrower).await?)
     }
 
+    async fn settle_earlier_starts(&self, borrower: &Borrower) -> Result<(), LenderError> {
+        Ok(self.app.settle_earlier_starts(borrower).await?)
+    }
+
     async fn lend(&self, borrower: &Borrower, asks: &[Ask]) -> Result<Vec<Grant>, LenderError> {
         let grants = self.app.lend(borrower, asks).await?;
         for (ask, grant) in asks.iter().zip(&grants) {
@@ -96,6 +100,13 @@ impl App {
         let short = if hears { budgets::short(&mut tx, earlier(now, SHORT_FOR)).await? } else { Vec::new() };
         tx.commit().await?;
         Ok(short)
+    }
+
+    /// What earlier starts of the borrower's proxy borrowed and did not spend is lent to nobody any more.
+    pub async fn settle_earlier_starts(&self, borrower: &Borrower) -> Result<(), StoreError> {
+        let mut tx = self.store().begin_append().await?;
+        budgets::settle_earlier_starts(&mut tx, borrower).await?;
+        tx.commit().await
     }
 
     /// Answers asks, each of another budget, in their order.

@@ -8,7 +8,9 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tollgate_proto::{Asks, BorrowRequest, BorrowResponse, borrow_request::Message, budget_lease_server::BudgetLease};
+use tollgate_proto::{
+    Asks, BorrowRequest, BorrowResponse, Renew, borrow_request::Message, budget_lease_server::BudgetLease,
+};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{BudgetLender, LenderError, convert, stream_age};
@@ -71,7 +73,10 @@ async fn run(
                 let response = BorrowResponse { nonce, grants: convert::grants(grants), ..BorrowResponse::default() };
                 answer(responses, response).await?;
             }
-            Some(Message::Renew(_)) => {
+            Some(Message::Renew(Renew { earlier_starts_are_settled })) => {
+                if earlier_starts_are_settled {
+                    lender.settle_earlier_starts(&borrower).await.map_err(|error| not_now(&error))?;
+                }
                 let short = lender.renew(&borrower).await.map_err(|error| not_now(&error))?;
                 if !short.is_empty() {
                     let shortages = convert::shortages(short);

@@ -175,6 +175,21 @@ pub async fn lapse(connection: &mut AnyConnection, now: UnixMicros) -> Result<u6
     Ok(lapsed.rows_affected())
 }
 
+/// Of what earlier starts of the borrower's proxy were granted nothing is open any more: all of their events are here.
+pub async fn settle_earlier_starts(connection: &mut AnyConnection, borrower: &Borrower) -> Result<(), StoreError> {
+    let Borrower { proxy_id, boot_id, booted_at, leases_outlast_periods: _ } = borrower;
+    sqlx::query(
+        "UPDATE budget_leases SET returned = granted - used WHERE granted - returned - used > 0 AND boot_id IN \
+         (SELECT boot_id FROM budget_borrowers WHERE proxy_id = $1 AND booted_at <= $2 AND boot_id <> $3)",
+    )
+    .bind(proxy_id.to_string())
+    .bind(*booted_at)
+    .bind(boot_id.to_string())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Forgets leases that no event can be of any more.
 pub async fn forget(connection: &mut AnyConnection, before: UnixMicros) -> Result<(), StoreError> {
     for statement in [

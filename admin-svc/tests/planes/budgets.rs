@@ -35,6 +35,7 @@ on_both!(
     others_are_told_of_a_shortage_that_they_could_end,
     redelivered_events_spend_nothing_more,
     a_lapsed_lease_is_lent_anew_and_its_late_events_still_count,
+    what_a_dead_start_held_is_free_once_its_events_are_here,
     periods_begin_at_midnight_in_utc,
     what_is_in_hand_outlasts_its_period,
     a_budget_that_changes_its_period_knows_what_is_under_way,
@@ -322,6 +323,27 @@ async fn a_lapsed_lease_is_lent_anew_and_its_late_events_still_count(world: Worl
     let standing = world.standing(&key).await;
     assert_eq!((standing.spent, standing.lent, standing.lapsed), (100, 1_000, 600));
     assert_eq!(world.need(&key, &alive, Some(&grant), 1).await.state, GrantState::Spent);
+}
+
+async fn what_a_dead_start_held_is_free_once_its_events_are_here(world: World) {
+    let key = world.key(Budget { lease: LeaseMode::Single, ..budget(1_000, Period::Day) }).await;
+    let (dead, other) = (borrower(MONDAY), borrower(MONDAY));
+    world.need(&key, &dead, None, 400).await;
+    world.clock.advance(Duration::from_secs(5));
+    let successor = Borrower { boot_id: BootId::generate(), booted_at: world.clock.now(), ..dead };
+    let held = world.need(&key, &successor, None, 300).await;
+    assert_eq!(held.state, GrantState::Busy);
+    // Another proxy's word is nothing to go by.
+    world.app.settle_earlier_starts(&other).await.unwrap();
+    assert_eq!(world.standing(&key).await.lent, 400);
+    let event = UsageEvent { started_at: MONDAY, ..world.event(&key, &dead, 150) };
+    world.app.record_usage(&[event], &[]).await.unwrap();
+    world.app.settle_earlier_starts(&successor).await.unwrap();
+    assert_eq!(world.standing(&key).await, Standing { spent: 150, ..Standing::default() });
+    let held = world.need(&key, &successor, Some(&held), 850).await;
+    assert_eq!((held.state, held.granted), (GrantState::Granted, 850));
+    world.app.settle_earlier_starts(&successor).await.unwrap();
+    assert_eq!(world.standing(&key).await.lent, 850, "its own is no earlier one");
 }
 
 async fn periods_begin_at_midnight_in_utc(world: World) {

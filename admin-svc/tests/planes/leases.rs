@@ -87,7 +87,7 @@ async fn a_proxy_borrows_what_a_budget_has(plane: ControlPlane) {
     assert_eq!(states, [GrantState::NoBudget, GrantState::Granted]);
     assert_eq!((grants[0].granted_micros, grants[1].granted_micros), (0, 300_000));
     assert!((grants[1].period_start_unix_us..grants[1].period_end_unix_us).contains(&now_us()));
-    borrow.send(Message::Renew(Renew {})).await;
+    borrow.send(Message::Renew(Renew::default())).await;
     let mut other = Borrow::open(&plane).await;
     other.send(Message::Asks(Asks { nonce: 1, asks: vec![ask(&key, 900_000)] })).await;
     let grant = other.answer().await.unwrap().grants.remove(0);
@@ -103,7 +103,7 @@ async fn a_proxy_borrows_what_a_budget_has(plane: ControlPlane) {
     other.send(Message::Asks(Asks { nonce: 2, asks: vec![back] })).await;
     let grant = other.answer().await.unwrap().grants.remove(0);
     assert_eq!((grant.state(), grant.granted_micros, grant.elsewhere_micros), (GrantState::Spent, 700_000, 1_000_000));
-    borrow.send(Message::Renew(Renew {})).await;
+    borrow.send(Message::Renew(Renew::default())).await;
     let BorrowResponse { nonce, grants, shortages } = borrow.answer().await.unwrap();
     assert_eq!((nonce, grants.len()), (0, 0));
     assert_eq!(shortages, [Shortage { scope: BudgetScope::AccessKey.into(), id: key.clone() }]);
@@ -131,7 +131,7 @@ async fn a_proxy_borrows_what_a_users_budget_has(plane: ControlPlane) {
 
 async fn what_is_no_ask_ends_the_stream(plane: ControlPlane) {
     let mut first = Borrow::begin(&plane, JOIN_TOKEN).await.unwrap();
-    first.send(Message::Renew(Renew {})).await;
+    first.send(Message::Renew(Renew::default())).await;
     assert_eq!(first.refused().await, Code::InvalidArgument);
     let key = Uuid::now_v7().to_string();
     for asks in [

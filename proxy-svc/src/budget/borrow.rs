@@ -52,6 +52,8 @@ pub(crate) struct BorrowerParts {
     pub(crate) endpoint: Endpoint,
     pub(crate) join_token: Secret,
     pub(crate) identity: Identity,
+    /// Whether all that earlier starts of this proxy had to report is acknowledged. Never, when the sender is gone.
+    pub(crate) earlier_starts_settled: watch::Receiver<bool>,
     pub(crate) clock: Clock,
 }
 
@@ -64,6 +66,7 @@ pub(crate) struct Borrower {
     join_token: Secret,
     identity: Identity,
     booted_at: UnixMicros,
+    earlier_starts_settled: watch::Receiver<bool>,
     clock: Clock,
     /// Those that want something, each once.
     due: BTreeMap<BudgetKey, Arc<Account>>,
@@ -103,12 +106,24 @@ struct UnderWay {
 
 impl Borrower {
     pub(crate) fn new(parts: BorrowerParts) -> Self {
-        let BorrowerParts { budgets, bells, endpoint, join_token, identity, clock } = parts;
+        let BorrowerParts { budgets, bells, endpoint, join_token, identity, earlier_starts_settled, clock } = parts;
         let mut applied = budgets.snapshots.subscribe();
         applied.mark_changed();
         let booted_at = clock.now();
         let due = BTreeMap::new();
-        Self { budgets, bells, applied, endpoint, join_token, identity, booted_at, clock, due, nonce: 0 }
+        Self {
+            budgets,
+            bells,
+            applied,
+            endpoint,
+            join_token,
+            identity,
+            booted_at,
+            earlier_starts_settled,
+            clock,
+            due,
+            nonce: 0,
+        }
     }
 
     /// Runs until `stop`, and gives back what is left then.
@@ -201,6 +216,8 @@ impl Borrower {
         self.due.extend(held.map(|account| (account.key, Arc::clone(account))));
         let mut ticks = ticker();
         let mut count = 0_u32;
+        let mut settled = self.earlier_starts_settled.clone();
+        let mut told_settled = false;
         loop {
             if session.under_way.is_none() && !self.due.is_empty() {
                 self.ask(&mut session, false).await?;
@@ -221,10 +238,14 @@ impl Borrower {
                     let response = response?.ok_or(Ended::Closed)?;
                     self.answered(&mut session, response)?;
                 }
+                () = becomes_true(&mut settled), if !told_settled => {
+                    told_settled = true;
+                    send(&session.requests, Message::Renew(Renew { earlier_starts_are_settled: true })).await?;
+                }
                 _ = ticks.tick() => {
                     count += 1;
                     if count.is_multiple_of(RENEW_EVERY) {
-                        send(&session.requests, Message::Renew(Renew {})).await?;
+                        send(&session.requests, Message::Renew(Renew::default())).await?;
                     }
                     if session.under_way.as_ref().is_some_and(|sent| sent.since.elapsed() > SILENCE) {
                         return Err(Ended::Silent);
@@ -374,6 +395,12 @@ impl From<proto::GrantState> for Answer {
             proto::GrantState::Busy => Self::Busy,
             proto::GrantState::NoBudget | proto::GrantState::Unspecified => Self::None,
         }
+    }
+}
+
+async fn becomes_true(said: &mut watch::Receiver<bool>) {
+    if said.wait_for(|said| *said).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 
