@@ -22,7 +22,7 @@ use tonic::{service::interceptor::InterceptedService, transport::server::Router}
 
 use crate::{
     domain::{
-        budget::{Ask, Borrower, BudgetKey, Grant},
+        budget::{Ask, Borrower, BudgetKey, Grant, Recall},
         key_health::{Hint, KeyModelReport},
         proxy::RefusedResource,
         usage::{QuarantinedEvent, UsageEvent},
@@ -133,6 +133,8 @@ pub trait BudgetLender: Send + Sync + 'static {
     async fn settle_earlier_starts(&self, borrower: &Borrower) -> Result<(), LenderError>;
     /// Answers asks in their order; each is of another budget.
     async fn lend(&self, borrower: &Borrower, asks: &[Ask]) -> Result<Vec<Grant>, LenderError>;
+    /// What others lack from now on, as far as this replica learns of it.
+    fn recalls(&self) -> broadcast::Receiver<Recall>;
 }
 
 /// What the streams work with.

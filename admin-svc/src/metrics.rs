@@ -32,7 +32,7 @@ pub struct Metrics {
     pub snapshots_sent: Counter,
     pub deltas_sent: Counter,
     pub refusals: Counter,
-    /// Times that a budget was found to have too little left to lend.
+    /// Budgets that had less left than a request needed, whatever others gave back; once a period.
     pub budgets_spent: Counter,
 }
 
@@ -77,7 +77,7 @@ impl Metrics {
             ("tollgate_admin_refusals_total", "Configurations that a proxy refused in part.", refusals),
             (
                 "tollgate_admin_budgets_spent_total",
-                "Times that a budget was found to have too little left to lend.",
+                "Budgets found to have less left than a request needs, once a period.",
                 budgets_spent,
             ),
         ] {

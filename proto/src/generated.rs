@@ -1619,7 +1619,8 @@ pub struct Ask {
     pub ahead: bool,
     #[prost(int64, tag = "9")]
     pub period_end_unix_us: i64,
-    /// The smallest of those needs: less than that helps nobody. 0: any part does.
+    /// The smallest of those needs: that much is granted where all is not left, and less helps nobody. 0 (an older proxy): any
+    /// part does.
     #[prost(int64, tag = "10")]
     pub least_micros: i64,
 }

@@ -196,15 +196,39 @@ impl Budgets {
         };
         let (now, deadline) = (self.clock.now(), Instant::now() + PATIENCE);
         let taken = reservation.taken.insert(Box::default());
-        for ((place, scope), estimate) in taken.iter_mut().zip(scopes).zip(estimates) {
+        // The narrowest first: what a key's own budget does not cover takes nothing of what others share.
+        for ((place, scope), estimate) in taken.iter_mut().zip(&scopes).zip(estimates).rev() {
             let (Some((key, budget)), Some(estimate)) = (scope, estimate) else { continue };
-            match self.take(key, &budget, estimate, now, deadline).await {
+            match self.take(*key, budget, estimate, now, deadline).await {
                 Ok(taken) => *place = Some(taken),
                 Err(_) if !budget.hard => {}
-                Err(short) => return Err(self.refusal(key.scope, short)),
+                Err(short) => return Err(self.refusal_of_any(&scopes, &estimates, key.scope, short)),
             }
         }
         Ok(reservation)
+    }
+
+    /// To wait for one budget is in vain where another one will refuse the request for good.
+    fn refusal_of_any(
+        &self,
+        scopes: &[Option<(BudgetKey, Budget)>; SCOPES],
+        estimates: &[Option<i64>; SCOPES],
+        scope: Scope,
+        short: Short,
+    ) -> Refusal {
+        let mut known = scopes.iter().zip(estimates).filter_map(|(scope, estimate)| scope.zip(*estimate));
+        let spent = known.find(|((key, budget), estimate)| self.is_out_of_reach(*key, budget, *estimate));
+        match spent {
+            Some(((key, _), _)) if short != Short::Spent => self.refusal(key.scope, Short::Spent),
+            _ => self.refusal(scope, short),
+        }
+    }
+
+    /// Whether a hard budget will refuse so much for good, as far as is known without asking.
+    fn is_out_of_reach(&self, key: BudgetKey, budget: &Budget, estimate: i64) -> bool {
+        let accounts = self.accounts.load();
+        let account = || accounts.get(&key).is_some_and(|account| account.is_out_of_reach(self.clock.now(), estimate));
+        budget.hard && (estimate > budget.amount.micros() || account())
     }
 
     async fn take(
@@ -221,9 +245,9 @@ impl Budgets {
         let begun = now;
         let account = self.account(key, deadline).await.ok_or(Short::Unknown)?;
         let single = budget.lease == LeaseMode::Single && budget.hard;
-        let mut slot = if single { Some(self.slot(&account, deadline).await?) } else { None };
-        if let Some(taken) = self.lent(&account, now, estimate, &mut slot) {
-            return Ok(taken);
+        let mut slot = if single { Some(self.slot(&account, estimate, deadline).await?) } else { None };
+        if account.take(now, estimate) {
+            return Ok(self.taken(&account, now, estimate, slot));
         }
         let mut waiting = None;
         loop {
@@ -232,8 +256,10 @@ impl Budgets {
             // From here on no answer is missed.
             answered.as_mut().enable();
             now = self.clock.now();
-            if let Some(taken) = self.lent(&account, now, estimate, &mut slot) {
-                return Ok(taken);
+            if account.take(now, estimate) {
+                // It waits no more: what is asked for from here on is for others.
+                drop(waiting);
+                return Ok(self.taken(&account, now, estimate, slot.take()));
             }
             if !budget.hard {
                 self.ring(&account);
@@ -250,31 +276,26 @@ impl Budgets {
                 self.metrics.budgets.waits.of(key.scope).add(1);
                 waiting = Some(account.wait_for(estimate));
             }
-            if !(short && account.was_answered_just_now(now)) {
+            let pause = account.same_answer_for(now, estimate);
+            let until = if pause.is_zero() {
                 self.ring(&account);
-            }
-            if timeout_at(deadline, answered).await.is_err() {
+                deadline
+            } else {
+                deadline.min(Instant::now() + pause)
+            };
+            if timeout_at(until, answered).await.is_err() && Instant::now() >= deadline {
                 return Err(if short || account.was_answered_since(begun) { Short::Busy } else { Short::Unknown });
             }
         }
     }
 
-    /// Of what is lent already; takes the slot along.
-    fn lent(
-        &self,
-        account: &Arc<Account>,
-        now: UnixMicros,
-        estimate: i64,
-        slot: &mut Option<account::Slot>,
-    ) -> Option<Taken> {
-        if !account.take(now, estimate) {
-            return None;
-        }
-        let taken = Taken::new(account, estimate, slot.take(), self.bells.clone());
+    /// Of what was lent already; takes the slot along.
+    fn taken(&self, account: &Arc<Account>, now: UnixMicros, estimate: i64, slot: Option<account::Slot>) -> Taken {
+        let taken = Taken::new(account, estimate, slot, self.bells.clone());
         if account.is_low() && !account.was_short(now, 0) {
             self.ring(account);
         }
-        Some(taken)
+        taken
     }
 
     /// A budget that is new with a snapshot has an account a moment later.
@@ -295,13 +316,16 @@ impl Budgets {
         }
     }
 
-    async fn slot(&self, account: &Arc<Account>, deadline: Instant) -> Result<account::Slot, Short> {
+    async fn slot(&self, account: &Arc<Account>, estimate: i64, deadline: Instant) -> Result<account::Slot, Short> {
         loop {
             let answered = account.answered();
             tokio::pin!(answered);
             answered.as_mut().enable();
             if let Some(slot) = account.slot() {
                 return Ok(slot);
+            }
+            if account.is_out_of_reach(self.clock.now(), estimate) {
+                return Err(Short::Spent);
             }
             timeout_at(deadline, answered).await.map_err(|_| Short::Busy)?;
         }

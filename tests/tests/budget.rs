@@ -397,35 +397,3 @@ async fn a_killed_proxy_leaves_a_lease_that_its_events_still_fill() -> anyhow::R
     ensure!(micros(&shown["spent"])? + micros(&shown["leased"])? + micros(&shown["remaining"])? == 500_000, "{shown}");
     Ok(())
 }
-
-#[tokio::test]
-async fn a_killed_proxy_takes_up_again_what_it_held_of_a_budget_of_one_request_at_a_time() -> anyhow::Result<()> {
-    let (mut trio, application) = priced().await?;
-    let budget = json!({"amount": "0.10", "currency": "USD", "period": "day", "hard": true, "lease": "single"});
-    let (id, secret) = key(&trio, &application, budget).await?;
-    let slow = bounded(&secret, "gpt-sim-latency-60000");
-    let address = trio.addresses.proxy;
-    let before = trio.simulator.newest().await?;
-    let running = tokio::spawn(async move { slow.send(address).await });
-    eventually("it is at the provider", START, async || {
-        Ok((trio.simulator.requests(before).await?.len() == 1).then_some(()))
-    })
-    .await?;
-    trio.kill_proxy()?;
-    ensure!(running.await?.is_err(), "the proxy was killed");
-    let held = standing(&trio, &id).await?;
-    ensure!(micros(&held["leased"])? > 0, "{held}");
-    trio.start_proxy().await?;
-    let begun = Instant::now();
-    let served = eventually("the next request is served", START, async || {
-        let answer = trio.send(&bounded(&secret, "gpt-4.1")).await?;
-        Ok((answer.status == 200).then_some(answer))
-    })
-    .await?;
-    // A lease lapses a minute after the last sign of life.
-    ensure!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
-    let cost = spent(&trio, &[served]).await?;
-    let shown = standing(&trio, &id).await?;
-    ensure!(micros(&shown["spent"])? > cost, "that of the interrupted request is estimated: {cost} and {shown}");
-    Ok(())
-}

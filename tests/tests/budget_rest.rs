@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tollgate_tests::{
     Answer, Call, Dialect, Trio,
@@ -15,27 +16,42 @@ use tollgate_tests::{
 };
 
 /// A further access key of the application's service; its id and its secret.
-async fn key(trio: &Trio, service_id: &str, amount: &str) -> anyhow::Result<(String, String)> {
-    let key = json!({"service_id": service_id, "name": "budgeted", "budget": hard(amount)});
+async fn key(trio: &Trio, service_id: &str, budget: Value) -> anyhow::Result<(String, String)> {
+    let key = json!({"service_id": service_id, "name": "budgeted", "budget": budget});
     let key = trio.rest.create("access-keys", &key).await?;
     trio.in_force().await?;
     Ok((text(&key, "id")?.to_owned(), text(&key, "secret")?.to_owned()))
+}
+
+fn single(amount: &str) -> Value {
+    json!({"amount": amount, "currency": "USD", "period": "day", "hard": true, "lease": "single"})
+}
+
+/// Eighty thousand millionths of output.
+fn large(secret: &str) -> Call {
+    let body =
+        json!({"model": "gpt-4.1", "max_tokens": 10_000, "messages": [{"role": "user", "content": "How long?"}]});
+    Call::post(Dialect::OpenAi, secret, "/v1/chat/completions".to_owned(), body.to_string())
+}
+
+async fn at_the_provider(trio: &Trio, call: &Call) -> anyhow::Result<JoinSet<anyhow::Result<Answer>>> {
+    let before = trio.simulator.newest().await?;
+    let mut running = JoinSet::new();
+    let (call, address) = (call.clone(), trio.addresses.proxy);
+    running.spawn(async move { call.send(address).await });
+    eventually("it is at the provider", START, async || {
+        Ok((trio.simulator.requests(before).await?.len() == 1).then_some(()))
+    })
+    .await?;
+    Ok(running)
 }
 
 #[tokio::test]
 async fn what_others_have_reserved_is_refused_for_a_moment_and_in_each_dialect() -> anyhow::Result<()> {
     let (trio, application) = priced().await?;
     // One reservation of 4096 tokens of output, and nearly nothing else.
-    let (id, secret) = key(&trio, &application.service_id, "0.036").await?;
-    let slow = Call::chat(Dialect::OpenAi, &secret, "gpt-sim-latency-2500", false);
-    let before = trio.simulator.newest().await?;
-    let mut running = JoinSet::new();
-    let address = trio.addresses.proxy;
-    running.spawn(async move { slow.send(address).await });
-    eventually("it is at the provider", START, async || {
-        Ok((trio.simulator.requests(before).await?.len() == 1).then_some(()))
-    })
-    .await?;
+    let (id, secret) = key(&trio, &application.service_id, hard("0.036")).await?;
+    let running = at_the_provider(&trio, &Call::chat(Dialect::OpenAi, &secret, "gpt-sim-latency-2500", false)).await?;
     for (dialect, status, kind) in [
         (Dialect::OpenAi, 429, "rate_limit_error"),
         (Dialect::Anthropic, 429, "rate_limit_error"),
@@ -46,14 +62,12 @@ async fn what_others_have_reserved_is_refused_for_a_moment_and_in_each_dialect()
         ensure!(answer.status == status && !is_final(&answer), "{case}");
         ensure!(dialect.error(&answer.json()?).is_some_and(|(found, _)| found == kind), "{case}");
         ensure!(answer.header("retry-after") == Some("1"), "{case}");
-        ensure!(answer.text().contains("reserved by other requests"), "{case}");
+        ensure!(answer.text().contains("held elsewhere"), "{case}");
     }
     // What can never be met is refused for good meanwhile, too.
-    let body = json!({"model": "gpt-4.1", "max_tokens": 8_000, "messages": [{"role": "user", "content": "How long?"}]});
-    let large = Call::post(Dialect::OpenAi, &secret, "/v1/chat/completions".to_owned(), body.to_string());
-    let answer = trio.send(&large).await?;
+    let answer = trio.send(&large(&secret)).await?;
     ensure!(answer.status == 429 && is_final(&answer), "{} {}", answer.status, answer.text());
-    let first = running.join_next().await.context("it runs")???;
+    let first = running.join_all().await.pop().context("it runs")??;
     ensure!(first.status == 200, "{}", first.text());
     let next = trio.send(&Call::chat(Dialect::OpenAi, &secret, "gpt-4.1", false)).await?;
     ensure!(next.status == 200, "what came back is there: {} {}", next.status, next.text());
@@ -66,7 +80,7 @@ async fn what_others_have_reserved_is_refused_for_a_moment_and_in_each_dialect()
 #[tokio::test]
 async fn callers_that_wait_as_they_are_told_are_all_served() -> anyhow::Result<()> {
     let (trio, application) = priced().await?;
-    let (_, secret) = key(&trio, &application.service_id, "0.050").await?;
+    let (_, secret) = key(&trio, &application.service_id, hard("0.050")).await?;
     let call = Call::chat(Dialect::OpenAi, &secret, "gpt-sim-latency-200", false);
     let address = trio.addresses.proxy;
     let mut running = JoinSet::new();
@@ -93,7 +107,7 @@ async fn callers_that_wait_as_they_are_told_are_all_served() -> anyhow::Result<(
 async fn the_last_requests_get_what_lies_at_other_proxies() -> anyhow::Result<()> {
     let (trio, application) = priced().await?;
     let further = [trio.another_proxy("second").await?, trio.another_proxy("third").await?];
-    let (id, secret) = key(&trio, &application.service_id, "0.060").await?;
+    let (id, secret) = key(&trio, &application.service_id, hard("0.060")).await?;
     let call = bounded(&secret, "gpt-4.1");
     let mut answers = Vec::new();
     for proxy in &further {
@@ -121,5 +135,70 @@ async fn the_last_requests_get_what_lies_at_other_proxies() -> anyhow::Result<()
     let reservation = (call.body.len() as u64 * 2_000_000).div_ceil(3_000_000) + 400 * 8;
     eprintln!("{spent} of 60000 spent within {:?}", begun.elapsed());
     ensure!(spent <= 60_000 && spent + reservation > 60_000, "{reservation} were asked for: {shown}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_pay_takes_nothing_from_others() -> anyhow::Result<()> {
+    let (trio, application) = priced().await?;
+    let service = format!("services/{}", application.service_id);
+    trio.rest
+        .expect(200, Method::PATCH, &format!("/api/v1/{service}"), Some(&json!({"budget": hard("0.100")})))
+        .await?;
+    let (_, poor) = key(&trio, &application.service_id, hard("0.010")).await?;
+    let leased = async || micros(&trio.rest.get(&format!("{service}/budget")).await?["leased"]);
+    let before =
+        eventually("something is lent ahead", START, async || Ok(Some(leased().await?).filter(|lent| *lent > 0)));
+    let before = before.await?;
+    // Eighty thousand of the service's hundred thousand.
+    for _ in 0..5 {
+        let answer = trio.send(&large(&poor)).await?;
+        ensure!(answer.status == 429 && is_final(&answer), "{} {}", answer.status, answer.text());
+        ensure!(answer.text().contains("access key"), "{}", answer.text());
+    }
+    let after = leased().await?;
+    ensure!(after <= before, "{before} were lent, and {after} are");
+    Ok(())
+}
+
+#[tokio::test]
+async fn nobody_waits_for_one_budget_who_is_refused_by_another() -> anyhow::Result<()> {
+    let (trio, application) = priced().await?;
+    let service = format!("/api/v1/services/{}", application.service_id);
+    trio.rest.expect(200, Method::PATCH, &service, Some(&json!({"budget": hard("0.040")}))).await?;
+    let (_, secret) = key(&trio, &application.service_id, single("1.00")).await?;
+    let running = at_the_provider(&trio, &Call::chat(Dialect::OpenAi, &secret, "gpt-sim-latency-1500", false)).await?;
+    let busy = trio.send(&bounded(&secret, "gpt-4.1")).await?;
+    ensure!(busy.status == 429 && !is_final(&busy), "{} {}", busy.status, busy.text());
+    let hopeless = trio.send(&large(&secret)).await?;
+    ensure!(hopeless.status == 429 && is_final(&hopeless), "{} {}", hopeless.status, hopeless.text());
+    ensure!(hopeless.text().contains("service"), "{}", hopeless.text());
+    let first = running.join_all().await.pop().context("it runs")??;
+    ensure!(first.status == 200, "{}", first.text());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_killed_proxy_takes_up_again_what_it_held_of_a_budget_of_one_request_at_a_time() -> anyhow::Result<()> {
+    let (mut trio, application) = priced().await?;
+    let (id, secret) = key(&trio, &application.service_id, single("0.10")).await?;
+    let running = at_the_provider(&trio, &bounded(&secret, "gpt-sim-latency-60000")).await?;
+    trio.kill_proxy()?;
+    ensure!(running.join_all().await.iter().all(Result::is_err), "the proxy was killed");
+    let standing = format!("access-keys/{id}/budget");
+    let held = trio.rest.get(&standing).await?;
+    ensure!(micros(&held["leased"])? > 0, "{held}");
+    trio.start_proxy().await?;
+    let begun = Instant::now();
+    let served = eventually("the next request is served", START, async || {
+        let answer = trio.send(&bounded(&secret, "gpt-4.1")).await?;
+        Ok((answer.status == 200).then_some(answer))
+    })
+    .await?;
+    // A lease lapses a minute after the last sign of life.
+    ensure!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    let cost = spent(&trio, &[served]).await?;
+    let shown = trio.rest.get(&standing).await?;
+    ensure!(micros(&shown["spent"])? > cost, "that of the interrupted request is estimated: {cost} and {shown}");
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::{collections::HashMap, ops::Range, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use tokio::sync::broadcast;
 use tollgate_shared::{
     clock::UnixMicros,
     ids::{AccessKeyId, ServiceId, UserId},
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     domain::{
         access_key::AccessKeyStatus,
-        budget::{Ask, Borrower, BudgetKey, BudgetScope, BudgetStatus, Grant, GrantState, elsewhere, grant},
+        budget::{Ask, Borrower, BudgetKey, BudgetScope, BudgetStatus, Grant, GrantState, Recall, elsewhere, grant},
         proxy::SILENT_AFTER_US,
     },
     grpc::{BudgetLender, LenderError},
@@ -30,6 +31,10 @@ use crate::{
 pub const LEASE_TTL: Duration = Duration::from_mins(1);
 /// For so long others are told that somebody needs what they do not use.
 const SHORT_FOR: Duration = Duration::from_mins(1);
+/// So often they are told at once, and not with their next sign of life.
+const RECALL_EVERY: Duration = Duration::from_secs(1);
+/// Recalls that a stream has not passed on yet; what it misses comes with the next sign of life.
+const RECALLS: usize = 64;
 /// A proxy's clock is believed that far: it decides which period a request is of.
 const CLOCK_SKEW: Duration = Duration::from_mins(5);
 /// Events arrive up to 30 days late; a lease is kept a day longer.
@@ -40,27 +45,26 @@ const NO_BUDGET: AppError = AppError::NotFound("budget");
 pub struct Lender {
     app: App,
     metrics: Arc<Metrics>,
-    /// The period for which it was said last that a budget is spent, so that it is said once.
-    told: Mutex<HashMap<BudgetKey, UnixMicros>>,
+    recalls: broadcast::Sender<Recall>,
+    /// The period and the amount for which it was said last that a budget covers something no more, so that it is said once.
+    told: Mutex<HashMap<BudgetKey, (UnixMicros, i64)>>,
 }
 
 impl Lender {
     pub fn new(app: App, metrics: Arc<Metrics>) -> Self {
-        Self { app, metrics, told: Mutex::default() }
+        Self { app, metrics, recalls: broadcast::Sender::new(RECALLS), told: Mutex::default() }
     }
 
     fn tell(&self, ask: &Ask, grant: &Grant) {
         let BudgetKey { scope, id } = ask.budget;
-        let mut told = self.told.lock();
-        if grant.state != GrantState::Spent {
-            if grant.granted > ask.granted {
-                told.remove(&ask.budget);
-            }
+        // What others hold may come back.
+        if grant.state != GrantState::Spent || grant.elsewhere >= ask.least.max(1) {
             return;
         }
-        if told.insert(ask.budget, grant.period.start) != Some(grant.period.start) {
+        let now = (grant.period.start, grant.amount);
+        if self.told.lock().insert(ask.budget, now) != Some(now) {
             self.metrics.budgets_spent.add(1);
-            tracing::warn!(budget.scope = %scope, budget.id = %id, "a budget has too little left to lend");
+            tracing::warn!(budget.scope = %scope, budget.id = %id, "a budget has less left than a request needs");
         }
     }
 }
@@ -79,8 +83,16 @@ impl BudgetLender for Lender {
         let grants = self.app.lend(borrower, asks).await?;
         for (ask, grant) in asks.iter().zip(&grants) {
             self.tell(ask, grant);
+            if grant.recall {
+                // Without another stream there is nobody to tell.
+                let _ = self.recalls.send(Recall { budget: ask.budget, by: borrower.boot_id });
+            }
         }
         Ok(grants)
+    }
+
+    fn recalls(&self) -> broadcast::Receiver<Recall> {
+        self.recalls.subscribe()
     }
 }
 
@@ -177,15 +189,8 @@ async fn answer(
     let told = (!ask.period.is_empty()).then(|| borrower.lease_period(&ask.period));
     let Some(budget) = budget(connection, &ask.budget).await? else {
         let granted = take_totals(connection, borrower, ask, told.as_ref()).await?;
-        let (settled, returned, elsewhere) = (0, 0, 0);
-        return Ok(Grant {
-            state: GrantState::NoBudget,
-            period: Range::default(),
-            granted,
-            settled,
-            returned,
-            elsewhere,
-        });
+        let (state, period) = (GrantState::NoBudget, Range::default());
+        return Ok(Grant { state, period, granted, settled: 0, returned: 0, elsewhere: 0, amount: 0, recall: false });
     };
     let period = budget.period.around(ask.at.clamp(earlier(now, CLOCK_SKEW), later(now, CLOCK_SKEW)));
     let current = borrower.lease_period(&period);
@@ -210,10 +215,11 @@ async fn answer(
     }
     let elsewhere = elsewhere(&budget, &standing, &lease);
     let others_could_help = standing.lent_to_others > 0 && (1..=elsewhere).contains(&ask.least);
-    if state == GrantState::Spent && others_could_help {
-        budgets::note_shortage(connection, &ask.budget, now).await?;
-    }
-    Ok(Grant { state, period, granted: lease.granted, settled, returned: lease.returned, elsewhere })
+    let recall = state == GrantState::Spent
+        && others_could_help
+        && budgets::note_shortage(connection, &ask.budget, now, earlier(now, RECALL_EVERY)).await?;
+    let (granted, returned, amount) = (lease.granted, lease.returned, budget.amount.micros());
+    Ok(Grant { state, period, granted, settled, returned, elsewhere, amount, recall })
 }
 
 /// Totals of a lease from which nothing is lent any more; all that was granted of it.

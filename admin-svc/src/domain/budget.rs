@@ -95,7 +95,7 @@ pub struct Ask {
     pub returned: i64,
     /// What requests that wait need beyond what is held.
     pub need: i64,
-    /// Of that, what the smallest request needs: less helps nobody.
+    /// Of that, what the smallest request needs: less helps nobody. 0 from older proxies, which take any part.
     pub least: i64,
     /// Some more, to have it at hand.
     pub ahead: bool,
@@ -125,6 +125,18 @@ pub struct Grant {
     pub returned: i64,
     /// Of the budget, what is neither spent nor this borrower's.
     pub elsewhere: i64,
+    /// Of the whole budget.
+    pub amount: i64,
+    /// The others are to be told that it is short.
+    pub recall: bool,
+}
+
+/// Others are to give back what they do not use of a budget.
+#[derive(Clone, Copy, Debug)]
+pub struct Recall {
+    pub budget: BudgetKey,
+    /// Who needs it.
+    pub by: BootId,
 }
 
 /// What one borrower has of a budget, as totals.
@@ -204,9 +216,16 @@ pub fn grant(budget: &Budget, standing: &Standing, lease: &Lease, ask: &Ask, liv
         LeaseMode::Single => (need, GrantState::Granted),
         LeaseMode::Ahead => {
             let ahead = if ask.ahead { deficit + left.max(0) / (AHEAD_PARTS * live_proxies.max(1)) } else { 0 };
-            let granted = if least <= most { need.max(ahead).min(most) } else { 0 };
-            let short = granted < need || (ask.ahead && left <= 0);
-            (granted, if short { GrantState::Spent } else { GrantState::Granted })
+            let all = need.max(ahead).min(most);
+            if need <= most {
+                let spent = ask.ahead && left <= 0;
+                (all, if spent { GrantState::Spent } else { GrantState::Granted })
+            } else if ask.least > 0 && least <= most {
+                // One is served, and the others ask again. What is of use to none of them is left to others.
+                (least, GrantState::Granted)
+            } else {
+                (if ask.least > 0 { 0 } else { all }, GrantState::Spent)
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use tollgate_proto::{
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{BudgetLender, LenderError, convert, stream_age};
-use crate::domain::budget::Borrower;
+use crate::domain::budget::{Borrower, BudgetKey, Recall};
 
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// Answers that the proxy has not read yet; it asks no second time before it has the first answer.
@@ -66,7 +66,22 @@ async fn run(
     lender.renew(&borrower).await.map_err(|error| not_now(&error))?;
     // An answer to nobody says that asks are taken.
     answer(responses, BorrowResponse::default()).await?;
-    while let Some(request) = requests.message().await? {
+    let mut recalls = lender.recalls();
+    loop {
+        let request = tokio::select! {
+            request = requests.message() => request?,
+            recall = recalls.recv() => {
+                // What was missed comes with the next sign of life.
+                if let Ok(Recall { budget, by }) = recall
+                    && borrower.leases_outlast_periods
+                    && by != borrower.boot_id
+                {
+                    answer(responses, shortages(vec![budget])).await?;
+                }
+                continue;
+            }
+        };
+        let Some(request) = request else { return Ok(()) };
         match request.message {
             Some(Message::Asks(Asks { nonce, asks })) => {
                 let grants = lender.lend(&borrower, &convert::asks(asks)?).await.map_err(|error| not_now(&error))?;
@@ -79,14 +94,16 @@ async fn run(
                 }
                 let short = lender.renew(&borrower).await.map_err(|error| not_now(&error))?;
                 if !short.is_empty() {
-                    let shortages = convert::shortages(short);
-                    answer(responses, BorrowResponse { shortages, ..BorrowResponse::default() }).await?;
+                    answer(responses, shortages(short)).await?;
                 }
             }
             Some(Message::Hello(_)) | None => return Err(Status::invalid_argument("asks are expected")),
         }
     }
-    Ok(())
+}
+
+fn shortages(budgets: Vec<BudgetKey>) -> BorrowResponse {
+    BorrowResponse { shortages: convert::shortages(budgets), ..BorrowResponse::default() }
 }
 
 async fn hello(requests: &mut Streaming<BorrowRequest>) -> Result<Borrower, Status> {

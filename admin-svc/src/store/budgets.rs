@@ -116,19 +116,23 @@ pub async fn lock(connection: &mut AnyConnection, budget: &BudgetKey) -> Result<
     Ok(())
 }
 
-/// Less is left to lend than is needed. In the transaction that holds the lock.
+/// Less is left to lend than is needed; whether that was not noted since `then`. In the transaction that holds the lock.
 pub async fn note_shortage(
     connection: &mut AnyConnection,
     budget: &BudgetKey,
     now: UnixMicros,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE budget_locks SET short_at = $1 WHERE scope = $2 AND scope_id = $3")
-        .bind(now)
-        .bind(budget.scope.as_str())
-        .bind(budget.id.to_string())
-        .execute(connection)
-        .await?;
-    Ok(())
+    then: UnixMicros,
+) -> Result<bool, StoreError> {
+    let noted = sqlx::query(
+        "UPDATE budget_locks SET short_at = $1 WHERE scope = $2 AND scope_id = $3 AND COALESCE(short_at, 0) <= $4",
+    )
+    .bind(now)
+    .bind(budget.scope.as_str())
+    .bind(budget.id.to_string())
+    .bind(then)
+    .execute(connection)
+    .await?;
+    Ok(noted.rows_affected() > 0)
 }
 
 /// Of which budgets less was left than was needed since then; the latest, at most [`SHORTAGES`].

@@ -276,13 +276,14 @@ async fn others_are_told_of_a_shortage_that_they_could_end(world: World) {
     let of = |need, least| Ask { least, ..world.ask(&key, Some(&none), need) };
     let short = world.lend(&second, of(1_001, 1_001)).await;
     assert_eq!((short.state, short.granted), (GrantState::Spent, 0));
-    assert_eq!(world.app.renew_leases(&first).await.unwrap(), [], "nobody could help");
+    assert!(!short.recall && world.app.renew_leases(&first).await.unwrap().is_empty(), "nobody could help");
     let short = world.lend(&second, of(700, 700)).await;
     assert_eq!(
         (short.state, short.granted, short.elsewhere),
         (GrantState::Spent, 0, 1_000),
         "a part would help nobody"
     );
+    assert!(short.recall && !world.lend(&second, of(700, 700)).await.recall, "once a second is enough");
     assert_eq!(world.app.renew_leases(&first).await.unwrap(), [BudgetKey::from(key.id)]);
     assert_eq!(world.app.renew_leases(&older).await.unwrap(), [], "it would not understand");
     let returned = held.granted;

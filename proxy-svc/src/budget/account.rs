@@ -10,23 +10,28 @@ use std::{
             Ordering::{AcqRel, Acquire, Relaxed, Release},
         },
     },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, futures::Notified};
 use tollgate_shared::{clock::UnixMicros, limits::LeaseMode};
 
+mod line;
 mod taken;
 
 pub(super) use taken::{Slot, Taken, Waiting};
 
+use self::line::{Line, Wanted};
 use super::BudgetKey;
 use crate::snapshot::Budget;
 
 /// For so long it is not asked again whether a budget is still spent.
 const SPENT_FOR: UnixMicros = 1_000_000;
 /// Nor, where others may give something back, for so long.
-const BUSY_FOR: UnixMicros = 100_000;
+const SHORT_FOR: UnixMicros = 100_000;
+/// Nor, where one request runs at a time, whether another proxy still has the turn.
+const BUSY_FOR: UnixMicros = 20_000;
 /// What is not used for so long goes back, but for what the next request will want.
 const IDLE_AFTER: UnixMicros = 15_000_000;
 /// A removed budget's totals are kept for so long: it may be set again while something is under way.
@@ -68,12 +73,10 @@ pub(crate) struct Account {
     period_end: AtomicI64,
     /// It is in line to be asked for.
     asking: AtomicBool,
-    /// What requests that wait want, together, and the smallest of them.
-    wanted: AtomicI64,
-    least_wanted: AtomicI64,
+    waiting: Line,
     answer: AtomicU8,
     answered_at: AtomicI64,
-    /// The need that was refused: a smaller one may still be met.
+    /// The need beyond the balance that was refused: a smaller one may still be met.
     short_of: AtomicI64,
     answered: Notify,
     /// The largest reservation of late.
@@ -129,8 +132,7 @@ impl Account {
             period_start: AtomicI64::new(0),
             period_end: AtomicI64::new(0),
             asking: AtomicBool::new(false),
-            wanted: AtomicI64::new(0),
-            least_wanted: AtomicI64::new(i64::MAX),
+            waiting: Line::default(),
             answer: AtomicU8::new(Answer::None as u8),
             answered_at: AtomicI64::new(0),
             short_of: AtomicI64::new(0),
@@ -169,7 +171,7 @@ impl Account {
         let since = now.saturating_sub(self.answered_at.load(Relaxed));
         self.answer() == Answer::Spent
             && (0..SPENT_FOR).contains(&since)
-            && (amount == 0 || amount >= self.short_of.load(Relaxed))
+            && (amount == 0 || amount.saturating_sub(self.balance.load(Relaxed)) >= self.short_of.load(Relaxed))
     }
 
     /// Whether so much could be had if requests under way, here and at other proxies, cost nothing. What comes back is in
@@ -180,9 +182,21 @@ impl Account {
         elsewhere.saturating_add(reserved).saturating_add(self.balance.load(Acquire)) >= amount
     }
 
-    /// Whether the answer is so new that another one would say the same.
-    pub(super) fn was_answered_just_now(&self, now: UnixMicros) -> bool {
-        (0..BUSY_FOR).contains(&now.saturating_sub(self.answered_at.load(Relaxed)))
+    /// Whether so much cannot be had any more in this period, whatever comes back.
+    pub(super) fn is_out_of_reach(&self, now: UnixMicros, amount: i64) -> bool {
+        self.answer() != Answer::None && self.period().contains(&now) && !self.may_have(amount)
+    }
+
+    /// For how long another answer would say the same to a request that needs so much.
+    pub(super) fn same_answer_for(&self, now: UnixMicros, amount: i64) -> Duration {
+        let lasts = match self.answer() {
+            Answer::Spent if self.was_short(now, amount) => SHORT_FOR,
+            Answer::Busy => BUSY_FOR,
+            _ => 0,
+        };
+        let since = now.saturating_sub(self.answered_at.load(Relaxed));
+        let rest = if since < 0 { 0 } else { lasts - since };
+        Duration::from_micros(u64::try_from(rest).unwrap_or_default())
     }
 
     /// Whether the control plane has said anything since.
@@ -206,8 +220,7 @@ impl Account {
 
     /// Counts as waiting until the guard is dropped.
     pub(super) fn wait_for(&self, amount: i64) -> Waiting<'_> {
-        self.least_wanted.fetch_min(amount, AcqRel);
-        self.wanted.fetch_add(amount, AcqRel);
+        self.waiting.join(amount);
         Waiting::new(self, amount)
     }
 
@@ -290,7 +303,7 @@ impl Account {
 
     /// Whether what is in hand is of use to nobody here, and may be to somebody elsewhere.
     fn keeps_nothing(&self) -> bool {
-        let is_unused = || self.wanted.load(Acquire) == 0 && !self.taken_slot.load(Acquire);
+        let is_unused = || self.waiting.is_empty() && !self.taken_slot.load(Acquire);
         self.is_closed() || (self.is_single() || self.is_short()) && is_unused()
     }
 
@@ -332,39 +345,36 @@ impl Account {
 
     /// Whether something was borrowed, or is wanted.
     pub(super) fn totals_are_known(&self) -> bool {
-        self.has_begun() || self.wanted.load(Relaxed) > 0
+        self.has_begun() || !self.waiting.is_empty()
     }
 
     /// What to ask for now. Gives back what is not needed.
     pub(super) fn totals(&self, now: UnixMicros, closing: bool) -> Totals {
         self.was_heard();
         let closing = closing || self.is_closed();
-        let wanted = self.wanted.load(Acquire);
+        let wanted = self.waiting.wanted();
         let idle = self.is_idle(now);
         // What is in small parts at several proxies is enough for none: it goes back, and whoever asks gets all of it.
         let is_short = self.is_short();
         let returns_all = self.returns_all.swap(false, AcqRel) || closing || is_short || self.keeps_nothing();
         if returns_all {
             self.give_back(0);
-        } else if idle && wanted == 0 {
+        } else if idle && wanted.total == 0 {
             self.give_back(self.kept());
         }
         let balance = self.balance.load(Acquire);
         // What requests cost beyond their reservations has to be filled up first.
-        let needs = |wanted: i64| if closing { 0 } else { wanted.saturating_sub(balance).max(0) };
-        let need = if wanted > 0 { needs(wanted) } else { 0 };
+        let wanted = if closing { Wanted::default() } else { wanted };
+        let needs = |wanted: i64| if wanted > 0 { wanted.saturating_sub(balance).max(0) } else { 0 };
         let low = balance < self.last_grant.load(Relaxed) / 2 || self.first_grant.load(Relaxed) <= 0;
+        let refills = returns_all || low && !(idle && self.has_begun());
         Totals {
             period: self.period(),
             granted: self.granted.load(Relaxed),
             returned: self.returned.load(Relaxed),
-            need,
-            least: needs(self.least_wanted.load(Acquire)).min(need),
-            ahead: !closing
-                && !is_short
-                && !self.is_single()
-                && (low || returns_all)
-                && !(idle && self.has_begun() && !returns_all),
+            need: needs(wanted.total),
+            least: needs(wanted.least),
+            ahead: refills && !closing && !is_short && !self.is_single(),
         }
     }
 
@@ -397,7 +407,7 @@ impl Account {
             }
         }
         self.elsewhere.store(grant.elsewhere, Release);
-        self.short_of.store(if self.is_single() { asked.need } else { 0 }, Relaxed);
+        self.short_of.store(asked.least, Relaxed);
         self.answered_at.store(now, Relaxed);
         self.answer.store(answer as u8, Release);
         self.answered.notify_waiters();

@@ -142,6 +142,20 @@ async fn what_others_hold_is_waited_for_and_refuses_for_a_moment() {
 }
 
 #[tokio::test]
+async fn a_small_request_asks_where_a_large_one_was_refused() {
+    let mut bench = Bench::new(true, LeaseMode::Ahead);
+    let now = bench.clock.now();
+    let waiting = bench.account.wait_for(80);
+    let grant = Grant { period: Period::Day.around(now), elsewhere: 100, ..Grant::default() };
+    bench.answer(Answer::Spent, &grant, 80);
+    drop(waiting);
+    assert_eq!(bench.take(80).await.unwrap_err(), Short::Busy);
+    assert!(bench.bells.try_recv().is_err(), "the answer is new");
+    assert_eq!(bench.take(79).await.unwrap_err(), Short::Busy);
+    assert!(bench.bells.try_recv().is_ok());
+}
+
+#[tokio::test]
 async fn what_is_too_little_for_anybody_goes_back() {
     let bench = Bench::new(true, LeaseMode::Ahead);
     bench.grant(Answer::Granted, 50, 0);
@@ -198,6 +212,11 @@ async fn one_at_a_time_lets_the_next_in_when_the_last_is_over() {
     let first = bench.take(20).await.unwrap();
     assert_eq!(bench.take(20).await.unwrap_err(), Short::Busy);
     assert_eq!(bench.take(1_001).await.unwrap_err(), Short::Spent, "the whole budget is too little for it");
+    assert_eq!(
+        bench.take(51).await.unwrap_err(),
+        Short::Spent,
+        "what is left of it is, also if the first costs nothing"
+    );
     first.settle(20);
     bench.take(20).await.unwrap().settle(20);
     let totals = bench.account.totals(NOW, false);

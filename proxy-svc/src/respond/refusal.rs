@@ -261,7 +261,8 @@ impl Refusal {
     }
 
     pub(crate) fn budget_busy(of: &str) -> Self {
-        let message = format!("The rest of the budget of this {} is reserved by other requests.", named(of));
+        let message =
+            format!("The rest of the budget of this {} is held elsewhere at present, for other requests.", named(of));
         Self::new(ErrorKind::RateLimited, message).after(Duration::from_secs(1))
     }
 

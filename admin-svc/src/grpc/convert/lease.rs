@@ -89,7 +89,7 @@ pub(in crate::grpc) fn grants(grants: Vec<Grant>) -> Vec<proto::Grant> {
 }
 
 fn grant(grant: Grant) -> proto::Grant {
-    let Grant { state, period, granted, settled, returned, elsewhere } = grant;
+    let Grant { state, period, granted, settled, returned, elsewhere, amount: _, recall: _ } = grant;
     let state = match state {
         GrantState::Granted => proto::GrantState::Granted,
         GrantState::Spent => proto::GrantState::Spent,

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::Ordering::{AcqRel, Acquire, Relaxed, Release},
+    atomic::Ordering::{AcqRel, Relaxed},
 };
 
 use tokio::sync::mpsc;
@@ -24,9 +24,7 @@ impl<'a> Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if self.account.wanted.fetch_sub(self.amount, AcqRel) == self.amount {
-            self.account.least_wanted.store(i64::MAX, Release);
-        }
+        self.account.waiting.leave(self.amount);
     }
 }
 
@@ -79,7 +77,7 @@ impl Taken {
     fn put_back(&mut self, rest: i64) {
         self.account.balance.fetch_add(rest, AcqRel);
         self.account.reserved.fetch_sub(std::mem::take(&mut self.amount), AcqRel);
-        if self.account.wanted.load(Acquire) > 0 {
+        if !self.account.waiting.is_empty() {
             self.account.answered.notify_waiters();
         }
     }
