@@ -120,6 +120,8 @@ pub struct Timeouts {
     pub drain_accept: Duration,
     /// How long requests in work may take to end after that.
     pub drain_grace: Duration,
+    /// How long the control plane may then take to acknowledge what the journal holds.
+    pub drain_delivery: Duration,
 }
 
 /// The usage journal in the data directory.

@@ -5,7 +5,7 @@
 //!
 //! 1. A signal: not ready any more, still accepting, every answer closes its connection.
 //! 2. After `drain_accept`: the listeners close.
-//! 3. When nothing is in work, or after `drain_grace`: the journal is delivered as far as the control plane takes it.
+//! 3. When nothing is in work, or after `drain_grace`: the journal is delivered, for `drain_delivery` at most.
 //! 4. The process ends. A second signal ends it at once; the journal keeps what was not delivered.
 
 mod signals;
@@ -55,8 +55,6 @@ use crate::{
 
 /// Threads for everything but requests.
 const CONTROL_THREADS: usize = 1;
-/// How long the end waits for the control plane to take what is left of the journal.
-const DELIVERY_GRACE: Duration = Duration::from_secs(3);
 const STALE_UPSTREAMS_EVERY: Duration = Duration::from_secs(10);
 const EXPIRED_ANSWERS_EVERY: Duration = Duration::from_mins(1);
 /// After that the port is taken for bound though it cannot be reached from here.
@@ -283,7 +281,7 @@ impl Proxy {
         }
         // What was in work a moment ago still has its last bytes on their way.
         tokio::time::sleep(IN_WORK_EVERY).await;
-        if tokio::time::timeout(DELIVERY_GRACE, self.reporter.delivered()).await.is_err() {
+        if tokio::time::timeout(config.timeouts.drain_delivery, self.reporter.delivered()).await.is_err() {
             tracing::warn!(events = self.reporter.depth(), "usage events stay in the journal for the next start");
         }
         self.stop.cancel();

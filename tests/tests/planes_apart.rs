@@ -11,6 +11,7 @@ use tollgate_tests::{
     Application, Dialect, Tokens, Trio,
     eventually::{START, eventually},
     seed::known,
+    trio::Settings,
 };
 
 /// All calls must be answered; their request ids.
@@ -80,6 +81,20 @@ async fn a_proxy_that_restarts_while_the_control_plane_is_dead_serves_from_its_s
     let answer = known(&later.chat(Dialect::OpenAi, false), trio.addresses.proxy, START).await?;
     assert_eq!(answer.status, 200, "{}", answer.text());
     Ok(())
+}
+
+#[tokio::test]
+async fn a_proxy_that_ends_delivers_to_a_control_plane_that_comes_back_meanwhile() -> anyhow::Result<()> {
+    let proxy = vec![("TOLLGATE_PROXY_TIMEOUTS__DRAIN_DELIVERY_MS", "45000".to_owned())];
+    let mut trio = Trio::start_with(Settings { proxy, ..Settings::default() }).await?;
+    let application = trio.application("application", 2).await?;
+    let mut ids = traffic(&trio, &application, 3).await?;
+    trio.kill_admin()?;
+    ids.extend(traffic(&trio, &application, 3).await?);
+    let proxy = trio.terminate_proxy()?;
+    trio.start_admin().await?;
+    ended(proxy).await?;
+    all_are_counted_once(&trio, &ids).await
 }
 
 async fn ended(mut proxy: tollgate_tests::process::Process) -> anyhow::Result<()> {

@@ -77,6 +77,7 @@ pub(super) struct Timeouts {
     pub keepalive_ms: u64,
     pub drain_accept_ms: u64,
     pub drain_grace_ms: u64,
+    pub drain_delivery_ms: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -129,6 +130,7 @@ impl Default for Raw {
                 keepalive_ms: 60_000,
                 drain_accept_ms: 10_000,
                 drain_grace_ms: 300_000,
+                drain_delivery_ms: 10_000,
             },
             journal: Journal { level: JournalLevel::Process, max_bytes: 1 << 30, segment_bytes: 16 << 20 },
             trusted_proxies: String::new(),

@@ -223,6 +223,7 @@ impl TryFrom<raw::Timeouts> for Timeouts {
             keepalive_ms,
             drain_accept_ms,
             drain_grace_ms,
+            drain_delivery_ms,
         } = raw;
         let span = |field, ms, least| within(field, ms, least, LONGEST_MS).map(Duration::from_millis);
         Ok(Self {
@@ -236,6 +237,7 @@ impl TryFrom<raw::Timeouts> for Timeouts {
             keepalive: span("timeouts.keepalive_ms", keepalive_ms, 1)?,
             drain_accept: span("timeouts.drain_accept_ms", drain_accept_ms, 0)?,
             drain_grace: span("timeouts.drain_grace_ms", drain_grace_ms, 0)?,
+            drain_delivery: span("timeouts.drain_delivery_ms", drain_delivery_ms, 0)?,
         })
     }
 }

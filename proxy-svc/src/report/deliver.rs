@@ -142,8 +142,16 @@ pub(super) async fn run(journal: Arc<Journal>, options: DeliveryOptions, stop: C
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(backoff.next(fastrand::f64())) => {}
+            () = rest(&journal, &mut backoff, fastrand::f64()) => {}
         }
+    }
+}
+
+/// Until another try is due. Whoever waits for delivery does not wait for that: the control plane may be back.
+async fn rest(journal: &Journal, backoff: &mut Backoff, random: f64) {
+    tokio::select! {
+        () = journal.hurried() => backoff.reset(),
+        () = tokio::time::sleep(backoff.next(random)) => {}
     }
 }
 
@@ -287,4 +295,37 @@ impl Session<'_> {
 
 async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Result<T, Broken> {
     tokio::time::timeout(time, future).await.map_err(|_| Broken::Silent)
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+    use tollgate_shared::ids::RequestId;
+
+    use super::{
+        super::{journal::JournalOptions, samples},
+        *,
+    };
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_delivery_does_not_wait_for_the_next_try() {
+        let directory = TempDir::new().unwrap();
+        let (journal, _) = Journal::open(JournalOptions::new(directory.path())).unwrap();
+        journal.record(&samples::final_of(RequestId::generate(), 1));
+        let mut backoff = Backoff::new(Duration::from_secs(1), HOUR);
+        while backoff.next(1.0) < HOUR {}
+
+        let begun = tokio::time::Instant::now();
+        tokio::select! {
+            () = journal.delivered() => panic!("nobody has delivered it"),
+            () = rest(&journal, &mut backoff, 1.0) => {}
+        }
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        assert_eq!(backoff.next(1.0), Duration::from_secs(1), "the next one is soon, too");
+
+        rest(&journal, &mut backoff, 1.0).await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(2), "nobody waits");
+    }
 }
