@@ -140,6 +140,11 @@ impl Meter {
         }
     }
 
+    /// How many events have come, comments not counted.
+    pub(crate) const fn events(&self) -> u64 {
+        self.tap.events()
+    }
+
     /// What was held back of the last event and goes on after all.
     pub(crate) fn rest(&mut self) -> Bytes {
         self.filter.take().map(UsageChunkFilter::finish).unwrap_or_default().into()

@@ -323,5 +323,5 @@ fn last_event(context: &Context<'_, '_>, passage: &Passage<'_>, kind: ErrorKind,
     let inquiry = context.translator.inquiry();
     let framing = error::Framing::of(inquiry.protocol(), inquiry.operation(), inquiry.wants_events());
     let framing = if passage.has_begun() { framing } else { framing.at_start() };
-    Some(error::stream_event(framing, &body, passage.is_after_whole_event()).into())
+    Some(error::stream_event(framing, &body, passage.is_after_whole_event(), passage.events()).into())
 }

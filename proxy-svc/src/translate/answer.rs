@@ -221,6 +221,15 @@ impl<'t> Passage<'t> {
         }
     }
 
+    /// How many events went on to the client, for a protocol that numbers them.
+    pub(crate) fn events(&self) -> u64 {
+        match self {
+            Self::Untouched(untouched) => untouched.meter.events(),
+            Self::Whole(_) => 0,
+            Self::Stream(stream) => stream.translator.events(),
+        }
+    }
+
     /// A stream's usage up to now.
     pub(crate) fn so_far(&self) -> Option<Tokens> {
         match self {

@@ -10,6 +10,8 @@ use super::{Turned, digest, events, terms};
 #[derive(Debug, PartialEq)]
 pub struct Streamed {
     pub out: Vec<u8>,
+    /// As the translator counts them.
+    pub events: u64,
     /// It came to its proper end.
     pub is_whole: bool,
     pub observed: Observed,
@@ -22,6 +24,9 @@ pub fn check(format: Format, data: &[u8]) {
         let cut = translate(format, to, [first, second], b"");
         assert!(whole == cut, "a cut at {} changes what comes out\n{}\n{}", first.len(), show(&whole), show(&cut));
         events::check(to, &whole.out, whole.is_whole);
+        let numbered =
+            if to == Format::Responses { String::from_utf8_lossy(&whole.out).matches("\n\n").count() } else { 0 };
+        assert_eq!(whole.events, numbered as u64, "{}", show(&whole));
         let mut out = whole.out;
         if whole.is_whole {
             let again = translate(to, to, [&*out], b"");
@@ -35,7 +40,7 @@ pub fn check(format: Format, data: &[u8]) {
                 retry_after_ms: None,
             };
             let framing = Framing::of(to.protocol(), to.operation(true), true);
-            out.extend(stream_event(framing, &error, true));
+            out.extend(stream_event(framing, &error, true, whole.events));
             let again = translate(to, to, [&*out], b"");
             assert!(!again.is_whole && again.observed.error.is_some(), "the error is not seen by {}", to.as_str());
         }
@@ -67,7 +72,7 @@ pub fn translate<'p>(from: Format, to: Format, pieces: impl IntoIterator<Item = 
         translator.feed(piece, &Turned, &mut out);
     }
     let is_whole = translator.finish(&Turned, &mut out);
-    Streamed { out, is_whole, observed: translator.into_observed() }
+    Streamed { out, events: translator.events(), is_whole, observed: translator.into_observed() }
 }
 
 fn show(streamed: &Streamed) -> String {

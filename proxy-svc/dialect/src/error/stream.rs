@@ -46,9 +46,11 @@ impl Framing {
 
 /// The bytes of a mid-stream error on which the official SDKs raise. `after_whole_event` is whether what was sent so
 /// far ends with a whole event (or nothing was sent yet): a cut one is ended first, so that it does not swallow the
-/// error. They must be written at once, on their own: Google's JavaScript SDK sees a bare error only when a network
-/// chunk is nothing else.
-pub fn stream_event(framing: Framing, error: &ErrorBody<'_>, after_whole_event: bool) -> Vec<u8> {
+/// error. `number` is the error's own among the stream's events, from 0, for a protocol that numbers them.
+///
+/// They must be written at once, on their own: Google's JavaScript SDK sees a bare error only when a network chunk is
+/// nothing else.
+pub fn stream_event(framing: Framing, error: &ErrorBody<'_>, after_whole_event: bool, number: u64) -> Vec<u8> {
     let body = framing.protocol.dialect().error_body(error);
     let mut out = Vec::with_capacity(body.len() + 64);
     match framing.shape {
@@ -67,7 +69,7 @@ pub fn stream_event(framing: Framing, error: &ErrorBody<'_>, after_whole_event: 
         Shape::Bare | Shape::Array | Shape::ArrayStart => {}
     }
     match framing.shape {
-        Shape::NumberedEvents => out.extend_from_slice(&responses_event(error)),
+        Shape::NumberedEvents => out.extend_from_slice(&responses_event(error, number)),
         _ => out.extend_from_slice(&body),
     }
     out.extend_from_slice(b"\n\n");
@@ -76,7 +78,7 @@ pub fn stream_event(framing: Framing, error: &ErrorBody<'_>, after_whole_event: 
 
 /// The Responses API's error event says its fields at the top; the official SDKs raise only on an `error` member, so
 /// both are there.
-fn responses_event(error: &ErrorBody<'_>) -> Vec<u8> {
+fn responses_event(error: &ErrorBody<'_>, sequence_number: u64) -> Vec<u8> {
     #[derive(serde::Serialize)]
     struct Event<'a> {
         r#type: &'a str,
@@ -91,7 +93,7 @@ fn responses_event(error: &ErrorBody<'_>) -> Vec<u8> {
         code: error.kind.code(),
         message: error.message,
         param: error.param,
-        sequence_number: 0,
+        sequence_number,
         error: crate::openai::Inner::new(error),
     })
 }

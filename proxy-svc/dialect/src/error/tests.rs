@@ -123,7 +123,7 @@ fn a_spent_budget_is_named_as_each_protocol_names_it() {
 }
 
 fn streamed(framing: Framing, after_whole_event: bool) -> String {
-    String::from_utf8(stream_event(framing, &body(ErrorKind::Overloaded), after_whole_event)).unwrap()
+    String::from_utf8(stream_event(framing, &body(ErrorKind::Overloaded), after_whole_event, 0)).unwrap()
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn what_is_sent_in_a_stream_is_what_the_tap_reads_as_an_error() {
         (Gemini, Operation::StreamGenerateContent, true),
         (Gemini, Operation::StreamGenerateContent, false),
     ] {
-        let event = stream_event(Framing::of(protocol, operation, events), &body(ErrorKind::Overloaded), true);
+        let event = stream_event(Framing::of(protocol, operation, events), &body(ErrorKind::Overloaded), true, 1);
         let content_type = if events { "text/event-stream" } else { "application/json" };
         let mut tap = crate::usage::Tap::for_answer(protocol, operation, Some(content_type));
         if events {

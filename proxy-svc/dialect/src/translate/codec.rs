@@ -123,4 +123,9 @@ pub(crate) trait StreamWriter: Send {
 
     /// Appends the proper end of the stream. Called once, after a stream that came to its end without an error.
     fn finish(&mut self, usage: Option<&Usage>, out: &mut Vec<u8>);
+
+    /// How many events were written, for a protocol that numbers them.
+    fn events(&self) -> u64 {
+        0
+    }
 }

@@ -92,6 +92,11 @@ impl StreamTranslator {
         self.teller.error.as_ref()
     }
 
+    /// How many events were written, for a protocol that numbers them.
+    pub fn events(&self) -> u64 {
+        self.teller.writer.events()
+    }
+
     /// Whether something that the model made was written: from here on another upstream cannot take over.
     pub const fn semantic_started(&self) -> bool {
         self.teller.semantic

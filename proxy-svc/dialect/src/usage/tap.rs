@@ -41,6 +41,8 @@ enum Mode {
 struct Events {
     /// The last line ended an event.
     between: bool,
+    /// How many have come: each has one line of data.
+    count: u64,
     named_error: bool,
     /// The long line that comes in parts: not yet known what it is, or whether it is data.
     part: Part,
@@ -145,6 +147,11 @@ impl Tap {
         self.mode != Mode::Events || (self.events.between && self.lines.is_at_line_start())
     }
 
+    /// How many events have come, comments not counted.
+    pub const fn events(&self) -> u64 {
+        self.events.count
+    }
+
     pub fn finish(mut self) -> Observed {
         if self.mode == Mode::Events {
             let Self { dialect, lines, walker, events, progress, .. } = &mut self;
@@ -176,7 +183,7 @@ impl Events {
             Piece::Part(part) => {
                 self.between = false;
                 let payload = match self.part {
-                    Part::First => data(part).or_else(|| bare(walker, part)),
+                    Part::First => self.data(part).or_else(|| bare(walker, part)),
                     Part::Data => Some(part),
                     Part::Other => None,
                 };
@@ -188,7 +195,7 @@ impl Events {
     }
 
     fn line(&mut self, dialect: &dyn Dialect, walker: &mut Walker, progress: &mut Progress, line: &[u8]) {
-        if let Some(payload) = data(line) {
+        if let Some(payload) = self.data(line) {
             let payload = payload.trim_ascii();
             if !walker.is_open() {
                 if dialect.is_end_marker(payload) {
@@ -209,6 +216,12 @@ impl Events {
         } else if let Some(name) = line.strip_prefix(b"event:") {
             self.named_error = name.trim_ascii() == b"error";
         }
+    }
+
+    fn data<'a>(&mut self, line: &'a [u8]) -> Option<&'a [u8]> {
+        let value = line.strip_prefix(b"data:")?;
+        self.count += 1;
+        Some(value.strip_prefix(b" ").unwrap_or(value))
     }
 
     /// A blank line: what did not end with it will not.
@@ -240,11 +253,6 @@ fn walk(dialect: &dyn Dialect, walker: &mut Walker, progress: &mut Progress, byt
         rest = rest.get(end..).unwrap_or_default();
     }
     progress.started |= walker.kept.evidence;
-}
-
-fn data(line: &[u8]) -> Option<&[u8]> {
-    let value = line.strip_prefix(b"data:")?;
-    Some(value.strip_prefix(b" ").unwrap_or(value))
 }
 
 /// A line of JSON without a field name: how Gemini writes an error into a stream.

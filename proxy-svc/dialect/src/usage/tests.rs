@@ -400,6 +400,18 @@ fn an_error_can_be_put_behind_a_whole_event_only() {
     }
 }
 
+#[test]
+fn events_are_counted_by_their_data() {
+    let long = "x".repeat(20 << 10);
+    let event = format!("event: response.output_text.delta\ndata: {{\"delta\":\"{long}\"}}\n\n");
+    let stream = format!("{event}: comment\n\n{event}data: {{}}\r\n\r\n");
+    for size in [1, 1000, stream.len()] {
+        let mut tap = Tap::for_answer(OpenAi, Operation::Responses, EVENTS);
+        stream.as_bytes().chunks(size).for_each(|piece| tap.feed(piece));
+        assert_eq!(tap.events(), 3, "in pieces of {size}");
+    }
+}
+
 fn pieces() -> impl Strategy<Value = Vec<prop::sample::Index>> {
     prop::collection::vec(any::<prop::sample::Index>(), 0..12)
 }

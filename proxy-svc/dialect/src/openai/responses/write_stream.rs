@@ -75,6 +75,10 @@ impl StreamWriter for Writer {
             head.write(&mut object.object("response"), *status, output, usage);
         });
     }
+
+    fn events(&self) -> u64 {
+        self.sequence
+    }
 }
 
 impl Writer {

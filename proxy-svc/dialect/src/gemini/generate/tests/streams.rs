@@ -185,7 +185,7 @@ fn an_array_is_json_whatever_ends_it() {
     for (stream, framing, elements) in [(begun, framing, 2), ("", framing.at_start(), 1)] {
         let (mut out, is_whole) = translated(&[stream.as_bytes()], false);
         assert!(!is_whole);
-        out.push_str(&String::from_utf8(stream_event(framing, &error, true)).unwrap());
+        out.push_str(&String::from_utf8(stream_event(framing, &error, true, 1)).unwrap());
         let array: Json = serde_json::from_str(&out).unwrap();
         assert_eq!(array.as_array().unwrap().len(), elements);
         assert_eq!(array[elements - 1]["error"]["message"], "cut");

@@ -3,6 +3,8 @@
 use super::*;
 use crate::Protocol;
 use crate::canonical::{BlockStart, Delta, Event, Finish, Signature, Text, Value};
+use crate::endpoint::Operation;
+use crate::error::{ErrorBody, ErrorKind, Framing, stream_event};
 use crate::openai::responses::write_stream::Writer;
 use crate::translate::{StreamTranslator, StreamWriter, seal_text};
 use crate::usage::Usage;
@@ -359,5 +361,23 @@ fn a_stream_that_breaks_off_has_no_end() {
         let (out, is_whole) = translated(&[&stream[..cut]]);
         assert!(!is_whole, "cut at {cut}");
         assert!(cut > last || !String::from_utf8_lossy(&out).contains("response.completed"));
+    }
+}
+
+#[test]
+fn an_error_in_the_middle_goes_on_counting() {
+    let stream = upstream();
+    let error =
+        ErrorBody { kind: ErrorKind::Overloaded, message: "cut", param: None, request_id: "r", retry_after_ms: None };
+    let framing = Framing::of(Protocol::OpenAi, Operation::Responses, true);
+    for cut in [0, stream.len() / 2, stream.len() - 3] {
+        let mut translator = StreamTranslator::new(Format::Responses, Format::Responses, &terms(), Names::default());
+        let mut out = Vec::new();
+        translator.feed(&stream[..cut], &Open, &mut out);
+        assert!(!translator.finish(&Open, &mut out));
+        out.extend(stream_event(framing, &error, true, translator.events()));
+        let events = events_of(&out);
+        assert_eq!(events.last().unwrap()["type"], "error");
+        assert_eq!(events.len() > 1, cut > 0);
     }
 }
