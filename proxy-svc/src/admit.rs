@@ -41,7 +41,7 @@ pub(crate) struct InWork {
 /// the same time are free again when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Permit {
-    _places: Places,
+    places: Places,
 }
 
 /// One for each scope of a caller.
@@ -103,15 +103,31 @@ pub(crate) async fn enter(
         Err(exhausted) => return Err(rate::refused(&exhausted, recording)),
     };
     rate::one_request(recording).await?;
-    Ok(Permit { _places: places })
+    let mut permit = Permit { places };
+    permit.leave_on_trial(recording);
+    Ok(permit)
 }
 
 /// Reserves the tokens that the request will probably use; what it did use is settled when it is over. A request that
 /// is refused here does not count as one.
-pub(crate) async fn reserve_tokens(inquiry: &Inquiry<'_>, recording: &mut Recording<'_>) -> Result<(), Refusal> {
+pub(crate) async fn reserve_tokens(
+    permit: &mut Permit,
+    inquiry: &Inquiry<'_>,
+    recording: &mut Recording<'_>,
+) -> Result<(), Refusal> {
     let reserved = rate::tokens(inquiry, recording).await;
     if reserved.is_err() {
         recording.ledger().give_back_request();
     }
+    permit.leave_on_trial(recording);
     reserved
+}
+
+impl Permit {
+    /// Holds no places for a request that would have been refused.
+    fn leave_on_trial(&mut self, recording: &Recording<'_>) {
+        if recording.ledger_ref().is_refused_on_trial() {
+            self.places.clear();
+        }
+    }
 }

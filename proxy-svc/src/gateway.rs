@@ -209,7 +209,7 @@ impl Gateway {
         let signed = signature::of_head(&caller, header, has_body, now)?;
         let principal = caller.principal;
         // Held to the end of the answer.
-        let _permit = admit::enter(&self.limiter, &principal, recording).await?;
+        let mut permit = admit::enter(&self.limiter, &principal, recording).await?;
         let mut tags = Tags::new(&self.snapshots, principal.key.service.id);
         let head = Head::new(header, &path, endpoint, &mut tags)?;
         let digests = match signed {
@@ -237,7 +237,7 @@ impl Gateway {
                 Cached::Ask(collector) => collector,
                 Cached::Answered => return Ok(()),
             };
-        admit::reserve_tokens(&inquiry, recording).await?;
+        admit::reserve_tokens(&mut permit, &inquiry, recording).await?;
         recording.reserved(self.budgets.reserve(&principal, &inquiry, &plan).await?);
         recording.intend(&plan).map_err(|_| Refusal::journal_full())?;
         let translator = Translator::new(&inquiry, &self.snapshots, principal.key.service.id);

@@ -236,6 +236,7 @@ impl<'a> Recording<'a> {
     /// fails for another reason.
     pub(crate) fn would_have_been_limited(&mut self, scope: Scope, dimension: Dimension) {
         self.metrics.limits.would_have_refused(scope, dimension);
+        self.ledger.refuse_on_trial();
         self.error_code(SHADOW_LIMIT);
     }
 

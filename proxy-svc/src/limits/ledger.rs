@@ -12,6 +12,7 @@ pub(crate) struct Ledger<'a> {
     pub(crate) patience: Patience,
     /// Whose request it is, once that is known.
     caller: Option<Arc<AccessKey>>,
+    refused_on_trial: bool,
     request: Grants,
     tokens: Grants,
     tokens_reserved: u64,
@@ -46,6 +47,7 @@ impl<'a> Ledger<'a> {
             limiter,
             patience: Patience::new(),
             caller: None,
+            refused_on_trial: false,
             request: Grants::default(),
             tokens: Grants::default(),
             tokens_reserved: 0,
@@ -70,13 +72,27 @@ impl<'a> Ledger<'a> {
 
     /// For a request that is refused for its tokens: it does not count. One that is refused for another reason does.
     pub(crate) fn give_back_request(&mut self) {
-        let grants = std::mem::take(&mut self.request);
-        if let (Some(key), Some(grant)) = (&self.caller, grants.caller) {
-            self.limiter.give_back(Thing::Request.of_caller(key), grant);
-        }
-        if let Some(grant) = grants.proxy {
+        self.give_back_to_caller();
+        if let Some(grant) = self.request.proxy.take() {
             self.limiter.give_back(Thing::Request.of_proxy(self.limiter), grant);
         }
+    }
+
+    fn give_back_to_caller(&mut self) {
+        if let (Some(key), Some(grant)) = (&self.caller, self.request.caller.take()) {
+            self.limiter.give_back(Thing::Request.of_caller(key), grant);
+        }
+    }
+
+    /// One of the caller's limits would have refused the request were it not only tried out. As a refused one, it takes
+    /// nothing of the others: what they would refuse stays what they would have refused.
+    pub(crate) fn refuse_on_trial(&mut self) {
+        self.refused_on_trial = true;
+        self.give_back_to_caller();
+    }
+
+    pub(crate) const fn is_refused_on_trial(&self) -> bool {
+        self.refused_on_trial
     }
 
     /// Reserves tokens everywhere, for as long as the request is in work; as [`Ledger::take_request`].
@@ -88,12 +104,12 @@ impl<'a> Ledger<'a> {
 
     /// The narrowest scope is asked first; what is refused has taken nothing anywhere.
     async fn take(&mut self, thing: Thing) -> Result<(Grants, Option<Exhausted>), Exhausted> {
-        let Self { limiter, patience, caller, .. } = self;
+        let Self { limiter, patience, caller, refused_on_trial, .. } = self;
         let Some(key) = caller else { return Ok((Grants::default(), None)) };
         let (mut grants, mut would_refuse) = (Grants::default(), None);
         let now = limiter.now();
         let wants = thing.of_caller(key);
-        if !wants.is_empty() {
+        if !wants.is_empty() && !*refused_on_trial {
             match limiter.take(&wants, now, patience).await {
                 Ok(grant) => grants.caller = Some(grant),
                 Err(exhausted) if key.service.limits_mode == LimitsMode::Shadow => would_refuse = Some(exhausted),

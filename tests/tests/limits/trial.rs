@@ -3,9 +3,13 @@
 use anyhow::ensure;
 use reqwest::Method;
 use serde_json::json;
-use tollgate_tests::{Dialect, Trio, eventually::START};
+use tokio::task::JoinSet;
+use tollgate_tests::{
+    Answer, Call, Dialect, Trio,
+    eventually::{START, eventually},
+};
 
-use super::{Scope, chat, limited, metrics};
+use super::{Scope, chat, limited, metrics, whole_number};
 
 #[tokio::test]
 async fn limits_on_trial_are_reported_and_refuse_nothing() -> anyhow::Result<()> {
@@ -29,5 +33,48 @@ async fn limits_on_trial_are_reported_and_refuse_nothing() -> anyhow::Result<()>
     let metrics = metrics(trio.addresses.proxy_ops).await?;
     let wanted = "limit_refusals_total{scope=\"access_key\",dimension=\"requests_per_minute\",mode=\"shadow\"} 2";
     ensure!(metrics.contains(wanted), "{metrics}");
+    Ok(())
+}
+
+/// A request that takes its time at the provider.
+async fn hold(trio: &Trio, key: &str) -> anyhow::Result<JoinSet<anyhow::Result<Answer>>> {
+    let held = Call::chat(Dialect::OpenAi, key, "gpt-4o-sim-latency-20000", true);
+    let (address, newest) = (trio.addresses.proxy, trio.simulator.newest().await?);
+    let mut holding = JoinSet::new();
+    holding.spawn(async move { held.send(address).await });
+    eventually("the held request is at the provider", START, async || {
+        Ok((!trio.simulator.requests(newest).await?.is_empty()).then_some(()))
+    })
+    .await?;
+    Ok(holding)
+}
+
+#[tokio::test]
+async fn a_request_that_a_limit_on_trial_would_refuse_takes_nothing_of_the_others() -> anyhow::Result<()> {
+    let trio = Trio::start().await?;
+    for (limits, dimension, remaining) in [
+        (json!({"rpd": 9, "concurrency": 1}), "concurrency", 8),
+        (json!({"rpd": 9, "tpm": 1}), "tokens_per_minute", 8),
+        (json!({"rpd": 1, "concurrency": 2}), "requests_per_day", 0),
+    ] {
+        let name = dimension.replace('_', "-");
+        let (application, key) = limited(&trio, &name, Scope::User, &limits).await?;
+        let path = format!("/api/v1/services/{}", application.service_id);
+        trio.rest.expect(200, Method::PATCH, &path, Some(&json!({"limits_mode": "shadow"}))).await?;
+        trio.in_force().await?;
+        let before = metrics(trio.addresses.proxy_ops).await?;
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            held.push(hold(&trio, &key).await?);
+        }
+        let answer = trio.send(&chat(Dialect::Anthropic, &key)).await?;
+        ensure!(answer.status == 200, "{name}: {} {}", answer.status, answer.text());
+        ensure!(whole_number(&answer, "x-ratelimit-remaining-requests")? == remaining, "{name}: {:?}", answer.headers);
+        let after = metrics(trio.addresses.proxy_ops).await?;
+        let is_new = |line: &&str| line.contains("mode=\"shadow\"") && !before.contains(*line);
+        let counted: Vec<&str> = after.lines().filter(is_new).collect();
+        let labels = format!("scope=\"user\",dimension=\"{dimension}\",mode=\"shadow\"");
+        ensure!(counted == [format!("tollgate_proxy_limit_refusals_total{{{labels}}} 3")], "{name}: {counted:?}");
+    }
     Ok(())
 }
