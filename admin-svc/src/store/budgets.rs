@@ -9,7 +9,11 @@ use std::{
     sync::LazyLock,
 };
 
-use sqlx::{AnyConnection, any::AnyRow};
+use sqlx::{
+    Any, AnyConnection,
+    any::{AnyArguments, AnyRow},
+    query::Query,
+};
 use tollgate_shared::{
     clock::UnixMicros,
     ids::{BootId, ProxyId},
@@ -77,9 +81,7 @@ pub async fn add(connection: &mut AnyConnection, spending: &Spending) -> Result<
     for (text, group) in ADD_USED.statements(connection, &rows) {
         let mut query = sqlx::query(text);
         for ((budget, boot), used) in group {
-            query = query.bind(budget.scope.as_str()).bind(budget.id.to_string());
-            query = query.bind(ALL_TIME.start).bind(ALL_TIME.end).bind(boot.to_string());
-            query = query.bind(0_i64).bind(0_i64).bind(**used);
+            query = bind_lease(query, budget, &ALL_TIME, *boot).bind(0_i64).bind(0_i64).bind(**used);
         }
         query.execute(&mut *connection).await?;
     }
@@ -213,17 +215,11 @@ pub async fn lease(
     period: &Range<UnixMicros>,
     boot_id: BootId,
 ) -> Result<Option<Lease>, StoreError> {
-    let row = sqlx::query(
+    let query = sqlx::query(
         "SELECT granted, returned, used FROM budget_leases WHERE scope = $1 AND scope_id = $2 \
          AND period_start = $3 AND period_end = $4 AND boot_id = $5",
-    )
-    .bind(budget.scope.as_str())
-    .bind(budget.id.to_string())
-    .bind(period.start)
-    .bind(period.end)
-    .bind(boot_id.to_string())
-    .fetch_optional(connection)
-    .await?;
+    );
+    let row = bind_lease(query, budget, period, boot_id).fetch_optional(connection).await?;
     row.as_ref().map(read_lease).transpose()
 }
 
@@ -234,20 +230,28 @@ pub async fn open_lease(
     period: &Range<UnixMicros>,
     boot_id: BootId,
 ) -> Result<Lease, StoreError> {
-    let row = sqlx::query(
+    let query = sqlx::query(
         "INSERT INTO budget_leases (scope, scope_id, period_start, period_end, boot_id, granted, returned, used) \
          VALUES ($1, $2, $3, $4, $5, 0, 0, 0) \
          ON CONFLICT (scope, scope_id, period_start, period_end, boot_id) \
          DO UPDATE SET granted = budget_leases.granted RETURNING granted, returned, used",
-    )
-    .bind(budget.scope.as_str())
-    .bind(budget.id.to_string())
-    .bind(period.start)
-    .bind(period.end)
-    .bind(boot_id.to_string())
-    .fetch_one(connection)
-    .await?;
-    read_lease(&row)
+    );
+    read_lease(&bind_lease(query, budget, period, boot_id).fetch_one(connection).await?)
+}
+
+/// Binds what a lease is known by: scope, id, period and borrower, in this order.
+fn bind_lease<'q>(
+    query: Query<'q, Any, AnyArguments>,
+    budget: &BudgetKey,
+    period: &Range<UnixMicros>,
+    boot_id: BootId,
+) -> Query<'q, Any, AnyArguments> {
+    query
+        .bind(budget.scope.as_str())
+        .bind(budget.id.to_string())
+        .bind(period.start)
+        .bind(period.end)
+        .bind(boot_id.to_string())
 }
 
 fn read_lease(row: &AnyRow) -> Result<Lease, StoreError> {
@@ -267,19 +271,13 @@ pub async fn put_lease(
     boot_id: BootId,
     lease: &Lease,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    let query = sqlx::query(
         "UPDATE budget_leases SET granted = $1, returned = $2 WHERE scope = $3 AND scope_id = $4 \
          AND period_start = $5 AND period_end = $6 AND boot_id = $7",
     )
     .bind(lease.granted)
-    .bind(lease.returned)
-    .bind(budget.scope.as_str())
-    .bind(budget.id.to_string())
-    .bind(period.start)
-    .bind(period.end)
-    .bind(boot_id.to_string())
-    .execute(connection)
-    .await?;
+    .bind(lease.returned);
+    bind_lease(query, budget, period, boot_id).execute(connection).await?;
     Ok(())
 }
 
