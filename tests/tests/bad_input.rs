@@ -94,6 +94,7 @@ fn cases(application: &Application, dialect: Dialect) -> anyhow::Result<Vec<Case
         case("basic authentication", &[401]).without(credential).header("authorization", "Basic dTpw"),
         case("wrong content type", &[400, 415]).header("content-type", "text/plain"),
         case("unknown path", &[404]).path("/v1/no/such/path"),
+        case("no path", &[404]).path("/"),
         case("dots in the path", &[400, 404]).path("/v1/../v1/chat/completions"),
         case("escapes in the path", &[400, 404]).path("/v1/chat%2fcompletions"),
     ];

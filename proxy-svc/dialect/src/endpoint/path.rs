@@ -36,6 +36,10 @@ impl<'p> Path<'p> {
             return Err("it has a character that does not belong in a path");
         }
         let mut parsed = Self::unversioned(path);
+        if below.is_empty() {
+            // The root has no segments: there is nothing in it to read in another way.
+            return Ok(parsed);
+        }
         for (index, segment) in below.split('/').enumerate() {
             match segment {
                 "" => return Err("it has an empty segment"),
