@@ -15,11 +15,18 @@ const MICROS_PER_UNIT: i64 = 1_000_000;
 pub struct Money(i64);
 
 /// Why a text is not an amount.
-#[derive(Debug, thiserror::Error)]
-#[error("not an amount: a decimal number with at most 6 places, such as \"12.50\"")]
-pub struct InvalidMoney;
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidMoney {
+    #[error("not an amount: a decimal number with at most 6 places, such as \"12.50\"")]
+    Malformed,
+    #[error("too large: an amount is at most {}", Money::MOST)]
+    TooLarge,
+}
 
 impl Money {
+    /// Beyond it nothing can be counted.
+    pub const MOST: Self = Self(i64::MAX);
+
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
@@ -37,12 +44,13 @@ impl FromStr for Money {
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
         let decimal = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         if !decimal(whole) || !decimal(fraction) || fraction.len() > 6 {
-            return Err(InvalidMoney);
+            return Err(InvalidMoney::Malformed);
         }
-        let whole: i64 = whole.parse().map_err(|_| InvalidMoney)?;
-        let fraction: i64 = format!("{fraction:0<6}").parse().map_err(|_| InvalidMoney)?;
+        // Only digits are left, so what does not parse is too large.
+        let whole: i64 = whole.parse().map_err(|_| InvalidMoney::TooLarge)?;
+        let fraction: i64 = format!("{fraction:0<6}").parse().map_err(|_| InvalidMoney::Malformed)?;
         let micros = whole.checked_mul(MICROS_PER_UNIT).and_then(|micros| micros.checked_add(fraction));
-        micros.map(|micros| Self(if negative { -micros } else { micros })).ok_or(InvalidMoney)
+        micros.map(|micros| Self(if negative { -micros } else { micros })).ok_or(InvalidMoney::TooLarge)
     }
 }
 
@@ -154,8 +162,18 @@ mod tests {
 
     #[test]
     fn what_is_no_amount_is_refused() {
-        for text in ["", ".", "1.", ".5", "1e3", "1,000", "NaN", "0.0000001", "--1", "+1", "99999999999999"] {
-            assert!(text.parse::<Money>().is_err(), "{text}");
+        for text in ["", ".", "1.", ".5", "1e3", "1,000", "NaN", "0.0000001", "--1", "+1"] {
+            assert_eq!(text.parse::<Money>(), Err(InvalidMoney::Malformed), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_too_large_is_told_so_with_the_largest() {
+        for text in ["9223372036854.775808", "99999999999999", "99999999999999999999999"] {
+            assert_eq!(text.parse::<Money>(), Err(InvalidMoney::TooLarge), "{text}");
+        }
+        let largest = "9223372036854.775807";
+        assert_eq!(largest.parse::<Money>(), Ok(Money::MOST));
+        assert_eq!(InvalidMoney::TooLarge.to_string(), format!("too large: an amount is at most {largest}"));
     }
 }

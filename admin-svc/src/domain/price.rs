@@ -1,9 +1,9 @@
 //! What the tokens of a model cost. Prices are the operator's: none is built in.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use tollgate_shared::{
     ids::{PriceId, ProviderId},
-    money::{Currency, Money},
+    money::{Currency, InvalidMoney, Money},
 };
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
 
 /// For a million tokens; far above any provider's, and small enough that no cost overflows.
 const HIGHEST: Money = Money::from_micros(1_000_000 * 1_000_000);
+const OUT_OF_RANGE: &str = "must be 0 to 1000000";
 
 /// What a caller may write. Amounts are for a million tokens, as decimal texts with at most 6 places.
 ///
@@ -33,27 +34,29 @@ pub struct PriceSpec {
     pub currency: Option<String>,
     /// The prompt, as far as nothing below is about it.
     #[schema(example = "2.00")]
+    #[serde(deserialize_with = "rate")]
     pub input: Money,
     /// The answer, reasoning included.
     #[schema(example = "8.00")]
+    #[serde(deserialize_with = "rate")]
     pub output: Money,
     /// Read from a cache; absent = as `input`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_rate")]
     pub cache_read: Option<Money>,
     /// Written to a cache for five minutes; absent = as `input`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_rate")]
     pub cache_write_5m: Option<Money>,
     /// Written to a cache for an hour; absent = as `cache_write_5m`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_rate")]
     pub cache_write_1h: Option<Money>,
     /// Absent = as `input`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_rate")]
     pub input_audio: Option<Money>,
     /// Absent = as `output`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_rate")]
     pub output_audio: Option<Money>,
     /// Absent = as `input`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_rate")]
     pub input_image: Option<Money>,
 }
 
@@ -77,10 +80,26 @@ impl PriceSpec {
             ("input_image", self.input_image),
         ] {
             let fits = amount.is_none_or(|amount| (Money::default()..=HIGHEST).contains(&amount));
-            violations.require(fits, field, "must be 0 to 1000000");
+            violations.require(fits, field, OUT_OF_RANGE);
         }
         violations.finish().map(|()| self)
     }
+}
+
+fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Money, D::Error> {
+    parsed(&String::deserialize(deserializer)?)
+}
+
+fn optional_rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Money>, D::Error> {
+    Option::<String>::deserialize(deserializer)?.as_deref().map(parsed).transpose()
+}
+
+/// What is too large for any amount is told the largest price.
+fn parsed<E: Error>(text: &str) -> Result<Money, E> {
+    text.parse().map_err(|error| match error {
+        InvalidMoney::TooLarge => E::custom(OUT_OF_RANGE),
+        InvalidMoney::Malformed => E::custom(error),
+    })
 }
 
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -129,5 +148,16 @@ mod tests {
             let Invalid(errors) = checked(&change).unwrap_err();
             assert_eq!(errors.iter().map(|error| error.field.as_str()).collect::<Vec<_>>(), [field], "{change}");
         }
+    }
+
+    #[test]
+    fn what_is_too_large_is_told_the_largest_price() {
+        for amount in ["1000000.000001", "9999999999999", "99999999999999999999"] {
+            for field in ["input", "cache_read"] {
+                let Invalid(errors) = checked(&json!({field: amount})).unwrap_err();
+                assert_eq!(errors[0].message, "must be 0 to 1000000", "{field} {amount}");
+            }
+        }
+        assert_eq!(checked(&json!({"cache_read": null})).unwrap().cache_read, None);
     }
 }

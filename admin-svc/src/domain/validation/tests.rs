@@ -39,3 +39,11 @@ fn names_are_bounded_and_printable() {
     }
     assert!(violations(|found| found.name("name", "生产环境 – main")).is_empty());
 }
+
+#[test]
+fn a_budget_that_is_too_large_is_told_the_largest_amount() {
+    let budget = serde_json::json!({"amount": "9999999999999", "currency": "USD", "period": "day"});
+    let Invalid(errors) = crate::domain::patch::from_value::<Budget>(budget).unwrap_err();
+    let said = (errors[0].field.as_str(), errors[0].message.as_str());
+    assert_eq!(said, ("amount", "too large: an amount is at most 9223372036854.775807"));
+}
