@@ -37,6 +37,8 @@ pub enum Class {
     ServerError {
         retry_after_ms: Option<u64>,
     },
+    /// The provider gave up waiting for what it was sent: another attempt may not be so late.
+    TimedOut,
     /// The key is bad: never the caller's business.
     CredentialsRefused,
 }
@@ -193,8 +195,7 @@ const fn by_status(status: u16) -> Class {
         401..=403 => Class::CredentialsRefused,
         429 => Class::RateLimited { retry_after_ms: None, quota: Quota::Window },
         503 | 529 => Class::Overloaded { retry_after_ms: None },
-        // The upstream gave up waiting for what we sent: another one may not.
-        408 => Class::ServerError { retry_after_ms: None },
+        408 => Class::TimedOut,
         400..500 => Class::ClientError,
         // A redirect is not followed, and nothing below 200 is an answer.
         _ => Class::ServerError { retry_after_ms: None },

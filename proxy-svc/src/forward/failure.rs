@@ -53,6 +53,7 @@ impl Failure {
             }
             Class::Overloaded { retry_after_ms } => Some(Self::Overloaded { retry_after: wait(retry_after_ms) }),
             Class::ServerError { .. } => Some(Self::ServerError),
+            Class::TimedOut => Some(Self::TimedOut),
             Class::CredentialsRefused => Some(Self::CredentialsRefused),
         }
     }
@@ -125,7 +126,10 @@ impl Failure {
                 None => "the provider failed".into(),
             },
             Self::ConnectFailed => "no connection".into(),
-            Self::TimedOut => "no answer in time".into(),
+            Self::TimedOut => match status {
+                Some(status) => format!("the provider gave up waiting with {status}").into(),
+                None => "no answer in time".into(),
+            },
             Self::ConnectionLost => "the connection broke".into(),
             Self::Malformed => "a 200 that is no answer".into(),
             Self::ContextWindow => "too long for the model".into(),

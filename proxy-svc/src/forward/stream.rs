@@ -232,6 +232,7 @@ fn failed(context: &Context<'_, '_>, passage: &Passage<'_>) -> Option<ErrorKind>
         Class::RateLimited { .. } => ErrorKind::RateLimited,
         Class::Overloaded { .. } => ErrorKind::Overloaded,
         Class::CredentialsRefused => ErrorKind::UpstreamCredentialsExhausted,
+        Class::TimedOut => ErrorKind::UpstreamTimeout,
         Class::Ok | Class::ClientError | Class::ServerError { .. } => ErrorKind::UpstreamUnavailable,
     })
 }

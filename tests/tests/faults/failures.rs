@@ -23,7 +23,7 @@ fn lost() -> Comes {
     Comes::Failure { cause: "3 failures in a row, the last one: the connection broke", told: Told::Unavailable }
 }
 
-fn silent() -> Comes {
+fn timed_out() -> Comes {
     Comes::Failure { cause: "3 failures in a row, the last one: time-out", told: Told::TimedOut }
 }
 
@@ -34,7 +34,7 @@ async fn a_provider_that_fails_three_times_is_left_out() -> anyhow::Result<()> {
         Fault::status(500, failed()).streamed(),
         Fault::status(502, failed()),
         Fault::status(504, failed()),
-        Fault::status(408, failed()),
+        Fault::status(408, timed_out()),
         Fault::status(503, overloaded()),
         Fault::status(529, overloaded()),
     ])
@@ -48,8 +48,8 @@ async fn a_connection_that_gives_nothing_counts_as_a_failure() -> anyhow::Result
         Fault::new("close", json!({"kind": "close_before_headers"}), lost()).repeated(),
         Fault::new("cut", json!({"kind": "cut_mid_stream", "after_chunks": 1}), lost()),
         Fault::new("reset-within", json!({"kind": "reset", "after_chunks": 1}), lost()),
-        Fault::new("silent", json!({"kind": "hang_before_headers"}), silent()).silent(),
-        Fault::new("silent-within", json!({"kind": "hang_mid_stream", "after_chunks": 1}), silent())
+        Fault::new("silent", json!({"kind": "hang_before_headers"}), timed_out()).silent(),
+        Fault::new("silent-within", json!({"kind": "hang_mid_stream", "after_chunks": 1}), timed_out())
             .silent()
             .at(&[Anthropic]),
     ])

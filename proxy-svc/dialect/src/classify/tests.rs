@@ -21,7 +21,7 @@ fn statuses_have_their_class() {
             (402, Class::CredentialsRefused),
             (403, Class::CredentialsRefused),
             (404, Class::ClientError),
-            (408, Class::ServerError { retry_after_ms: None }),
+            (408, Class::TimedOut),
             (409, Class::ClientError),
             (413, Class::ClientError),
             (422, Class::ClientError),
