@@ -46,7 +46,7 @@ pub struct NewAccessKeyToken {
     #[serde(default)]
     pub expires_in_seconds: Option<u32>,
     /// The models that it may be used for, as names or patterns with `*`, besides what the access key itself says;
-    /// absent = whatever the access key may call.
+    /// absent or, as in an access key, empty = whatever the access key may call.
     #[serde(default)]
     pub models: Option<Vec<String>>,
 }
@@ -69,13 +69,14 @@ impl App {
         once: &Once,
     ) -> Result<Created, AppError> {
         let NewAccessKeyToken { expires_in_seconds, models } = new;
+        // Proxies take an empty list in a token for one that allows nothing.
+        let models = models.filter(|models| !models.is_empty());
         let seconds = expires_in_seconds.unwrap_or(access_token::DEFAULT_SECONDS);
         let mut violations = Violations::default();
         let fits = (1..=access_token::LONGEST_SECONDS).contains(&seconds);
         violations.require(fits, "expires_in_seconds", "must be from 1 to 3600");
         if let Some(models) = &models {
             violations.models("models", models);
-            violations.require(!models.is_empty(), "models", "must not be empty; leave it out for all models");
         }
         violations.finish()?;
         let mut creation = match self.begin_creation(caller, once).await? {

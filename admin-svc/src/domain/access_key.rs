@@ -69,9 +69,11 @@ pub struct NewAccessKey {
     pub limits: Limits,
     #[serde(default)]
     pub budget: Option<Budget>,
+    /// Model names or patterns; absent or empty = every model of the service.
     #[serde(default, deserialize_with = "null_as_default")]
     #[schema(nullable)]
     pub models: Vec<String>,
+    /// Networks in CIDR notation, or single addresses; absent or empty = everyone.
     #[serde(default, deserialize_with = "null_as_default")]
     #[schema(nullable)]
     pub ip_allow: Vec<String>,
