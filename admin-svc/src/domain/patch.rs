@@ -45,6 +45,7 @@ impl Patch {
 }
 
 const UNKNOWN: &str = "is not a field of this resource";
+const UNKNOWN_PARAMETER: &str = "is not a parameter of this request";
 
 /// What becomes of a field that is set to null.
 #[derive(Clone, Copy)]
@@ -59,6 +60,16 @@ pub fn from_value<T: DeserializeOwned>(document: Value) -> Result<T, Invalid> {
     serde_path_to_error::deserialize(Strict(document)).map_err(|error| {
         let path = error.path().to_string();
         describe(&path, &error.into_inner().to_string())
+    })
+}
+
+/// Reads a query's parameters into their type, as [`from_value`] reads a document.
+pub fn from_parameters<T: DeserializeOwned>(parameters: Map<String, Value>) -> Result<T, Invalid> {
+    from_value(Value::Object(parameters)).map_err(|mut invalid| {
+        for error in invalid.0.iter_mut().filter(|error| error.message == UNKNOWN) {
+            UNKNOWN_PARAMETER.clone_into(&mut error.message);
+        }
+        invalid
     })
 }
 

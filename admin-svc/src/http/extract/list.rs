@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    domain::{page::PageRequest, patch::from_value, validation::Invalid},
+    domain::{page::PageRequest, patch::from_parameters, validation::Invalid},
     http::problem::Problem,
 };
 
@@ -66,7 +66,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for QueryOf<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
         let parameters = parameters_of(parts.uri.query().unwrap_or_default()).map_err(Problem::bad_query)?;
-        from_value(Value::Object(parameters)).map(Self).map_err(Problem::bad_query)
+        from_parameters(parameters).map(Self).map_err(Problem::bad_query)
     }
 }
 
@@ -93,7 +93,7 @@ fn parse<F: Filter>(query: &str) -> Result<ListQuery<F>, Invalid> {
     if after.as_deref().is_some_and(|after| !F::is_cursor(after)) {
         return Err(Invalid::field("after", "must be the `next` of a page of this list"));
     }
-    let filter = from_value(Value::Object(parameters))?;
+    let filter = from_parameters(parameters)?;
     Ok(ListQuery { page: PageRequest { after, limit }, filter })
 }
 
@@ -120,6 +120,8 @@ mod tests {
         }
         assert_eq!(refused("after=1"), "after");
         assert_eq!(refused("colour=red"), "colour");
+        let unknown = parse::<NoFilter>("colour=red").unwrap_err();
+        assert_eq!(unknown.0[0].message, "is not a parameter of this request");
         assert_eq!(refused("limit=1&limit=2"), "limit");
     }
 }
