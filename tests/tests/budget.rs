@@ -365,7 +365,15 @@ async fn a_soft_budget_never_refuses_and_a_hard_one_refuses_what_has_no_price() 
     refused.headers.push((name.to_owned(), value));
     let answer = trio.send(&refused).await?;
     ensure!(answer.status == 403, "{} {}", answer.status, answer.text());
-    expect(&answer.json()?, "/error/code", &json!("price_missing"))
+    expect(&answer.json()?, "/error/code", &json!("price_missing"))?;
+    // The provider has a model of its own for this.
+    let nameless = json!({"prompt": "coast"}).to_string();
+    let nameless = Call::post(Dialect::OpenAi, &secret, "/v1/images/generations".to_owned(), nameless);
+    let answer = trio.send(&nameless).await?;
+    ensure!(answer.status == 403, "{} {}", answer.status, answer.text());
+    let error = &answer.json()?["error"];
+    ensure!(error["code"] == "price_missing" && text(error, "message")?.contains("names no model"), "{error}");
+    Ok(())
 }
 
 #[tokio::test]

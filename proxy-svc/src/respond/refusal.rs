@@ -271,10 +271,16 @@ impl Refusal {
         Self::new(ErrorKind::Overloaded, message).after(Duration::from_secs(1))
     }
 
+    /// `model`: empty where the request names none and leaves it to the provider.
     pub(crate) fn price_missing(model: &str, provider: &str) -> Self {
         let (model, provider) = (printable(model, 100), printable(provider, 100));
-        let message =
-            format!("The model `{model}` of `{provider}` has no price, so that a hard budget cannot be kept.");
+        let message = if model.is_empty() {
+            format!(
+                "The request names no model, so what `{provider}` bills is not known and a hard budget cannot be kept."
+            )
+        } else {
+            format!("The model `{model}` of `{provider}` has no price, so that a hard budget cannot be kept.")
+        };
         Self::new(ErrorKind::PriceMissing, message).about("model")
     }
 
