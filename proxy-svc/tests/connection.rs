@@ -146,6 +146,29 @@ async fn what_is_no_http_gets_a_typed_error_and_the_end() {
 }
 
 #[tokio::test]
+async fn another_version_of_http_is_told_from_what_is_none() {
+    let ground = Setup::default().start().await;
+    for (version, status) in [
+        ("HTTP/1.2", 505),
+        ("HTTP/0.9", 505),
+        ("HTTP/2.0", 505),
+        ("HTTP/3.0", 505),
+        ("HTTP/1.", 400),
+        ("HTTP/x.1", 400),
+        ("HTTPS/1.1", 400),
+        ("http/1.2", 400),
+    ] {
+        let mut stream = connect(&ground).await;
+        let whole = request(&ground, "", BODY).replace("HTTP/1.1", version);
+        stream.write_all(whole.as_bytes()).await.unwrap();
+        let text = rest(&mut stream).await;
+        assert!(text.starts_with(&format!("http/1.1 {status}")), "{version} got {text}");
+        assert_eq!(text.contains(r#""code":"http_version_unsupported""#), status == 505, "{version} got {text}");
+    }
+    assert!(ground.provider.requests().is_empty());
+}
+
+#[tokio::test]
 async fn ambiguous_framing_is_refused() {
     let ground = Setup::default().start().await;
     for extra in ["content-length: 5\r\n", "transfer-encoding: gzip\r\n", "transfer-encoding: chunked, identity\r\n"] {

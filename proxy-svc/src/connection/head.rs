@@ -54,7 +54,21 @@ fn unreadable(error: &pingora::Error) -> Option<Unreadable> {
         let protocol = endpoint::protocol("POST", path, |_| false);
         return Some(Unreadable { refusal: Refusal::target_too_long(), protocol });
     }
-    let too_many = error.root_cause().downcast_ref::<httparse::Error>() == Some(&httparse::Error::TooManyHeaders);
-    let too_large = too_many || error.to_string().contains("Request header larger than");
-    Some(if too_large { Refusal::header_too_large() } else { Refusal::malformed_head() }.into())
+    let refusal = match error.root_cause().downcast_ref::<httparse::Error>() {
+        Some(httparse::Error::TooManyHeaders) => Refusal::header_too_large(),
+        Some(httparse::Error::Version) if names_version(error) => Refusal::version_unsupported(),
+        _ if error.to_string().contains("Request header larger than") => Refusal::header_too_large(),
+        _ => Refusal::malformed_head(),
+    };
+    Some(refusal.into())
+}
+
+/// Whether the request line ends in a version at all (RFC 9112, section 2.3). Pingora's context has the head, with its
+/// line ends escaped.
+fn names_version(error: &pingora::Error) -> bool {
+    let Some(context) = &error.context else { return false };
+    let line = context.as_str().split("\\n").next().unwrap_or_default();
+    let last = line.strip_suffix("\\r").unwrap_or(line).rsplit(' ').next();
+    let version = last.and_then(|last| last.strip_prefix("HTTP/"));
+    matches!(version.map(str::as_bytes), Some([major, b'.', minor]) if major.is_ascii_digit() && minor.is_ascii_digit())
 }

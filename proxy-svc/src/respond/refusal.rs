@@ -332,6 +332,10 @@ impl Refusal {
         Self::new(ErrorKind::TransferCodingUnsupported, message).about("transfer-encoding").closing()
     }
 
+    pub(crate) fn version_unsupported() -> Self {
+        Self::new(ErrorKind::VersionUnsupported, "The version in a request line must be `HTTP/1.1` or `HTTP/1.0`.")
+    }
+
     pub(crate) fn malformed_head() -> Self {
         Self::new(ErrorKind::InvalidRequest, "The request is not valid HTTP.")
     }

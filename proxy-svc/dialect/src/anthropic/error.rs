@@ -73,7 +73,8 @@ const fn error_type(kind: ErrorKind) -> &'static str {
         | ErrorKind::UnsupportedMediaType
         | ErrorKind::HeaderFieldsTooLarge
         | ErrorKind::TargetTooLong
-        | ErrorKind::TransferCodingUnsupported => "invalid_request_error",
+        | ErrorKind::TransferCodingUnsupported
+        | ErrorKind::VersionUnsupported => "invalid_request_error",
     }
 }
 

@@ -40,6 +40,8 @@ pub enum ErrorKind {
     TargetTooLong,
     /// The body is sent in a way that is not understood.
     TransferCodingUnsupported,
+    /// The request is of a version of HTTP that is not spoken.
+    VersionUnsupported,
     RateLimited,
     /// A budget is spent.
     InsufficientQuota,
@@ -54,7 +56,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::InvalidRequest,
         Self::MalformedBody,
         Self::MissingCredential,
@@ -81,6 +83,7 @@ impl ErrorKind {
         Self::HeaderFieldsTooLarge,
         Self::TargetTooLong,
         Self::TransferCodingUnsupported,
+        Self::VersionUnsupported,
         Self::RateLimited,
         Self::InsufficientQuota,
         Self::PriceMissing,
@@ -120,6 +123,7 @@ impl ErrorKind {
             Self::HeaderFieldsTooLarge => "header_fields_too_large",
             Self::TargetTooLong => "request_target_too_long",
             Self::TransferCodingUnsupported => "transfer_coding_unsupported",
+            Self::VersionUnsupported => "http_version_unsupported",
             Self::RateLimited => "rate_limit_exceeded",
             Self::InsufficientQuota => "insufficient_quota",
             Self::PriceMissing => "price_missing",
@@ -160,6 +164,7 @@ impl ErrorKind {
             Self::UpstreamUnavailable | Self::UpstreamCredentialsExhausted => 502,
             Self::Overloaded => 503,
             Self::UpstreamTimeout => 504,
+            Self::VersionUnsupported => 505,
         }
     }
 

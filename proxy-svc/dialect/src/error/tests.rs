@@ -91,6 +91,7 @@ fn every_kind_has_its_status_in_every_protocol() {
         (K::HeaderFieldsTooLarge, [431, 431, 431]),
         (K::TargetTooLong, [414, 414, 414]),
         (K::TransferCodingUnsupported, [501, 501, 501]),
+        (K::VersionUnsupported, [505, 505, 505]),
         (K::RateLimited, [429, 429, 429]),
         (K::InsufficientQuota, [429, 402, 429]),
         (K::Overloaded, [503, 529, 503]),

@@ -85,7 +85,7 @@ const fn rpc_status(kind: ErrorKind) -> &'static str {
         }
         ErrorKind::RequestTimeout | ErrorKind::UpstreamTimeout => "DEADLINE_EXCEEDED",
         ErrorKind::Internal => "INTERNAL",
-        ErrorKind::TransferCodingUnsupported => "UNIMPLEMENTED",
+        ErrorKind::TransferCodingUnsupported | ErrorKind::VersionUnsupported => "UNIMPLEMENTED",
         ErrorKind::InvalidRequest
         | ErrorKind::MalformedBody
         | ErrorKind::ContextWindowExceeded
