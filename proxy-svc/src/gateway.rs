@@ -36,6 +36,7 @@ use crate::{
     forward::{self, Forwarder},
     guard::Guard,
     limits::Limiter,
+    meter::bound::CostBound,
     models,
     report::{Outcome, Reporter},
     respond::{self, Refusal},
@@ -71,6 +72,7 @@ pub struct Gateway {
     in_flight: InFlight,
     guard: Guard,
     cache: Cache,
+    cost_bound: CostBound,
     draining: AtomicBool,
     clock: Clock,
     settings: Settings,
@@ -106,6 +108,7 @@ impl Gateway {
             in_flight: InFlight::new(settings.max_in_flight),
             guard,
             cache: Cache::new(settings.cache, settings.client_write, Clock::system()),
+            cost_bound: CostBound::default(),
             draining: AtomicBool::new(false),
             clock: Clock::system(),
             settings,
@@ -158,8 +161,14 @@ impl Gateway {
 
     /// Serves one request whose header was read; `peer`: whose connection it is. On an error the connection is of no further use.
     pub(crate) async fn serve(&self, session: &mut ServerSession, peer: Option<IpAddr>) -> pingora::Result<()> {
-        let mut recording =
-            Recording::begin(&self.reporter, &self.metrics, &self.limiter, &self.snapshots, &self.clock);
+        let mut recording = Recording::begin(
+            &self.reporter,
+            &self.metrics,
+            &self.limiter,
+            &self.snapshots,
+            &self.cost_bound,
+            &self.clock,
+        );
         let mut protocol = Protocol::OpenAi;
         // Held to the end of a refusal too: a stop waits for what is in flight.
         let (_permit, result) = match self.in_flight.enter() {

@@ -1,6 +1,7 @@
 //! Observed bytes → usage. It sees what passes and never alters it, but for the one chunk that the client did not ask
 //! for.
 
+pub(crate) mod bound;
 pub(crate) mod price;
 
 use bytes::Bytes;

@@ -118,6 +118,29 @@ async fn a_header_that_is_switched_off_and_a_model_without_a_price_tell_no_cost(
 }
 
 #[tokio::test]
+async fn a_cost_beyond_what_can_be_is_none_and_said_once() -> anyhow::Result<()> {
+    let trio = Trio::start().await?;
+    trio.rest.create("prices", &json!({"model": "gpt-4.1", "input": "1000000", "output": "0"})).await?;
+    let application = trio.seed.application(&trio.rest, "dear", 1).await?;
+    trio.in_force().await?;
+    let body = json!({
+        "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "gpt-4.1",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "coast"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 2_000_000_000, "completion_tokens": 1, "total_tokens": 2_000_000_001},
+    });
+    let answer = json!({"kind": "status", "status": 200, "body": body});
+    trio.simulator.fault(json!({"path_prefix": "/v1/chat"}), None, answer).await?;
+    for _ in 0..3 {
+        let answer = trio.send(&application.chat(Dialect::OpenAi, false)).await?;
+        let event = trio.rest.event(answer.request_id()?, START).await?;
+        ensure!(event["usage"]["input_uncached"] == 2_000_000_000_u64 && event["cost"].is_null(), "{event}");
+    }
+    let log = trio.log("proxy-svc");
+    ensure!(log.matches("a cost is beyond what can be").count() == 1, "{log}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_spent_budget_is_refused_in_each_dialect_and_a_raised_one_serves_within_a_second() -> anyhow::Result<()> {
     let (trio, application) = priced().await?;
     let (id, secret) = key(&trio, &application, hard("0.000010")).await?;

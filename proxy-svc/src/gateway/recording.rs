@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use tollgate_dialect::Protocol;
 use tollgate_shared::{
-    bounds::MOST_COST,
     clock::{Clock, UnixMicros},
     ids::RequestId,
     money::Cost,
@@ -16,7 +15,7 @@ use crate::{
     authenticate::Principal,
     budget::Reservation,
     limits::{Dimension, Ledger, Limiter, Scope},
-    meter::Observation,
+    meter::{Observation, bound::CostBound},
     report::{
         Attempt, CacheUse, Event, Intent, JournalError, OpenIntent, Outcome, Reporter, Reserved, Tokens, UsageSource,
     },
@@ -46,6 +45,7 @@ pub(crate) struct Recording<'a> {
     ledger: Ledger<'a>,
     /// Prices are looked up where a request ends.
     snapshots: &'a Snapshots,
+    cost_bound: &'a CostBound,
     reservation: Reservation,
     /// The caller is known, so there is somebody to report this to.
     reportable: bool,
@@ -58,6 +58,7 @@ impl<'a> Recording<'a> {
         metrics: &'a Metrics,
         limiter: &'a Limiter,
         snapshots: &'a Snapshots,
+        cost_bound: &'a CostBound,
         clock: &Clock,
     ) -> Self {
         let started_at = clock.now();
@@ -98,6 +99,7 @@ impl<'a> Recording<'a> {
             estimated_input: 0,
             ledger: Ledger::new(limiter),
             snapshots,
+            cost_bound,
             reservation: Reservation::default(),
             reportable: false,
             ended: false,
@@ -151,8 +153,8 @@ impl<'a> Recording<'a> {
         let last = self.event.attempts.last();
         let provider = self.event.provider_id.or(last.map(|attempt| attempt.provider_id))?;
         let model = self.event.model_served.as_deref().or(last.map(|attempt| &*attempt.model))?;
-        let cost = self.snapshots.load().prices().of(provider, model).map(|price| price.cost(tokens));
-        cost.filter(|cost| cost.amount <= MOST_COST)
+        let cost = self.snapshots.load().prices().of(provider, model).map(|price| price.cost(tokens))?;
+        self.cost_bound.within(provider, model, cost)
     }
 
     /// What the request costs by what is known of its usage.
