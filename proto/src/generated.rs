@@ -1562,7 +1562,7 @@ pub mod borrow_request {
         Hello(super::BorrowHello),
         #[prost(message, tag = "2")]
         Asks(super::Asks),
-        /// The proxy lives: nothing that it borrowed is taken for lost. Every few seconds. The answer are `shortages`, where
+        /// The proxy lives: nothing that it borrowed is taken for lost. Every few seconds. Answered with `shortages`, if
         /// there are some.
         #[prost(message, tag = "3")]
         Renew(super::Renew),
@@ -1619,8 +1619,8 @@ pub struct Ask {
     pub ahead: bool,
     #[prost(int64, tag = "9")]
     pub period_end_unix_us: i64,
-    /// The smallest of those needs: that much is granted where all is not left, and less helps nobody. 0 (an older proxy): any
-    /// part does.
+    /// The smallest of those needs: where all is not left, at least that much is granted or nothing. 0 (from an older proxy that
+    /// needs something): any part is of use.
     #[prost(int64, tag = "10")]
     pub least_micros: i64,
 }
@@ -1637,7 +1637,8 @@ pub struct BorrowResponse {
     pub nonce: u64,
     #[prost(message, repeated, tag = "2")]
     pub grants: ::prost::alloc::vec::Vec<Grant>,
-    /// Or, with no nonce: budgets of which less is left to lend than somebody needs. What nobody uses is given back.
+    /// Or, with no nonce and at any time: budgets of which less is left to lend than somebody needs. What nobody uses is given
+    /// back.
     #[prost(message, repeated, tag = "3")]
     pub shortages: ::prost::alloc::vec::Vec<Shortage>,
 }

@@ -292,7 +292,7 @@ impl Budgets {
     /// Of what was lent already; takes the slot along.
     fn taken(&self, account: &Arc<Account>, now: UnixMicros, estimate: i64, slot: Option<account::Slot>) -> Taken {
         let taken = Taken::new(account, estimate, slot, self.bells.clone());
-        if account.is_low() && !account.was_short(now, 0) {
+        if account.is_low() && !account.is_dry(now) {
             self.ring(account);
         }
         taken
@@ -339,7 +339,7 @@ impl Budgets {
             return Err(Short::Unknown);
         }
         let taken = account.overdraw(estimate);
-        if account.was_short(self.clock.now(), 0) && account.tell() {
+        if account.is_dry(self.clock.now()) && account.tell() {
             let BudgetKey { scope, id } = account.key;
             tracing::warn!(budget.scope = scope.as_str(), budget.id = %id, "a soft budget is spent; requests go on");
         }

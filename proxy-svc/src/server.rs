@@ -171,11 +171,11 @@ impl Proxy {
                 gather: DeliveryOptions::GATHER,
             };
             reporter.start(delivery, &tasks, &stop);
-            // What was damaged or is of another version may be a request whose cost nobody knows.
-            if recovered.damaged == 0 && recovered.foreign == 0 {
+            // What is damaged, of another version, or not written yet may be a request whose cost nobody knows.
+            if recovered.damaged == 0 && recovered.foreign == 0 && reporter.open_intents() == 0 {
                 let (reporter, stop) = (reporter.clone(), stop.clone());
                 tasks.spawn(async move {
-                    if stop.run_until_cancelled(reporter.delivered()).await.is_some() {
+                    if stop.run_until_cancelled(reporter.delivered()).await.is_some() && reporter.damaged() == 0 {
                         settled.send_replace(true);
                     }
                 });

@@ -46,7 +46,8 @@ pub struct Lender {
     app: App,
     metrics: Arc<Metrics>,
     recalls: broadcast::Sender<Recall>,
-    /// The period and the amount for which it was said last that a budget covers something no more, so that it is said once.
+    /// For which amount, and until which end of a period, it was said that a budget has too little left, so that it is said
+    /// once.
     told: Mutex<HashMap<BudgetKey, (UnixMicros, i64)>>,
 }
 
@@ -61,8 +62,10 @@ impl Lender {
         if grant.state != GrantState::Spent || grant.elsewhere >= ask.least.max(1) {
             return;
         }
-        let now = (grant.period.start, grant.amount);
-        if self.told.lock().insert(ask.budget, now) != Some(now) {
+        let (saying, now) = ((grant.period.end, grant.amount), self.app.now());
+        let mut told = self.told.lock();
+        told.retain(|_, (end, _)| *end > now);
+        if told.insert(ask.budget, saying) != Some(saying) {
             self.metrics.budgets_spent.add(1);
             tracing::warn!(budget.scope = %scope, budget.id = %id, "a budget has less left than a request needs");
         }

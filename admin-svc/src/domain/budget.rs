@@ -206,6 +206,7 @@ pub fn grant(budget: &Budget, standing: &Standing, lease: &Lease, ask: &Ask, liv
     // period or in one before.
     let deficit = (-lease.open()).max(0);
     let most = if left > 0 { left + deficit } else { 0 };
+    let share = left.max(0) / (AHEAD_PARTS * live_proxies.max(1));
     // Whatever others give back.
     let never_fits = need > budget.amount.micros() - standing.spent + deficit;
     match budget.lease {
@@ -215,14 +216,14 @@ pub fn grant(budget: &Budget, standing: &Standing, lease: &Lease, ask: &Ask, liv
         LeaseMode::Single if need > most => (0, GrantState::Spent),
         LeaseMode::Single => (need, GrantState::Granted),
         LeaseMode::Ahead => {
-            let ahead = if ask.ahead { deficit + left.max(0) / (AHEAD_PARTS * live_proxies.max(1)) } else { 0 };
+            let ahead = if ask.ahead { deficit + share } else { 0 };
             let all = need.max(ahead).min(most);
             if need <= most {
                 let spent = ask.ahead && left <= 0;
                 (all, if spent { GrantState::Spent } else { GrantState::Granted })
             } else if ask.least > 0 && least <= most {
-                // One is served, and the others ask again. What is of use to none of them is left to others.
-                (least, GrantState::Granted)
+                // Some are served, and the others ask again. What is of use to none of them is left to others.
+                (least.max(share), GrantState::Granted)
             } else {
                 (if ask.least > 0 { 0 } else { all }, GrantState::Spent)
             }

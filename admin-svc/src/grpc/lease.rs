@@ -17,7 +17,8 @@ use super::{BudgetLender, LenderError, convert, stream_age};
 use crate::domain::budget::{Borrower, BudgetKey, Recall};
 
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
-/// Answers that the proxy has not read yet; it asks no second time before it has the first answer.
+/// Messages that the proxy has not read yet. It asks no second time before it has the first answer; one that reads nothing is
+/// not listened to either.
 const RESPONSES: usize = 2;
 
 pub(super) struct LeaseService {

@@ -6,8 +6,8 @@ use std::{
     sync::{
         Arc,
         atomic::{
-            AtomicBool, AtomicI64, AtomicU8,
-            Ordering::{AcqRel, Acquire, Relaxed, Release},
+            AtomicBool, AtomicI64,
+            Ordering::{AcqRel, Acquire, Relaxed},
         },
     },
     time::Duration,
@@ -18,20 +18,18 @@ use tokio::sync::{Notify, futures::Notified};
 use tollgate_shared::{clock::UnixMicros, limits::LeaseMode};
 
 mod line;
+mod outlook;
 mod taken;
 
 pub(super) use taken::{Slot, Taken, Waiting};
 
-use self::line::{Line, Wanted};
+use self::{
+    line::{Line, Wanted},
+    outlook::Outlook,
+};
 use super::BudgetKey;
 use crate::snapshot::Budget;
 
-/// For so long it is not asked again whether a budget is still spent.
-const SPENT_FOR: UnixMicros = 1_000_000;
-/// Nor, where others may give something back, for so long.
-const SHORT_FOR: UnixMicros = 100_000;
-/// Nor, where one request runs at a time, whether another proxy still has the turn.
-const BUSY_FOR: UnixMicros = 20_000;
 /// What is not used for so long goes back, but for what the next request will want.
 const IDLE_AFTER: UnixMicros = 15_000_000;
 /// A removed budget's totals are kept for so long: it may be set again while something is under way.
@@ -57,10 +55,6 @@ pub(crate) struct Account {
     budget: ArcSwap<Budget>,
     /// Granted − returned − spent − reserved: less than nothing when requests cost more than they had reserved.
     balance: AtomicI64,
-    /// By requests under way; never less than what is missing from the balance for their sake.
-    reserved: AtomicI64,
-    /// Of the budget, what is neither spent nor this proxy's, by the last answer.
-    elsewhere: AtomicI64,
     granted: AtomicI64,
     returned: AtomicI64,
     /// Of what was returned, what the control plane has heard of.
@@ -74,10 +68,7 @@ pub(crate) struct Account {
     /// It is in line to be asked for.
     asking: AtomicBool,
     waiting: Line,
-    answer: AtomicU8,
-    answered_at: AtomicI64,
-    /// The need beyond the balance that was refused: a smaller one may still be met.
-    short_of: AtomicI64,
+    outlook: Outlook,
     answered: Notify,
     /// The largest reservation of late.
     largest: AtomicI64,
@@ -122,8 +113,6 @@ impl Account {
             key,
             budget: ArcSwap::from_pointee(budget),
             balance: AtomicI64::new(0),
-            reserved: AtomicI64::new(0),
-            elsewhere: AtomicI64::new(0),
             granted: AtomicI64::new(0),
             returned: AtomicI64::new(0),
             told_returned: AtomicI64::new(0),
@@ -133,9 +122,7 @@ impl Account {
             period_end: AtomicI64::new(0),
             asking: AtomicBool::new(false),
             waiting: Line::default(),
-            answer: AtomicU8::new(Answer::None as u8),
-            answered_at: AtomicI64::new(0),
-            short_of: AtomicI64::new(0),
+            outlook: Outlook::default(),
             answered: Notify::new(),
             largest: AtomicI64::new(0),
             used_at: AtomicI64::new(0),
@@ -149,14 +136,11 @@ impl Account {
     /// Takes so much, or nothing; whether it did.
     pub(super) fn take(&self, now: UnixMicros, amount: i64) -> bool {
         self.used_at.store(now, Relaxed);
-        self.reserved.fetch_add(amount, AcqRel);
         let enough = |balance: i64| (balance >= amount).then(|| balance - amount);
         let taken = self.balance.fetch_update(AcqRel, Acquire, enough).is_ok();
         if taken {
             // What could not be had is nothing to keep for the next one.
             self.largest.fetch_max(amount, Relaxed);
-        } else {
-            self.reserved.fetch_sub(amount, AcqRel);
         }
         taken
     }
@@ -166,51 +150,39 @@ impl Account {
         !self.is_single() && self.balance.load(Relaxed) < self.last_grant.load(Relaxed) / 2
     }
 
-    /// Whether it was said a moment ago that there is not so much left.
-    pub(super) fn was_short(&self, now: UnixMicros, amount: i64) -> bool {
-        let since = now.saturating_sub(self.answered_at.load(Relaxed));
-        self.answer() == Answer::Spent
-            && (0..SPENT_FOR).contains(&since)
-            && (amount == 0 || amount.saturating_sub(self.balance.load(Relaxed)) >= self.short_of.load(Relaxed))
+    /// What a request needs beyond what is in hand.
+    fn need(&self, amount: i64) -> i64 {
+        amount.saturating_sub(self.balance.load(Relaxed))
     }
 
-    /// Whether so much could be had if requests under way, here and at other proxies, cost nothing. What comes back is in
-    /// the balance before it is no reservation any more, and is read later.
+    /// Whether it was said a moment ago that nothing is left to lend ahead of need.
+    pub(super) fn is_dry(&self, now: UnixMicros) -> bool {
+        self.outlook.is_dry(now)
+    }
+
+    /// Whether it was said a moment ago that there is not so much left to lend.
+    pub(super) fn was_short(&self, now: UnixMicros, amount: i64) -> bool {
+        self.outlook.was_short(now, self.need(amount))
+    }
+
+    /// Whether so much could be had if requests under way, here and at other proxies, cost nothing.
     pub(super) fn may_have(&self, amount: i64) -> bool {
-        let elsewhere = self.elsewhere.load(Acquire);
-        let reserved = self.reserved.load(Acquire);
-        elsewhere.saturating_add(reserved).saturating_add(self.balance.load(Acquire)) >= amount
+        self.outlook.may_have(amount)
     }
 
     /// Whether so much cannot be had any more in this period, whatever comes back.
     pub(super) fn is_out_of_reach(&self, now: UnixMicros, amount: i64) -> bool {
-        self.answer() != Answer::None && self.period().contains(&now) && !self.may_have(amount)
+        self.outlook.answer() != Answer::None && self.period().contains(&now) && !self.may_have(amount)
     }
 
-    /// For how long another answer would say the same to a request that needs so much.
+    /// For how long another answer would say the same to a request that may cost so much.
     pub(super) fn same_answer_for(&self, now: UnixMicros, amount: i64) -> Duration {
-        let lasts = match self.answer() {
-            Answer::Spent if self.was_short(now, amount) => SHORT_FOR,
-            Answer::Busy => BUSY_FOR,
-            _ => 0,
-        };
-        let since = now.saturating_sub(self.answered_at.load(Relaxed));
-        let rest = if since < 0 { 0 } else { lasts - since };
-        Duration::from_micros(u64::try_from(rest).unwrap_or_default())
+        self.outlook.lasts_for(now, self.need(amount))
     }
 
     /// Whether the control plane has said anything since.
     pub(super) fn was_answered_since(&self, then: UnixMicros) -> bool {
-        self.answered_at.load(Relaxed) >= then
-    }
-
-    fn answer(&self) -> Answer {
-        match self.answer.load(Acquire) {
-            1 => Answer::Granted,
-            2 => Answer::Spent,
-            3 => Answer::Busy,
-            _ => Answer::None,
-        }
+        self.outlook.was_answered_since(then)
     }
 
     /// Resolves with the next answer, and when something was given back.
@@ -232,7 +204,6 @@ impl Account {
 
     /// Takes what is not there; for a budget that is only counted.
     pub(super) fn overdraw(self: &Arc<Self>, amount: i64) -> Taken {
-        self.reserved.fetch_add(amount, AcqRel);
         self.balance.fetch_sub(amount, AcqRel);
         Taken::overdrawn(self, amount)
     }
@@ -276,7 +247,7 @@ impl Account {
     /// Nothing is left to take, and everything goes back: requests get nothing from a definition that is not in force
     /// any more.
     fn withdraw(&self) {
-        self.answer.store(Answer::None as u8, Relaxed);
+        self.outlook.forget();
         self.told.store(false, Relaxed);
         self.returns_all.store(true, Relaxed);
         self.give_back(0);
@@ -296,9 +267,7 @@ impl Account {
 
     /// Somebody, here or at another proxy, needs more than is left to lend. What is in hand may be the part that is missing.
     pub(super) fn runs_short(&self) {
-        let granted = Answer::Granted as u8;
-        // Another answer says more, and is newer.
-        let _ = self.answer.compare_exchange(granted, Answer::Spent as u8, AcqRel, Relaxed);
+        self.outlook.run_short();
     }
 
     /// Whether what is in hand is of use to nobody here, and may be to somebody elsewhere.
@@ -309,7 +278,7 @@ impl Account {
 
     /// Whether the last answer was that less is left than was needed.
     fn is_short(&self) -> bool {
-        self.answer() == Answer::Spent && self.budget.load().hard
+        self.outlook.answer() == Answer::Spent && self.budget.load().hard
     }
 
     fn kept(&self) -> i64 {
@@ -352,19 +321,20 @@ impl Account {
     pub(super) fn totals(&self, now: UnixMicros, closing: bool) -> Totals {
         self.was_heard();
         let closing = closing || self.is_closed();
-        let wanted = self.waiting.wanted();
         let idle = self.is_idle(now);
         // What is in small parts at several proxies is enough for none: it goes back, and whoever asks gets all of it.
         let is_short = self.is_short();
         let returns_all = self.returns_all.swap(false, AcqRel) || closing || is_short || self.keeps_nothing();
         if returns_all {
             self.give_back(0);
-        } else if idle && wanted.total == 0 {
+        } else if idle && self.waiting.is_empty() {
             self.give_back(self.kept());
         }
         let balance = self.balance.load(Acquire);
+        // Those that were refused a moment ago wait for what comes back, and keep nobody else from being asked for.
+        let in_vain = balance.saturating_add(self.outlook.in_vain_from(now));
+        let wanted = if closing { Wanted::default() } else { self.waiting.below(in_vain) };
         // What requests cost beyond their reservations has to be filled up first.
-        let wanted = if closing { Wanted::default() } else { wanted };
         let needs = |wanted: i64| if wanted > 0 { wanted.saturating_sub(balance).max(0) } else { 0 };
         let low = balance < self.last_grant.load(Relaxed) / 2 || self.first_grant.load(Relaxed) <= 0;
         let refills = returns_all || low && !(idle && self.has_begun());
@@ -386,6 +356,7 @@ impl Account {
             self.granted.store(grant.settled, Relaxed);
             self.returned.store(grant.returned, Relaxed);
             self.told_returned.store(grant.returned, Relaxed);
+            self.outlook.begin_with(grant.settled - grant.returned);
         }
         if begins || answer != Answer::None && self.period() != grant.period {
             self.enter(&grant.period, now);
@@ -406,10 +377,13 @@ impl Account {
                 self.first_grant.store(balance, Relaxed);
             }
         }
-        self.elsewhere.store(grant.elsewhere, Release);
-        self.short_of.store(asked.least, Relaxed);
-        self.answered_at.store(now, Relaxed);
-        self.answer.store(answer as u8, Release);
+        if self.returns_all.load(Relaxed) {
+            // The budget has changed since.
+            self.outlook.forget();
+        } else {
+            let reach = grant.elsewhere.saturating_add(grant.total - grant.returned);
+            self.outlook.record(answer, reach, asked.least, now);
+        }
         self.answered.notify_waiters();
     }
 
@@ -432,7 +406,6 @@ impl Account {
             (surplus > 0).then_some(kept)
         });
         if taken.is_ok() {
-            self.elsewhere.fetch_add(surplus, AcqRel);
             self.returned.fetch_add(surplus, AcqRel);
         }
     }

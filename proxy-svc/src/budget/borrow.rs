@@ -310,12 +310,14 @@ impl Borrower {
 
     /// Others need what nobody uses here.
     fn give_back(&mut self, shortages: &[Shortage]) {
-        let all = self.budgets.accounts.load_full();
+        let (all, now) = (self.budgets.accounts.load_full(), self.clock.now());
         for shortage in shortages {
-            // What is not known is not held.
             let Some(account) = BudgetKey::told(shortage).and_then(|key| all.get(&key)) else { continue };
             account.runs_short();
-            self.due.insert(account.key, Arc::clone(account));
+            // Those who wait for it ring for themselves.
+            if account.is_due(now) {
+                self.due.insert(account.key, Arc::clone(account));
+            }
         }
     }
 

@@ -63,8 +63,8 @@ fn unreadable(error: &pingora::Error) -> Option<Unreadable> {
     Some(refusal.into())
 }
 
-/// Whether the request line ends in a version at all (RFC 9112, section 2.3). Pingora's context has the head, with its
-/// line ends escaped.
+/// Whether the request line ends in a version at all (RFC 9112, section 2.3); a minor one that is not known is not read by
+/// Pingora either. Its context has the first 2 KiB of the head, with its line ends escaped.
 fn names_version(error: &pingora::Error) -> bool {
     let Some(context) = &error.context else { return false };
     let line = context.as_str().split("\\n").next().unwrap_or_default();

@@ -42,6 +42,7 @@ fn a_need_is_met_as_far_as_there_is_something_left() {
         grant(&budget(1_000, LeaseMode::Ahead), &standing, &Lease::default(), &ask, 1)
     };
     assert_eq!(of(60), (60, GrantState::Granted), "one of them");
+    assert_eq!(of(1), (50, GrantState::Granted), "many small ones beside a large one");
     assert_eq!(of(200), (200, GrantState::Granted));
     assert_eq!(of(201), (0, GrantState::Spent), "enough for none");
 }

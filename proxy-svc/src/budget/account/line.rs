@@ -27,10 +27,11 @@ impl Line {
         self.total.load(Acquire) == 0
     }
 
-    pub(super) fn wanted(&self) -> Wanted {
+    /// Of those that need less than `bound`.
+    pub(super) fn below(&self, bound: i64) -> Wanted {
         let amounts = self.amounts.lock();
-        let total = amounts.iter().fold(0_i64, |total, amount| total.saturating_add(*amount));
-        Wanted { total, least: amounts.iter().copied().min().unwrap_or_default() }
+        let asking = || amounts.iter().copied().filter(|amount| *amount < bound);
+        Wanted { total: asking().fold(0, i64::saturating_add), least: asking().min().unwrap_or_default() }
     }
 
     pub(super) fn join(&self, amount: i64) {

@@ -71,12 +71,13 @@ impl Taken {
 
     /// The request cost so much.
     pub(in super::super) fn settle(mut self, spent: i64) {
+        self.account.outlook.spend(spent);
         self.put_back(self.amount - spent);
     }
 
     fn put_back(&mut self, rest: i64) {
+        self.amount = 0;
         self.account.balance.fetch_add(rest, AcqRel);
-        self.account.reserved.fetch_sub(std::mem::take(&mut self.amount), AcqRel);
         if !self.account.waiting.is_empty() {
             self.account.answered.notify_waiters();
         }

@@ -43,9 +43,8 @@ struct Model {
     granted: i64,
     returned: i64,
     heard: i64,
-    /// As heard last, and what was returned until then.
-    elsewhere: i64,
-    returned_by_then: i64,
+    /// What may be spent in all, as heard last.
+    reach: i64,
     in_flight: Vec<(Taken, i64)>,
     cost: i64,
 }
@@ -64,9 +63,8 @@ impl Model {
         }
         let period = if self.is_closed { 0..0 } else { self.budget.period.around(self.now) };
         let begun = self.heard > 0 || !self.is_closed;
-        (self.elsewhere, self.returned_by_then) = (more, asked.returned);
-        let grant =
-            Grant { period, total: self.granted, settled: 0, returned: self.returned, elsewhere: self.elsewhere };
+        self.reach = more + self.granted - self.returned;
+        let grant = Grant { period, total: self.granted, settled: 0, returned: self.returned, elsewhere: more };
         self.account.granted(answer, &grant, &asked, self.now);
         self.heard = if begun { self.granted } else { 0 };
     }
@@ -123,8 +121,7 @@ proptest! {
             granted: 0,
             returned: 0,
             heard: 0,
-            elsewhere: 0,
-            returned_by_then: 0,
+            reach: 0,
             in_flight: Vec::new(),
             cost: 0,
         };
@@ -133,7 +130,7 @@ proptest! {
             let told = model.account.totals(model.now, false);
             let held = model.account.balance();
             prop_assert_eq!(held, told.granted - told.returned - model.cost - model.reserved());
-            let most = held + model.reserved() + model.elsewhere + told.returned - model.returned_by_then;
+            let most = model.reach - model.cost;
             prop_assert!(model.account.may_have(most) && !model.account.may_have(most + 1));
         }
         // A budget that is removed keeps nothing, and when all have heard of it there is nothing to tell any more.

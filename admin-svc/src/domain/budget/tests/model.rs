@@ -95,6 +95,10 @@ enum Step {
     Lapse {
         proxy: Index,
     },
+    /// Its successor says that all of its events have arrived.
+    Settle {
+        proxy: Index,
+    },
     Midnight,
     /// Every proxy hears of it at once, and gives back what it holds. The next ask tells so.
     Change {
@@ -122,6 +126,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => proxy().prop_map(|proxy| Step::GiveBack { proxy }),
         1 => proxy().prop_map(|proxy| Step::Crash { proxy }),
         1 => proxy().prop_map(|proxy| Step::Lapse { proxy }),
+        1 => proxy().prop_map(|proxy| Step::Settle { proxy }),
         1 => Just(Step::Midnight),
         1 => (period, prop::option::weighted(0.3, 1..3_000_i64)).prop_map(|(period, amount)| Step::Change { period, amount }),
         1 => Just(Step::Remove),
@@ -329,6 +334,12 @@ impl World {
                 let proxy = &mut self.proxies[proxy.index(count)];
                 if !std::mem::replace(&mut proxy.lapsed, true) {
                     self.slack += proxy.lease.open().max(0);
+                }
+            }
+            Step::Settle { proxy } => {
+                let proxy = &mut self.proxies[proxy.index(count)];
+                if proxy.dead && proxy.in_flight.is_empty() && proxy.undelivered.is_empty() {
+                    proxy.lease.returned += proxy.lease.open().max(0);
                 }
             }
             Step::Forget { proxy } => {
