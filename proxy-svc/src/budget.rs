@@ -137,6 +137,26 @@ impl Reservation {
     }
 }
 
+/// What a request may cost of one budget.
+#[derive(Clone, Copy, Debug)]
+struct Charge {
+    key: BudgetKey,
+    budget: Budget,
+    estimate: i64,
+}
+
+impl Charge {
+    /// One request at a time.
+    fn is_single(&self) -> bool {
+        self.budget.hard && self.budget.lease == LeaseMode::Single
+    }
+
+    /// The whole budget does not cover it.
+    fn never_fits(&self) -> bool {
+        self.budget.hard && self.estimate > self.budget.amount.micros()
+    }
+}
+
 /// Why nothing could be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Short {
@@ -174,81 +194,85 @@ impl Budgets {
         inquiry: &Inquiry<'_>,
         plan: &Plan,
     ) -> Result<Reservation, Refusal> {
+        let charges = self.charges(principal, inquiry, plan)?;
+        let mut reservation = Reservation::default();
+        if charges.iter().all(Option::is_none) {
+            return Ok(reservation);
+        }
+        let refused_for_good = |charge: &Charge| Err(self.refusal(charge.key.scope, Short::Spent));
+        if let Some(charge) = charges.iter().flatten().find(|charge| charge.never_fits()) {
+            return refused_for_good(charge);
+        }
+        let (now, deadline) = (self.clock.now(), Instant::now() + PATIENCE);
+        let taken = reservation.taken.insert(Box::default());
+        // The narrowest first: what a key's own budget does not cover takes nothing of what others share.
+        for (place, charge) in taken.iter_mut().zip(&charges).rev() {
+            let Some(charge) = charge else { continue };
+            *place = self.take_at_once(charge, now);
+            if place.is_some() {
+                continue;
+            }
+            // Nothing is borrowed, and nobody waits, where another budget refuses the request for good.
+            if let Some(charge) = charges.iter().flatten().find(|charge| self.is_out_of_reach(charge, now)) {
+                return refused_for_good(charge);
+            }
+            match self.take(charge, now, deadline).await {
+                Ok(taken) => *place = Some(taken),
+                Err(_) if !charge.budget.hard => {}
+                Err(short) => return Err(self.refusal(charge.key.scope, short)),
+            }
+        }
+        Ok(reservation)
+    }
+
+    /// None from a budget that the request is not under, nor where it costs nothing, such as counting tokens.
+    fn charges(
+        &self,
+        principal: &Principal,
+        inquiry: &Inquiry<'_>,
+        plan: &Plan,
+    ) -> Result<[Option<Charge>; SCOPES], Refusal> {
         let (key, service) = (&principal.key, &principal.key.service);
         let scopes: [Option<(BudgetKey, Budget)>; SCOPES] = [
             service.budget.map(|budget| (service.id.into(), budget)),
             key.user.as_ref().and_then(|user| Some((user.id.into(), user.budget?))),
             key.budget.map(|budget| (key.id.into(), budget)),
         ];
-        let mut reservation = Reservation::default();
+        let mut charges = [None; SCOPES];
         if scopes.iter().all(Option::is_none) {
-            return Ok(reservation);
+            return Ok(charges);
         }
-        // `None`: what costs nothing, such as counting tokens.
-        let estimates = {
-            let snapshot = self.snapshots.load();
-            let most = |budget: &Budget| estimate::most(inquiry, plan, snapshot.prices(), budget);
-            let mut estimates = [None; SCOPES];
-            for (estimate, scope) in estimates.iter_mut().zip(&scopes) {
-                *estimate = scope.as_ref().map(|(_, budget)| most(budget)).transpose()?.flatten();
-            }
-            estimates
-        };
-        let (now, deadline) = (self.clock.now(), Instant::now() + PATIENCE);
-        let taken = reservation.taken.insert(Box::default());
-        // The narrowest first: what a key's own budget does not cover takes nothing of what others share.
-        for ((place, scope), estimate) in taken.iter_mut().zip(&scopes).zip(estimates).rev() {
-            let (Some((key, budget)), Some(estimate)) = (scope, estimate) else { continue };
-            match self.take(*key, budget, estimate, now, deadline).await {
-                Ok(taken) => *place = Some(taken),
-                Err(_) if !budget.hard => {}
-                Err(short) => return Err(self.refusal_of_any(&scopes, &estimates, key.scope, short)),
-            }
+        let snapshot = self.snapshots.load();
+        for (charge, scope) in charges.iter_mut().zip(scopes) {
+            let Some((key, budget)) = scope else { continue };
+            let estimate = estimate::most(inquiry, plan, snapshot.prices(), &budget)?;
+            *charge = estimate.map(|estimate| Charge { key, budget, estimate });
         }
-        Ok(reservation)
+        Ok(charges)
     }
 
-    /// To wait for one budget is in vain where another one will refuse the request for good.
-    fn refusal_of_any(
-        &self,
-        scopes: &[Option<(BudgetKey, Budget)>; SCOPES],
-        estimates: &[Option<i64>; SCOPES],
-        scope: Scope,
-        short: Short,
-    ) -> Refusal {
-        let mut known = scopes.iter().zip(estimates).filter_map(|(scope, estimate)| scope.zip(*estimate));
-        let spent = known.find(|((key, budget), estimate)| self.is_out_of_reach(*key, budget, *estimate));
-        match spent {
-            Some(((key, _), _)) if short != Short::Spent => self.refusal(key.scope, Short::Spent),
-            _ => self.refusal(scope, short),
-        }
+    /// Of what is in hand, with nobody else in the way.
+    fn take_at_once(&self, charge: &Charge, now: UnixMicros) -> Option<Taken> {
+        let account = self.accounts.load().get(&charge.key).map(Arc::clone)?;
+        let slot = if charge.is_single() { Some(account.slot()?) } else { None };
+        account.take(now, charge.estimate).then(|| self.taken(&account, now, charge.estimate, slot))
     }
 
     /// Whether a hard budget will refuse so much for good, as far as is known without asking.
-    fn is_out_of_reach(&self, key: BudgetKey, budget: &Budget, estimate: i64) -> bool {
+    fn is_out_of_reach(&self, charge: &Charge, now: UnixMicros) -> bool {
         let accounts = self.accounts.load();
-        let account = || accounts.get(&key).is_some_and(|account| account.is_out_of_reach(self.clock.now(), estimate));
-        budget.hard && (estimate > budget.amount.micros() || account())
+        let account = || accounts.get(&charge.key).is_some_and(|account| account.is_out_of_reach(now, charge.estimate));
+        charge.budget.hard && account()
     }
 
-    async fn take(
-        &self,
-        key: BudgetKey,
-        budget: &Budget,
-        estimate: i64,
-        mut now: UnixMicros,
-        deadline: Instant,
-    ) -> Result<Taken, Short> {
-        if budget.hard && estimate > budget.amount.micros() {
-            return Err(Short::Spent);
-        }
+    /// Waits for what is on its way, or is asked for.
+    async fn take(&self, charge: &Charge, mut now: UnixMicros, deadline: Instant) -> Result<Taken, Short> {
+        let Charge { key, budget, estimate } = *charge;
         let begun = now;
         let account = self.account(key, deadline).await.ok_or(Short::Unknown)?;
-        let single = budget.lease == LeaseMode::Single && budget.hard;
-        let mut slot = if single { Some(self.slot(&account, estimate, deadline).await?) } else { None };
-        if account.take(now, estimate) {
-            return Ok(self.taken(&account, now, estimate, slot));
-        }
+        let mut slot = if charge.is_single() { Some(self.slot(&account, estimate, deadline).await?) } else { None };
+        // Of the patience, the slot or another budget may have taken most.
+        let has_time_for_an_answer = deadline.saturating_duration_since(Instant::now()) >= PATIENCE / 2;
         let mut waiting = None;
         loop {
             let answered = account.answered();
@@ -284,7 +308,8 @@ impl Budgets {
                 deadline.min(Instant::now() + pause)
             };
             if timeout_at(until, answered).await.is_err() && Instant::now() >= deadline {
-                return Err(if short || account.was_answered_since(begun) { Short::Busy } else { Short::Unknown });
+                let is_known = short || account.was_answered_since(begun) || !has_time_for_an_answer;
+                return Err(if is_known { Short::Busy } else { Short::Unknown });
             }
         }
     }

@@ -158,6 +158,22 @@ async fn a_key_that_cannot_pay_takes_nothing_from_others() -> anyhow::Result<()>
     }
     let after = leased().await?;
     ensure!(after <= before, "{before} were lent, and {after} are");
+    // The other way round: a service takes nothing of a user's, who has other services.
+    trio.rest
+        .expect(200, Method::PATCH, &format!("/api/v1/{service}"), Some(&json!({"budget": hard("0.010")})))
+        .await?;
+    let user = json!({"email": "u@example.test", "role": "member", "password": "a password of tests", "budget": hard("0.100")});
+    let user = text(&trio.rest.create("users", &user).await?, "id")?.to_owned();
+    let theirs = json!({"service_id": application.service_id, "user_id": user, "name": "theirs"});
+    let theirs = text(&trio.rest.create("access-keys", &theirs).await?, "secret")?.to_owned();
+    trio.in_force().await?;
+    for _ in 0..5 {
+        let answer = trio.send(&large(&theirs)).await?;
+        ensure!(answer.status == 429 && is_final(&answer), "{} {}", answer.status, answer.text());
+        ensure!(answer.text().contains("service"), "{}", answer.text());
+    }
+    let shown = trio.rest.get(&format!("users/{user}/budget")).await?;
+    ensure!(micros(&shown["leased"])? <= 25_000, "{shown}");
     Ok(())
 }
 
@@ -200,5 +216,28 @@ async fn a_killed_proxy_takes_up_again_what_it_held_of_a_budget_of_one_request_a
     let cost = spent(&trio, &[served]).await?;
     let shown = trio.rest.get(&standing).await?;
     ensure!(micros(&shown["spent"])? > cost, "that of the interrupted request is estimated: {cost} and {shown}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_idle_proxies_hold_comes_while_a_request_waits() -> anyhow::Result<()> {
+    let (trio, application) = priced().await?;
+    let further = [trio.another_proxy("second").await?, trio.another_proxy("third").await?];
+    for _ in 0..5 {
+        let (id, secret) = key(&trio, &application.service_id, hard("0.085")).await?;
+        for proxy in &further {
+            // It knows the key, and has been lent its share.
+            let malformed = Call { body: "{}".into(), ..bounded(&secret, "gpt-4.1") };
+            known(&malformed, proxy.address, START).await?;
+        }
+        let standing = format!("access-keys/{id}/budget");
+        eventually("all have been lent something", START, async || {
+            let leased = micros(&trio.rest.get(&standing).await?["leased"])?;
+            Ok((leased > 15_000).then_some(()))
+        })
+        .await?;
+        let answer = trio.send(&large(&secret)).await?;
+        ensure!(answer.status == 200, "{} {}", answer.status, answer.text());
+    }
     Ok(())
 }

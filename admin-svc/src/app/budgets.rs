@@ -32,7 +32,7 @@ pub const LEASE_TTL: Duration = Duration::from_mins(1);
 /// For so long others are told that somebody needs what they do not use.
 const SHORT_FOR: Duration = Duration::from_mins(1);
 /// So often they are told at once, and not with their next sign of life.
-const RECALL_EVERY: Duration = Duration::from_secs(1);
+const RECALL_EVERY: Duration = Duration::from_millis(100);
 /// Recalls that a stream has not passed on yet; what it misses comes with the next sign of life.
 const RECALLS: usize = 64;
 /// A proxy's clock is believed that far: it decides which period a request is of.

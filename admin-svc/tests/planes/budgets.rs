@@ -279,7 +279,7 @@ async fn others_are_told_of_a_shortage_that_they_could_end(world: World) {
         (GrantState::Spent, 0, 1_000),
         "a part would help nobody"
     );
-    assert!(short.recall && !world.lend(&second, of(700, 700)).await.recall, "once a second is enough");
+    assert!(short.recall && !world.lend(&second, of(700, 700)).await.recall, "ten times a second is enough");
     assert_eq!(world.app.renew_leases(&first).await.unwrap(), [BudgetKey::from(key.id)]);
     assert_eq!(world.app.renew_leases(&older).await.unwrap(), [], "it would not understand");
     let returned = held.granted;

@@ -49,8 +49,11 @@ impl Bench {
     }
 
     async fn take(&self, amount: i64) -> Result<Taken, Short> {
-        let deadline = Instant::now() + Duration::from_millis(30);
-        self.budgets.take(self.account.key, &self.budget, amount, self.clock.now(), deadline).await
+        self.budgets.take(&self.charge(amount), self.clock.now(), Instant::now() + PATIENCE).await
+    }
+
+    fn charge(&self, estimate: i64) -> Charge {
+        Charge { key: self.account.key, budget: self.budget, estimate }
     }
 }
 
@@ -88,8 +91,8 @@ async fn a_request_waits_for_an_answer_and_no_longer() {
     bench.bells.try_recv().expect("it has said that it wants something");
     bench.account.was_heard();
     let (budgets, account) = (&bench.budgets, &bench.account);
-    let taking =
-        budgets.take(account.key, &bench.budget, 10, bench.clock.now(), Instant::now() + Duration::from_secs(10));
+    let charge = bench.charge(10);
+    let taking = budgets.take(&charge, bench.clock.now(), Instant::now() + Duration::from_secs(10));
     let answering = async {
         bench.bells.recv().await.expect("it says so again");
         let asked = account.totals(NOW, false);

@@ -1,6 +1,7 @@
 //! What can still be had of a budget, by the last answer of the control plane, and for how long that answer is good.
 
 use std::{
+    ops::RangeInclusive,
     sync::atomic::{
         AtomicI64, AtomicU8,
         Ordering::{AcqRel, Acquire, Relaxed, Release},
@@ -14,8 +15,8 @@ use super::Answer;
 
 /// For so long a request is not asked for that needs as much as one that was refused, if nothing can come back.
 const SPENT_FOR: UnixMicros = 1_000_000;
-/// And for so long, where others may give something back.
-const SHORT_FOR: UnixMicros = 100_000;
+/// And for so long, where others may give something back: twice as long each time, from the time in which a recall takes effect.
+const SHORT_FOR: RangeInclusive<UnixMicros> = 20_000..=100_000;
 /// Nor, where one request runs at a time, whether another proxy still has the turn.
 const BUSY_FOR: UnixMicros = 20_000;
 
@@ -30,6 +31,8 @@ pub(super) struct Outlook {
     /// The smallest need that was refused, beyond what was in hand.
     short_of: AtomicI64,
     short_at: AtomicI64,
+    /// For how long it is not asked for again.
+    short_for: AtomicI64,
 }
 
 impl Outlook {
@@ -37,6 +40,9 @@ impl Outlook {
     pub(super) fn record(&self, answer: Answer, reach: i64, least: i64, now: UnixMicros) {
         self.reach.store(reach, Relaxed);
         if answer == Answer::Spent {
+            let again = is_within(SPENT_FOR, self.short_at.load(Relaxed), now);
+            let longer = (2 * self.short_for.load(Relaxed)).clamp(*SHORT_FOR.start(), *SHORT_FOR.end());
+            self.short_for.store(if again { longer } else { *SHORT_FOR.start() }, Relaxed);
             self.short_of.store(least, Relaxed);
             self.short_at.store(now, Relaxed);
         } else if least >= self.short_of.load(Relaxed) {
@@ -94,7 +100,7 @@ impl Outlook {
 
     /// From which need on it is not worth asking.
     pub(super) fn in_vain_from(&self, now: UnixMicros) -> i64 {
-        let is_new = is_within(SHORT_FOR, self.short_at.load(Relaxed), now);
+        let is_new = is_within(self.short_for.load(Relaxed), self.short_at.load(Relaxed), now);
         if is_new { self.short_of.load(Relaxed) } else { i64::MAX }
     }
 
@@ -106,7 +112,7 @@ impl Outlook {
     /// For how long another answer would say the same to such a need.
     pub(super) fn lasts_for(&self, now: UnixMicros, need: i64) -> Duration {
         let until = if need >= self.in_vain_from(now) {
-            self.short_at.load(Relaxed) + SHORT_FOR
+            self.short_at.load(Relaxed) + self.short_for.load(Relaxed)
         } else if self.answer() == Answer::Busy && is_within(BUSY_FOR, self.answered_at.load(Relaxed), now) {
             self.answered_at.load(Relaxed) + BUSY_FOR
         } else {
