@@ -34,7 +34,10 @@ mod estimate;
 
 pub(crate) use borrow::{Borrower, BorrowerParts};
 
-use self::account::{Account, Taken};
+use self::{
+    account::{Account, Taken},
+    estimate::Terms,
+};
 use crate::{
     authenticate::Principal,
     gateway::Inquiry,
@@ -243,9 +246,15 @@ impl Budgets {
             return Ok(charges);
         }
         let snapshot = self.snapshots.load();
+        let mut before: Option<(Terms, Option<i64>)> = None;
         for (charge, scope) in charges.iter_mut().zip(scopes) {
             let Some((key, budget)) = scope else { continue };
-            let estimate = estimate::most(inquiry, plan, snapshot.prices(), &budget)?;
+            let terms = Terms::of(&budget);
+            let estimate = match before {
+                Some((like, estimate)) if like == terms => estimate,
+                _ => estimate::most(inquiry, plan, snapshot.prices(), terms)?,
+            };
+            before = Some((terms, estimate));
             *charge = estimate.map(|estimate| Charge { key, budget, estimate });
         }
         Ok(charges)

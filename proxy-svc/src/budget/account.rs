@@ -147,7 +147,7 @@ impl Account {
 
     /// Whether it is time to ask for more.
     pub(super) fn is_low(&self) -> bool {
-        !self.is_single() && self.balance.load(Relaxed) < self.last_grant.load(Relaxed) / 2
+        self.balance.load(Relaxed) < self.last_grant.load(Relaxed) / 2 && !self.is_single()
     }
 
     /// What a request needs beyond what is in hand.

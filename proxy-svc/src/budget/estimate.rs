@@ -4,7 +4,7 @@
 //! spent beyond it, so a budget that takes one request at a time reserves the most that a request can cost.
 
 use tollgate_dialect::endpoint::Operation;
-use tollgate_shared::limits::LeaseMode;
+use tollgate_shared::{limits::LeaseMode, money::Currency};
 
 use crate::{
     gateway::Inquiry,
@@ -30,30 +30,39 @@ const MOST_CHOICES: u64 = 128;
 /// Beyond any model: what a caller writes there must not add up to more than fits.
 const MOST_OUTPUT: u64 = 100_000_000;
 
+/// What of a budget an estimate depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Terms {
+    hard: bool,
+    lease: LeaseMode,
+    currency: Currency,
+}
+
+impl Terms {
+    pub(super) const fn of(budget: &Budget) -> Self {
+        Self { hard: budget.hard, lease: budget.lease, currency: budget.currency }
+    }
+}
+
 /// Micro-units; `None` when this kind of request costs nothing. Every destination is reckoned with, because any may
 /// serve the request; a hard budget cannot be kept when one of them has no price.
-pub(super) fn most(
-    inquiry: &Inquiry<'_>,
-    plan: &Plan,
-    prices: &Prices,
-    budget: &Budget,
-) -> Result<Option<i64>, Refusal> {
+pub(super) fn most(inquiry: &Inquiry<'_>, plan: &Plan, prices: &Prices, terms: Terms) -> Result<Option<i64>, Refusal> {
     let operation = inquiry.operation();
     if !operation.is_metered() {
         let is_batch = matches!(operation, Operation::CreateBatch | Operation::CreateMessageBatch);
-        return if is_batch && budget.hard { Err(Refusal::batch_under_budget()) } else { Ok(None) };
+        return if is_batch && terms.hard { Err(Refusal::batch_under_budget()) } else { Ok(None) };
     }
-    if inquiry.is_background() && budget.hard {
+    if inquiry.is_background() && terms.hard {
         return Err(Refusal::background_under_budget());
     }
-    let single = budget.lease == LeaseMode::Single;
+    let single = terms.lease == LeaseMode::Single;
     let input = input(inquiry, single);
     let mut most = None;
     for destination in plan.destinations() {
         let model = destination.model.or(inquiry.model()).unwrap_or_default();
-        let price = prices.of(destination.provider.id, model).filter(|price| price.currency() == budget.currency);
+        let price = prices.of(destination.provider.id, model).filter(|price| price.currency() == terms.currency);
         let Some(price) = price else {
-            if budget.hard {
+            if terms.hard {
                 return Err(Refusal::price_missing(model, &destination.provider.name));
             }
             continue;
