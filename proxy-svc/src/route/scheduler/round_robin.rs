@@ -6,24 +6,22 @@ use super::{Contender, Scheduler};
 /// one turn when it is back, not all that it missed.
 pub(super) struct RoundRobin;
 
-/// Beyond this many requests at once that all want the same member, one more of them at that member does not matter.
-const TRIES: usize = 8;
-
 impl Scheduler for RoundRobin {
     fn pick(&self, contenders: &[Contender<'_>], turn: u64) -> usize {
-        let mut first = 0;
-        for _ in 0..TRIES {
-            let mut longest = u64::MAX;
+        loop {
+            let (mut first, mut longest, mut latest) = (0, u64::MAX, 0);
             for (index, contender) in contenders.iter().enumerate() {
                 let last_served = contender.place.last_served();
+                latest = latest.max(last_served);
                 if last_served < longest {
                     (first, longest) = (index, last_served);
                 }
             }
-            if contenders[first].place.serve(longest, turn) {
-                break;
+            // Behind all others, also when those that came later were faster: else it would be next again. This fails only
+            // when another request took the same member.
+            if contenders[first].place.serve(longest, turn.max(latest + 1)) {
+                return first;
             }
         }
-        first
     }
 }
