@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use crate::{
     eventually::START,
     requests::{Answer, Call, Dialect},
+    rest::text,
     seed::Application,
     trio::Trio,
 };
@@ -57,6 +58,19 @@ pub async fn priced() -> anyhow::Result<(Trio, Application)> {
 /// A hard budget of a day.
 pub fn hard(amount: &str) -> Value {
     json!({"amount": amount, "currency": "USD", "period": "day", "hard": true})
+}
+
+/// The same, of a budget that takes one request at a time.
+pub fn single(amount: &str) -> Value {
+    json!({"amount": amount, "currency": "USD", "period": "day", "hard": true, "lease": "single"})
+}
+
+/// A further access key of a service, with a budget; its id and its secret.
+pub async fn key(trio: &Trio, service_id: &str, budget: Value) -> anyhow::Result<(String, String)> {
+    let key = json!({"service_id": service_id, "name": "budgeted", "budget": budget});
+    let key = trio.rest.create("access-keys", &key).await?;
+    trio.in_force().await?;
+    Ok((text(&key, "id")?.to_owned(), text(&key, "secret")?.to_owned()))
 }
 
 /// With a limit on its output, so that what is reserved covers what it costs.

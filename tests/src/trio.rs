@@ -8,13 +8,14 @@ use std::{
 use anyhow::Context;
 use reqwest::Method;
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 
 use crate::{
     binaries::Binaries,
     eventually::{START, eventually},
     ports,
     process::{Environment, Process},
-    requests::{Call, Dialect},
+    requests::{Answer, Call, Dialect},
     rest::Rest,
     seed::{Application, Seed, secret},
     simulator::Simulator,
@@ -197,6 +198,19 @@ impl Trio {
             Process::start(name, &self.binaries.path("proxy-svc")?, &[], &environment, self.directory.path())?;
         process.ready(ops, START).await?;
         Ok(AnotherProxy { address, ops, process })
+    }
+
+    /// Sends it; returns when it is at the provider, with the answer to come.
+    pub async fn at_the_provider(&self, call: &Call) -> anyhow::Result<JoinSet<anyhow::Result<Answer>>> {
+        let before = self.simulator.newest().await?;
+        let mut running = JoinSet::new();
+        let (call, address) = (call.clone(), self.addresses.proxy);
+        running.spawn(async move { call.send(address).await });
+        eventually("it is at the provider", START, async || {
+            Ok((!self.simulator.requests(before).await?.is_empty()).then_some(()))
+        })
+        .await?;
+        Ok(running)
     }
 
     /// SIGKILL.

@@ -8,8 +8,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tollgate_tests::{
-    Application, Call, Dialect, Tokens, Trio,
-    budgets::{CALLS, PRICES, at_once, bounded, count, hard, is_final, micros, priced, spent},
+    Call, Dialect, Tokens, Trio,
+    budgets::{CALLS, PRICES, at_once, bounded, count, hard, is_final, key, micros, priced, single, spent},
     eventually::{START, eventually},
     rest::text,
     usage::expect,
@@ -25,14 +25,6 @@ fn cost(model: &str, tokens: Tokens) -> anyhow::Result<u64> {
         [tokens.input_uncached, tokens.output, tokens.cache_read, tokens.cache_write_5m, tokens.cache_write_1h];
     let exact: u64 = figures.iter().zip(rates).map(|(tokens, rate)| tokens * rate).sum();
     Ok((exact + 500_000) / 1_000_000)
-}
-
-/// A further access key of the application's service; its id and its secret.
-async fn key(trio: &Trio, application: &Application, budget: Value) -> anyhow::Result<(String, String)> {
-    let key = json!({"service_id": application.service_id, "name": "budgeted", "budget": budget});
-    let key = trio.rest.create("access-keys", &key).await?;
-    trio.in_force().await?;
-    Ok((text(&key, "id")?.to_owned(), text(&key, "secret")?.to_owned()))
 }
 
 async fn standing(trio: &Trio, key: &str) -> anyhow::Result<Value> {
@@ -143,7 +135,7 @@ async fn a_cost_beyond_what_can_be_is_none_and_said_once() -> anyhow::Result<()>
 #[tokio::test]
 async fn a_spent_budget_is_refused_in_each_dialect_and_a_raised_one_serves_within_a_second() -> anyhow::Result<()> {
     let (trio, application) = priced().await?;
-    let (id, secret) = key(&trio, &application, hard("0.000010")).await?;
+    let (id, secret) = key(&trio, &application.service_id, hard("0.000010")).await?;
     for (dialect, status, kind) in [
         (Dialect::OpenAi, 429, "insufficient_quota"),
         (Dialect::Anthropic, 402, "billing_error"),
@@ -189,7 +181,7 @@ async fn a_spent_budget_is_refused_in_each_dialect_and_a_raised_one_serves_withi
 async fn a_fresh_key_with_a_budget_serves_its_first_request() -> anyhow::Result<()> {
     let (trio, application) = priced().await?;
     for _ in 0..10 {
-        let (_, secret) = key(&trio, &application, hard("1.00")).await?;
+        let (_, secret) = key(&trio, &application.service_id, hard("1.00")).await?;
         let answer = trio.send(&bounded(&secret, "gpt-4.1")).await?;
         ensure!(answer.status == 200, "{} {}", answer.status, answer.text());
     }
@@ -202,7 +194,7 @@ async fn parallel_calls_on_a_nearly_spent_budget_stay_within_what_is_documented(
     for (lease, slack) in [("ahead", true), ("single", false)] {
         // A few requests' reservations.
         let budget = json!({"amount": "0.012", "currency": "USD", "period": "day", "hard": true, "lease": lease});
-        let (id, secret) = key(&trio, &application, budget).await?;
+        let (id, secret) = key(&trio, &application.service_id, budget).await?;
         let call = bounded(&secret, "gpt-4.1");
         let mut answers = Vec::new();
         let mut bound = 0;
@@ -230,8 +222,7 @@ async fn parallel_calls_on_a_nearly_spent_budget_stay_within_what_is_documented(
 #[tokio::test]
 async fn one_at_a_time_spends_the_budget_to_its_last_request() -> anyhow::Result<()> {
     let (trio, application) = priced().await?;
-    let budget = json!({"amount": "0.02", "currency": "USD", "period": "day", "hard": true, "lease": "single"});
-    let (id, secret) = key(&trio, &application, budget).await?;
+    let (id, secret) = key(&trio, &application.service_id, single("0.02")).await?;
     let call = bounded(&secret, "gpt-4.1");
     let mut answers = Vec::new();
     loop {
@@ -257,7 +248,7 @@ async fn three_proxies_hold_one_budget() -> anyhow::Result<()> {
     let (trio, application) = priced().await?;
     let further = [trio.another_proxy("second").await?, trio.another_proxy("third").await?];
     let addresses = [trio.addresses.proxy, further[0].address, further[1].address];
-    let (id, secret) = key(&trio, &application, hard("0.10")).await?;
+    let (id, secret) = key(&trio, &application.service_id, hard("0.10")).await?;
     let call = bounded(&secret, "gpt-4.1");
     for address in addresses {
         tollgate_tests::seed::known(&call, address, START).await?;
@@ -290,7 +281,7 @@ async fn three_proxies_hold_one_budget() -> anyhow::Result<()> {
 #[tokio::test]
 async fn without_the_control_plane_what_is_held_is_used_up_and_then_refused_for_a_while() -> anyhow::Result<()> {
     let (mut trio, application) = priced().await?;
-    let (id, secret) = key(&trio, &application, hard("0.05")).await?;
+    let (id, secret) = key(&trio, &application.service_id, hard("0.05")).await?;
     let call = bounded(&secret, "gpt-4.1");
     let mut answers = vec![trio.send(&call).await?];
     ensure!(answers[0].status == 200, "{}", answers[0].text());
@@ -339,7 +330,7 @@ async fn without_the_control_plane_what_is_held_is_used_up_and_then_refused_for_
 #[tokio::test]
 async fn a_control_plane_that_dies_under_load_lends_nothing_twice() -> anyhow::Result<()> {
     let (mut trio, application) = priced().await?;
-    let (id, secret) = key(&trio, &application, hard("0.15")).await?;
+    let (id, secret) = key(&trio, &application.service_id, hard("0.15")).await?;
     let (call, address) = (bounded(&secret, "gpt-4.1"), trio.addresses.proxy);
     let mut load = JoinSet::new();
     load.spawn(async move {
@@ -373,7 +364,7 @@ async fn a_control_plane_that_dies_under_load_lends_nothing_twice() -> anyhow::R
 async fn a_soft_budget_never_refuses_and_a_hard_one_refuses_what_has_no_price() -> anyhow::Result<()> {
     let (trio, application) = priced().await?;
     let soft = json!({"amount": "0.000001", "currency": "USD", "period": "total", "hard": false});
-    let (id, secret) = key(&trio, &application, soft).await?;
+    let (id, secret) = key(&trio, &application.service_id, soft).await?;
     let answers = at_once(CALLS, &bounded(&secret, "gpt-4.1"), &[trio.addresses.proxy]).await?;
     ensure!(count(&answers, 200) == CALLS);
     let spent = spent(&trio, &answers).await?;
@@ -387,7 +378,7 @@ async fn a_soft_budget_never_refuses_and_a_hard_one_refuses_what_has_no_price() 
     );
     let answer = trio.send(&unpriced).await?;
     ensure!(answer.status == 200, "{}", answer.text());
-    let (_, secret) = key(&trio, &application, hard("5.00")).await?;
+    let (_, secret) = key(&trio, &application.service_id, hard("5.00")).await?;
     let (name, value) = Dialect::OpenAi.credential(&secret);
     let mut refused = unpriced;
     refused.headers.retain(|(header, _)| header != name);
@@ -414,7 +405,7 @@ async fn a_hard_budget_allows_no_response_in_the_background() -> anyhow::Result<
     };
     let answer = trio.send(&ask(&application.secret)).await?;
     ensure!(answer.status == 200, "{} {}", answer.status, answer.text());
-    let (_, secret) = key(&trio, &application, hard("5.00")).await?;
+    let (_, secret) = key(&trio, &application.service_id, hard("5.00")).await?;
     let answer = trio.send(&ask(&secret)).await?;
     ensure!(answer.status == 403, "{} {}", answer.status, answer.text());
     expect(&answer.json()?, "/error/param", &json!("background"))
@@ -423,7 +414,7 @@ async fn a_hard_budget_allows_no_response_in_the_background() -> anyhow::Result<
 #[tokio::test]
 async fn a_killed_proxy_leaves_a_lease_that_its_events_still_fill() -> anyhow::Result<()> {
     let (mut trio, application) = priced().await?;
-    let (id, secret) = key(&trio, &application, hard("0.50")).await?;
+    let (id, secret) = key(&trio, &application.service_id, hard("0.50")).await?;
     let call = bounded(&secret, "gpt-4.1");
     let answers = at_once(CALLS, &call, &[trio.addresses.proxy]).await?;
     trio.kill_proxy()?;

@@ -5,27 +5,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinSet;
 use tollgate_tests::{
-    Answer, Call, Dialect, Trio,
-    budgets::{at_once, bounded, count, hard, is_final, micros, priced, spent},
+    Answer, Call, Dialect,
+    budgets::{at_once, bounded, count, hard, is_final, key, micros, priced, single, spent},
     eventually::{START, eventually},
     rest::text,
     seed::known,
 };
-
-/// A further access key of the application's service; its id and its secret.
-async fn key(trio: &Trio, service_id: &str, budget: Value) -> anyhow::Result<(String, String)> {
-    let key = json!({"service_id": service_id, "name": "budgeted", "budget": budget});
-    let key = trio.rest.create("access-keys", &key).await?;
-    trio.in_force().await?;
-    Ok((text(&key, "id")?.to_owned(), text(&key, "secret")?.to_owned()))
-}
-
-fn single(amount: &str) -> Value {
-    json!({"amount": amount, "currency": "USD", "period": "day", "hard": true, "lease": "single"})
-}
 
 /// Eighty thousand millionths of output.
 fn large(secret: &str) -> Call {
@@ -34,24 +22,12 @@ fn large(secret: &str) -> Call {
     Call::post(Dialect::OpenAi, secret, "/v1/chat/completions".to_owned(), body.to_string())
 }
 
-async fn at_the_provider(trio: &Trio, call: &Call) -> anyhow::Result<JoinSet<anyhow::Result<Answer>>> {
-    let before = trio.simulator.newest().await?;
-    let mut running = JoinSet::new();
-    let (call, address) = (call.clone(), trio.addresses.proxy);
-    running.spawn(async move { call.send(address).await });
-    eventually("it is at the provider", START, async || {
-        Ok((trio.simulator.requests(before).await?.len() == 1).then_some(()))
-    })
-    .await?;
-    Ok(running)
-}
-
 #[tokio::test]
 async fn what_others_have_reserved_is_refused_for_a_moment_and_in_each_dialect() -> anyhow::Result<()> {
     let (trio, application) = priced().await?;
     // One reservation of 4096 tokens of output, and nearly nothing else.
     let (id, secret) = key(&trio, &application.service_id, hard("0.036")).await?;
-    let running = at_the_provider(&trio, &Call::chat(Dialect::OpenAi, &secret, "gpt-sim-latency-2500", false)).await?;
+    let running = trio.at_the_provider(&Call::chat(Dialect::OpenAi, &secret, "gpt-sim-latency-2500", false)).await?;
     for (dialect, status, kind) in [
         (Dialect::OpenAi, 429, "rate_limit_error"),
         (Dialect::Anthropic, 429, "rate_limit_error"),
@@ -183,7 +159,7 @@ async fn nobody_waits_for_one_budget_who_is_refused_by_another() -> anyhow::Resu
     let service = format!("/api/v1/services/{}", application.service_id);
     trio.rest.expect(200, Method::PATCH, &service, Some(&json!({"budget": hard("0.040")}))).await?;
     let (_, secret) = key(&trio, &application.service_id, single("1.00")).await?;
-    let running = at_the_provider(&trio, &Call::chat(Dialect::OpenAi, &secret, "gpt-sim-latency-1500", false)).await?;
+    let running = trio.at_the_provider(&Call::chat(Dialect::OpenAi, &secret, "gpt-sim-latency-1500", false)).await?;
     let busy = trio.send(&bounded(&secret, "gpt-4.1")).await?;
     ensure!(busy.status == 429 && !is_final(&busy), "{} {}", busy.status, busy.text());
     let hopeless = trio.send(&large(&secret)).await?;
@@ -198,7 +174,7 @@ async fn nobody_waits_for_one_budget_who_is_refused_by_another() -> anyhow::Resu
 async fn a_killed_proxy_takes_up_again_what_it_held_of_a_budget_of_one_request_at_a_time() -> anyhow::Result<()> {
     let (mut trio, application) = priced().await?;
     let (id, secret) = key(&trio, &application.service_id, single("0.10")).await?;
-    let running = at_the_provider(&trio, &bounded(&secret, "gpt-sim-latency-60000")).await?;
+    let running = trio.at_the_provider(&bounded(&secret, "gpt-sim-latency-60000")).await?;
     trio.kill_proxy()?;
     ensure!(running.join_all().await.iter().all(Result::is_err), "the proxy was killed");
     let standing = format!("access-keys/{id}/budget");

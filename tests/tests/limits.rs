@@ -57,6 +57,11 @@ fn chat(dialect: Dialect, key: &str) -> Call {
     Call::chat(dialect, key, dialect.model(), false)
 }
 
+/// Takes its time at the provider.
+fn slow(key: &str) -> Call {
+    Call::chat(Dialect::OpenAi, key, "gpt-4o-sim-latency-20000", true)
+}
+
 fn whole_number(answer: &Answer, name: &str) -> anyhow::Result<u64> {
     let text = answer.header(name).with_context(|| format!("no {name} in {:?}", answer.headers))?;
     text.parse().with_context(|| format!("{name}: {text}"))

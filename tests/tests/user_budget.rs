@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tollgate_tests::{
     Answer, Application, Call, Dialect, Trio,
-    budgets::{CALLS, at_once, bounded, count, hard, is_final, micros, priced, spent},
+    budgets::{CALLS, at_once, bounded, count, hard, is_final, micros, priced, single, spent},
     eventually::{START, eventually},
     raw::{exchange, request},
     rest::text,
@@ -93,8 +93,7 @@ async fn parallel_calls_with_keys_of_two_services_stay_within_their_users_budget
 async fn one_at_a_time_holds_over_all_keys_of_a_user() -> anyhow::Result<()> {
     let (trio, application) = priced().await?;
     let other = trio.application("other", 1).await?;
-    let budget = json!({"amount": "0.02", "currency": "USD", "period": "day", "hard": true, "lease": "single"});
-    let owner = Owner::new(&trio, "single", &budget, &[&application, &other]).await?;
+    let owner = Owner::new(&trio, "single", &single("0.02"), &[&application, &other]).await?;
     let calls: Vec<Call> = owner.secrets.iter().map(|secret| bounded(secret, "gpt-4.1")).collect();
     let mut answers = Vec::new();
     for call in calls.iter().cycle() {

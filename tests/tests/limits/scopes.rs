@@ -12,7 +12,7 @@ use tollgate_tests::{
     trio::Settings,
 };
 
-use super::{Scope, chat, ensure_refused, large, limited, whole_number};
+use super::{Scope, chat, ensure_refused, large, limited, slow, whole_number};
 
 #[tokio::test]
 async fn requests_are_limited_at_every_scope_in_every_protocol() -> anyhow::Result<()> {
@@ -96,14 +96,7 @@ async fn a_place_is_free_again_when_its_client_leaves() -> anyhow::Result<()> {
     for scope in Scope::ALL {
         let name = format!("concurrency-{scope:?}").to_lowercase();
         let (_, key) = limited(&trio, &name, scope, &json!({"concurrency": 1})).await?;
-        let held = Call::chat(Dialect::OpenAi, &key, "gpt-4o-sim-latency-20000", true);
-        let (address, newest) = (trio.addresses.proxy, trio.simulator.newest().await?);
-        let mut holding = JoinSet::new();
-        holding.spawn(async move { held.send(address).await });
-        eventually("the held request is at the provider", START, async || {
-            Ok((!trio.simulator.requests(newest).await?.is_empty()).then_some(()))
-        })
-        .await?;
+        let mut holding = trio.at_the_provider(&slow(&key)).await?;
         for dialect in Dialect::ALL {
             let answer = trio.send(&chat(dialect, &key)).await?;
             let wait = ensure_refused(dialect, &answer, scope.words(), "concurrent requests")?;

@@ -3,13 +3,9 @@
 use anyhow::ensure;
 use reqwest::Method;
 use serde_json::json;
-use tokio::task::JoinSet;
-use tollgate_tests::{
-    Answer, Call, Dialect, Trio,
-    eventually::{START, eventually},
-};
+use tollgate_tests::{Dialect, Trio, eventually::START};
 
-use super::{Scope, chat, limited, metrics, whole_number};
+use super::{Scope, chat, limited, metrics, slow, whole_number};
 
 #[tokio::test]
 async fn limits_on_trial_are_reported_and_refuse_nothing() -> anyhow::Result<()> {
@@ -36,19 +32,6 @@ async fn limits_on_trial_are_reported_and_refuse_nothing() -> anyhow::Result<()>
     Ok(())
 }
 
-/// A request that takes its time at the provider.
-async fn hold(trio: &Trio, key: &str) -> anyhow::Result<JoinSet<anyhow::Result<Answer>>> {
-    let held = Call::chat(Dialect::OpenAi, key, "gpt-4o-sim-latency-20000", true);
-    let (address, newest) = (trio.addresses.proxy, trio.simulator.newest().await?);
-    let mut holding = JoinSet::new();
-    holding.spawn(async move { held.send(address).await });
-    eventually("the held request is at the provider", START, async || {
-        Ok((!trio.simulator.requests(newest).await?.is_empty()).then_some(()))
-    })
-    .await?;
-    Ok(holding)
-}
-
 #[tokio::test]
 async fn a_request_that_a_limit_on_trial_would_refuse_takes_nothing_of_the_others() -> anyhow::Result<()> {
     let trio = Trio::start().await?;
@@ -65,7 +48,7 @@ async fn a_request_that_a_limit_on_trial_would_refuse_takes_nothing_of_the_other
         let before = metrics(trio.addresses.proxy_ops).await?;
         let mut held = Vec::new();
         for _ in 0..3 {
-            held.push(hold(&trio, &key).await?);
+            held.push(trio.at_the_provider(&slow(&key)).await?);
         }
         let answer = trio.send(&chat(Dialect::Anthropic, &key)).await?;
         ensure!(answer.status == 200, "{name}: {} {}", answer.status, answer.text());
